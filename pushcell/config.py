@@ -1,0 +1,287 @@
+"""CellConfig: the one tree that is the schema of ``config/cell.*.yaml``.
+
+SI units and radians throughout, said in each key's name. Every key is required, unknown keys
+are errors, and no number may be NaN or infinite: a cell that is described wrongly must fail
+here, with the name of the key, and not in front of the arm.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pushcell.errors import ConfigError
+from pushcell.geometry import ConvexPolygon, PlanarPose, Pose
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, le=1000)]
+Vector2 = tuple[float, float]
+Vector3 = tuple[float, float, float]
+Joints = tuple[float, float, float, float, float, float, float]
+PositiveJoints = tuple[Positive, Positive, Positive, Positive, Positive, Positive, Positive]
+Colour = tuple[Fraction, Fraction, Fraction]
+SliderName = Literal["t", "triangle", "box", "pentagon", "hexagon", "cross", "s"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=False)
+
+
+class LcmConfig(_Section):
+    """The wire to the arm: Drake's iiwa driver protocol."""
+
+    url: Annotated[str, Field(pattern=r"^udpm://[0-9.]+:[0-9]+\?ttl=0$")]
+    status_channel: Annotated[str, Field(min_length=1)]
+    command_channel: Annotated[str, Field(min_length=1)]
+
+
+class ArmConfig(_Section):
+    """The arm and the limits of its joints."""
+
+    status_rate_hz: Rate
+    nominal_joints_rad: Joints
+    joint_position_margin_rad: NonNegative
+    joint_velocity_limits_rad_s: PositiveJoints
+    joint_acceleration_limits_rad_s2: PositiveJoints
+    lcm: LcmConfig
+
+
+class PusherConfig(_Section):
+    """The rigid cylinder on the arm's last link, pointing straight down."""
+
+    radius_m: Positive
+    length_m: Positive
+    tip_offset_m: Positive
+    tip_height_m: Positive
+    mass_kg: Positive
+    colour: Colour
+
+
+class TableConfig(_Section):
+    """The table; its top is z = 0 of the base frame."""
+
+    size_m: tuple[Positive, Positive]
+    centre_m: Vector2
+
+
+class WorkspaceConfig(_Section):
+    """Where the pusher's tip may be: a convex polygon in the base frame."""
+
+    corners_m: Annotated[tuple[Vector2, ...], Field(min_length=3)]
+    margin_m: NonNegative
+
+    @field_validator("corners_m")
+    @classmethod
+    def _convex(cls, corners: tuple[Vector2, ...]) -> tuple[Vector2, ...]:
+        ConvexPolygon.from_vertices(corners)
+        return corners
+
+    @functools.cached_property
+    def polygon(self) -> ConvexPolygon:
+        """The workspace as a polygon."""
+        return ConvexPolygon.from_vertices(self.corners_m)
+
+
+class SuccessConfig(_Section):
+    """When a trial counts as a success."""
+
+    position_m: Positive
+    angle_rad: Positive
+    pusher_home_m: Positive
+    time_limit_s: Positive
+
+
+class TaskConfig(_Section):
+    """What is pushed where, from where, and how well."""
+
+    slider: SliderName
+    goal: Vector3
+    pusher_home_m: Vector2
+    start_box_m: tuple[Positive, Positive]
+    success: SuccessConfig
+
+    @functools.cached_property
+    def goal_pose(self) -> PlanarPose:
+        """The slider's goal in the base frame."""
+        return PlanarPose.from_array(self.goal)
+
+
+class MotionLimits(_Section):
+    """Limits of the pusher's motion in the plane."""
+
+    speed_m_s: Positive
+    acceleration_m_s2: Positive
+    jerk_m_s3: Positive
+
+
+class MotionConfig(_Section):
+    """The guard between every source of motion and the arm."""
+
+    rate_hz: Rate
+    policy: MotionLimits
+    first_target_max_jump_m: Positive
+    command_silence_s: Positive
+    arm_status_age_s: Positive
+
+
+class CameraConfig(_Section):
+    """A pinhole camera; ``link`` names what it is fixed to, the pose is of its optical frame."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    link: Literal["base", "link_7"]
+    xyz_m: Vector3
+    rpy_rad: Vector3
+    width_px: Annotated[int, Field(ge=16, le=4096)]
+    height_px: Annotated[int, Field(ge=16, le=4096)]
+    fx_px: Positive
+    fy_px: Positive
+    cx_px: Positive
+    cy_px: Positive
+    rate_hz: Rate
+
+    @property
+    def pose_in_link(self) -> Pose:
+        """The optical frame in the link that carries the camera."""
+        return Pose.from_xyz_rpy(self.xyz_m, self.rpy_rad)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """(3, 3) pinhole matrix [px]."""
+        return np.array([[self.fx_px, 0, self.cx_px], [0, self.fy_px, self.cy_px], [0, 0, 1]])
+
+
+class FrictionConfig(_Section):
+    """Coulomb friction of the physics."""
+
+    slider_table: NonNegative
+    slider_pusher: NonNegative
+
+
+class PhysicsConfig(_Section):
+    """The target world's physics."""
+
+    time_step_s: Annotated[float, Field(gt=0, le=0.01)]
+    friction: FrictionConfig
+    slider_mass_kg: Positive
+    slider_height_m: Positive
+
+
+class AppearanceConfig(_Section):
+    """How a world looks to its cameras."""
+
+    table: Colour
+    slider: Colour
+    background: Colour
+    light: Colour
+    shadows: bool
+
+
+class SimulationConfig(_Section):
+    """The simulated cell: it shows what a real one would, at a real one's rates."""
+
+    physics: PhysicsConfig
+    limit_surface_c_m: Positive
+    target: AppearanceConfig
+    source: AppearanceConfig
+    state_rate_hz: Rate
+    clock_rate_hz: Rate
+
+
+class CellConfig(_Section):
+    """Everything that describes one work cell."""
+
+    arm: ArmConfig
+    pusher: PusherConfig
+    table: TableConfig
+    workspace: WorkspaceConfig
+    task: TaskConfig
+    motion: MotionConfig
+    cameras: Annotated[tuple[CameraConfig, ...], Field(min_length=1)]
+    simulation: SimulationConfig
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> CellConfig:
+        half = np.array(self.table.size_m) / 2
+        off_table = np.abs(np.array(self.workspace.corners_m) - self.table.centre_m) - half
+        if (off_table > 0).any():
+            corner = self.workspace.corners_m[int(np.argmax(off_table.max(axis=1)))]
+            low, high = self.table.centre_m - half, self.table.centre_m + half
+            raise _problem(
+                "workspace.corners_m", corner, f"corners on the table, x y from {low} to {high}"
+            )
+        allowed = f"points inside workspace.corners_m {list(self.workspace.corners_m)}"
+        if not self.workspace.polygon.contains(self.task.goal[:2]):
+            raise _problem("task.goal", self.task.goal, allowed)
+        if not self.workspace.polygon.contains(self.task.pusher_home_m, self.workspace.margin_m):
+            raise _problem(
+                "task.pusher_home_m", self.task.pusher_home_m, f"{allowed}, off its margin_m"
+            )
+        names = [camera.name for camera in self.cameras]
+        if len(set(names)) != len(names):
+            raise _problem("cameras", names, "a different name for each camera")
+        return self
+
+    def camera(self, name: str) -> CameraConfig:
+        """The camera of that name."""
+        for camera in self.cameras:
+            if camera.name == name:
+                return camera
+        known = ", ".join(camera.name for camera in self.cameras)
+        raise ConfigError(f"the cell has no camera {name!r}; it has {known}")
+
+
+def load_cell(path: str | Path) -> CellConfig:
+    """Read and check a cell's YAML file; raises ConfigError naming file, key, value, allowed."""
+    path = Path(path)
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not YAML: {error}") from None
+    return cell_from_dict(values, str(path))
+
+
+def cell_from_dict(values: Any, origin: str) -> CellConfig:
+    """Check plain values; ``origin`` stands for the file in the message."""
+    try:
+        return CellConfig.model_validate(values)
+    except ValidationError as error:
+        problems = "\n  ".join(_describe(problem) for problem in error.errors())
+        raise ConfigError(f"{origin}:\n  {problems}") from None
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice, of which YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"key {key!r} is given twice{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
+def _problem(key: str, value: object, allowed: str) -> ValueError:
+    return ValueError(f"{key} is {value}, allowed: {allowed}")
+
+
+def _describe(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    value = problem["input"]
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        return f"{key} = {value!r}: unknown key, allowed: only the keys of config/cell.sim.yaml"
+    if kind == "missing":
+        return f"{key}: missing key, every key of config/cell.sim.yaml must be given"
+    message = problem["msg"].removeprefix("Value error, ")
+    if not key:
+        return message
+    return f"{key} = {value!r}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,20 @@
+"""The one base exception of the package.
+
+A message says what happened, to which thing, and what to do about it.
+"""
+
+
+class PushcellError(Exception):
+    """Something a person can mend. Commands print it in one sentence and exit with 2."""
+
+
+class ConfigError(PushcellError):
+    """A configuration file that cannot be used: names file, key, value and what is allowed."""
+
+
+class PlanningError(PushcellError):
+    """No plan exists, or none was found, from the state that the message names."""
+
+
+class ArmLinkError(PushcellError):
+    """The link to the arm is taken, silent or broken."""

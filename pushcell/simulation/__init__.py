@@ -1,0 +1,1 @@
+"""The simulated cell: worlds, cameras, planner and the arm's endpoint."""
