@@ -121,11 +121,19 @@ class MotionLimits(_Section):
     jerk_m_s3: Positive
 
 
+class StopLimits(_Section):
+    """Limits of a stop: harder than those of following, so that a stop is short."""
+
+    acceleration_m_s2: Positive
+    jerk_m_s3: Positive
+
+
 class MotionConfig(_Section):
     """The guard between every source of motion and the arm."""
 
     rate_hz: Rate
     policy: MotionLimits
+    stop: StopLimits
     first_target_max_jump_m: Positive
     command_silence_s: Positive
     arm_status_age_s: Positive

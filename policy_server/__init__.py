@@ -1,0 +1,1 @@
+"""The policy's side: action chunks and everything that makes them."""

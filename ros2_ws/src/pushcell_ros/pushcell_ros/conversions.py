@@ -1,0 +1,162 @@
+"""Between the library's values and ROS messages: the only place that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Duration as DurationMsg
+from builtin_interfaces.msg import Time as TimeMsg
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from geometry_msgs.msg import PoseStamped, Transform
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from trajectory_msgs.msg import MultiDOFJointTrajectory, MultiDOFJointTrajectoryPoint
+
+from policy_server.chunk import ActionChunk
+from pushcell.config import CameraConfig
+from pushcell.geometry import Array, PlanarPose, Pose
+
+BASE_FRAME = "base"
+JOINT_NAMES = [f"joint_{i}" for i in range(1, 8)]
+
+
+def to_seconds(stamp: TimeMsg | DurationMsg) -> float:
+    """A stamp or duration [s]."""
+    return stamp.sec + stamp.nanosec * 1e-9
+
+
+def to_stamp(seconds: float) -> TimeMsg:
+    """A stamp of seconds since the clock's epoch."""
+    nanoseconds = round(seconds * 1e9)
+    return TimeMsg(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+
+
+def to_duration(seconds: float) -> DurationMsg:
+    """A duration; the nanoseconds are never negative."""
+    nanoseconds = round(seconds * 1e9)
+    return DurationMsg(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+
+
+def pose_message(pose: Pose, stamp: TimeMsg) -> PoseStamped:
+    """A pose in the base frame."""
+    message = PoseStamped()
+    message.header.stamp, message.header.frame_id = stamp, BASE_FRAME
+    p, q = message.pose.position, message.pose.orientation
+    p.x, p.y, p.z = (float(v) for v in pose.translation)
+    q.x, q.y, q.z, q.w = (float(v) for v in pose.quaternion_xyzw)
+    return message
+
+
+def to_pose(message: PoseStamped) -> Pose:
+    """The pose in the base frame."""
+    p, q = message.pose.position, message.pose.orientation
+    return Pose.from_quaternion([p.x, p.y, p.z], [q.x, q.y, q.z, q.w])
+
+
+def to_planar(message: PoseStamped) -> PlanarPose:
+    """The pose's projection on the table."""
+    return to_pose(message).planar()
+
+
+def joint_message(
+    stamp: TimeMsg, position: Array, velocity: Array, effort: Sequence[float] | Array = ()
+) -> JointState:
+    """Joint positions [rad], velocities [rad/s] and, where known, torques [Nm]."""
+    message = JointState()
+    message.header.stamp = stamp
+    message.name = JOINT_NAMES
+    message.position = [float(v) for v in position]
+    message.velocity = [float(v) for v in velocity]
+    message.effort = [float(v) for v in effort]
+    return message
+
+
+def scene_message(stamp: TimeMsg, joints: Array, slider: Pose) -> JointState:
+    """What a camera would see: arm joints (7,) and the slider's pose x y z qx qy qz qw."""
+    message = JointState()
+    message.header.stamp = stamp
+    message.name = [*JOINT_NAMES, *(f"slider_{axis}" for axis in ("x", "y", "z"))]
+    message.name += [f"slider_q{axis}" for axis in "xyzw"]
+    message.position = [*map(float, joints), *map(float, slider.translation)]
+    message.position += [float(v) for v in slider.quaternion_xyzw]
+    return message
+
+
+def to_scene(message: JointState) -> tuple[Array, Pose]:
+    """Arm joints (7,) and the slider's pose."""
+    values = np.array(message.position)
+    return values[:7], Pose.from_quaternion(values[7:10], values[10:14])
+
+
+def chunk_message(chunk: ActionChunk, capture: TimeMsg) -> MultiDOFJointTrajectory:
+    """A chunk whose times are counted from its capture stamp."""
+    message = MultiDOFJointTrajectory()
+    message.header.stamp, message.header.frame_id = capture, BASE_FRAME
+    message.joint_names = ["pusher_tip"]
+    for time_s, (x, y) in zip(chunk.times_s, chunk.positions, strict=True):
+        transform = Transform()
+        transform.translation.x, transform.translation.y = float(x), float(y)
+        message.points.append(
+            MultiDOFJointTrajectoryPoint(
+                transforms=[transform], time_from_start=to_duration(time_s - chunk.capture_s)
+            )
+        )
+    return message
+
+
+def to_chunk(message: MultiDOFJointTrajectory, capture_s: float) -> ActionChunk:
+    """The chunk, with the capture stamp already on the receiver's clock; ValueError if malformed."""
+    if any(len(point.transforms) != 1 for point in message.points):
+        raise ValueError("every point of a chunk needs exactly one transform")
+    times = [capture_s + to_seconds(point.time_from_start) for point in message.points]
+    tips = [point.transforms[0].translation for point in message.points]
+    positions = np.array([[tip.x, tip.y] for tip in tips]).reshape(-1, 2)
+    return ActionChunk(capture_s, np.array(times), positions)
+
+
+def image_message(image: np.ndarray, frame_id: str, stamp: TimeMsg) -> Image:
+    """An RGB image (H, W, 3) uint8."""
+    height, width, _ = image.shape
+    message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
+    message.header.stamp, message.header.frame_id = stamp, frame_id
+    # Assigning bytes would be checked one by one in Python; an array of 'B' is taken as it is.
+    message.data.frombytes(np.ascontiguousarray(image).data)
+    return message
+
+
+def to_image(message: Image) -> np.ndarray:
+    """(H, W, 3) uint8 RGB; ValueError for another encoding."""
+    if message.encoding != "rgb8":
+        raise ValueError(f"images must be rgb8, not {message.encoding!r}")
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+    return rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
+
+
+def optical_frame(camera_name: str) -> str:
+    """The frame id of a camera's images."""
+    return f"{camera_name}_color_optical_frame"
+
+
+def camera_info_message(camera: CameraConfig, stamp: TimeMsg) -> CameraInfo:
+    """The camera's pinhole model, without distortion."""
+    message = CameraInfo(height=camera.height_px, width=camera.width_px)
+    message.header.stamp, message.header.frame_id = stamp, optical_frame(camera.name)
+    message.distortion_model = "plumb_bob"
+    message.d = [0.0] * 5
+    message.k = [float(v) for v in camera.matrix.ravel()]
+    message.r = [float(v) for v in np.eye(3).ravel()]
+    message.p = [float(v) for v in np.column_stack([camera.matrix, np.zeros(3)]).ravel()]
+    return message
+
+
+def status_message(
+    name: str, level: int, message: str, values: Mapping[str, object]
+) -> DiagnosticStatus:
+    """One diagnostic status; level 0 OK, 1 warning, 2 error, 3 stale."""
+    pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+    return DiagnosticStatus(level=bytes([level]), name=name, message=message, values=pairs)
+
+
+def status_values(status: DiagnosticStatus) -> dict[str, str]:
+    """The key-value pairs of a status."""
+    return {pair.key: pair.value for pair in status.values}
