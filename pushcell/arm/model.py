@@ -45,12 +45,12 @@ def add_pusher(
         "pusher",
         instance,
         SpatialInertia(
-            pusher.mass_kg, centre.translation(), inertia.ShiftFromCenterOfMass(-centre.translation())
+            pusher.mass_kg,
+            centre.translation(),
+            inertia.ShiftFromCenterOfMass(-centre.translation()),
         ),
     )
-    plant.AddFrame(
-        FixedOffsetFrame(TIP_FRAME, body.body_frame(), RigidTransform([0, 0, length]))
-    )
+    plant.AddFrame(FixedOffsetFrame(TIP_FRAME, body.body_frame(), RigidTransform([0, 0, length])))
     if plant.geometry_source_is_registered():
         cylinder = Cylinder(radius, length)
         plant.RegisterVisualGeometry(body, centre, cylinder, "pusher", [*pusher.colour, 1.0])
