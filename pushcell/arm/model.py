@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from pydrake.geometry import Box, Cylinder, ProximityProperties
+from pydrake.geometry import Cylinder, ProximityProperties
 from pydrake.math import RigidTransform
 from pydrake.multibody.parsing import Parser
 from pydrake.multibody.plant import MultibodyPlant
@@ -13,7 +13,6 @@ from pydrake.multibody.tree import (
     ModelInstanceIndex,
     RigidBody,
     SpatialInertia,
-    UnitInertia,
 )
 
 from pushcell.config import CellConfig, PusherConfig
@@ -37,22 +36,14 @@ def add_pusher(
 
     The frame ``pusher_tip`` lies in the tip. Without ``contact`` the pusher touches nothing.
     """
-    instance = plant.AddModelInstance("pusher")
     length, radius = pusher.length_m, pusher.radius_m
-    inertia = UnitInertia.SolidCylinder(radius, length, [0, 0, 1])
-    centre = RigidTransform([0, 0, length / 2])
-    body = plant.AddRigidBody(
-        "pusher",
-        instance,
-        SpatialInertia(
-            pusher.mass_kg,
-            centre.translation(),
-            inertia.ShiftFromCenterOfMass(-centre.translation()),
-        ),
+    inertia = SpatialInertia.SolidCylinderWithMassAboutEnd(
+        pusher.mass_kg, radius, length, [0, 0, 1]
     )
+    body = plant.AddRigidBody("pusher", plant.AddModelInstance("pusher"), inertia)
     plant.AddFrame(FixedOffsetFrame(TIP_FRAME, body.body_frame(), RigidTransform([0, 0, length])))
     if plant.geometry_source_is_registered():
-        cylinder = Cylinder(radius, length)
+        centre, cylinder = RigidTransform([0, 0, length / 2]), Cylinder(radius, length)
         plant.RegisterVisualGeometry(body, centre, cylinder, "pusher", [*pusher.colour, 1.0])
         if contact is not None:
             plant.RegisterCollisionGeometry(body, centre, cylinder, "pusher_contact", contact)
