@@ -50,6 +50,9 @@ class ArmConfig(_Section):
     joint_position_margin_rad: NonNegative
     joint_velocity_limits_rad_s: PositiveJoints
     joint_acceleration_limits_rad_s2: PositiveJoints
+    joint_jerk_limits_rad_s3: PositiveJoints
+    command_silence_s: Positive
+    first_command_max_jump_rad: Positive
     lcm: LcmConfig
 
 

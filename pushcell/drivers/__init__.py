@@ -1,0 +1,1 @@
+"""Drivers of arms (and cameras) behind one interface each."""

@@ -105,7 +105,7 @@ def chunk_message(chunk: ActionChunk, capture: TimeMsg) -> MultiDOFJointTrajecto
 
 
 def to_chunk(message: MultiDOFJointTrajectory, capture_s: float) -> ActionChunk:
-    """The chunk, with the capture stamp already on the receiver's clock; ValueError if malformed."""
+    """The chunk, its capture stamp already on the receiver's clock; ValueError if malformed."""
     if any(len(point.transforms) != 1 for point in message.points):
         raise ValueError("every point of a chunk needs exactly one transform")
     times = [capture_s + to_seconds(point.time_from_start) for point in message.points]

@@ -1,0 +1,40 @@
+"""Videos (H.264 in mp4) of images that come one by one."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+
+
+class VideoWriter:
+    """Encodes RGB images (H, W, 3) uint8 as they come; a context manager."""
+
+    def __init__(self, path: Path, rate_hz: float) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._container = av.open(str(path), "w")
+        self._stream = self._container.add_stream("libx264", rate=Fraction(rate_hz))
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.options = {"preset": "veryfast", "crf": "20"}
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._container.mux(self._stream.encode())
+        self._container.close()
+
+    def add(self, image: np.ndarray) -> None:
+        """Append one image; all have the size of the first, with even sides."""
+        height, width, _ = image.shape
+        self._stream.width, self._stream.height = width, height
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        self._container.mux(self._stream.encode(frame))

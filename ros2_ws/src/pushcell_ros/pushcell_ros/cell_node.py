@@ -1,0 +1,105 @@
+"""The simulated cell: arm, slider and table behind the arm's own wire, in paced simulated time."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+from builtin_interfaces.msg import Time as TimeMsg
+from geometry_msgs.msg import PoseStamped
+from rclpy.executors import Executor
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+
+from pushcell.drivers.lcm_url import instance_url
+from pushcell.simulation.arm_cell import ArmCell
+from pushcell.simulation.arm_endpoint import SimulatedArmEndpoint
+from pushcell.simulation.pacing import Pacer
+from pushcell_ros.base_node import OK, WARN, CellNode, run_node, running
+from pushcell_ros.conversions import pose_message, scene_message, to_planar, to_stamp
+from pushcell_ros.params import parameter
+
+_GOOD_REAL_TIME_FACTOR = 0.95
+
+
+@dataclass(frozen=True)
+class SimulatedCellParams:
+    """Parameters of ``cell_node``."""
+
+    cell: str = parameter("", "path of the cell's YAML file")
+
+
+class SimulatedCellNode(CellNode):
+    """Steps the world as fast as real time allows, never faster, and publishes its clock."""
+
+    Params = SimulatedCellParams
+
+    def __init__(self) -> None:
+        super().__init__("cell_node")
+        self._world = ArmCell(self.cell)
+        lcm = self.cell.arm.lcm
+        url = instance_url(lcm.url, int(os.environ.get("ROS_DOMAIN_ID", "0")))
+        self._endpoint = SimulatedArmEndpoint(
+            self._world, url, lcm.status_channel, lcm.command_channel
+        )
+        self._pacer = Pacer()
+        # Simulated time begins at the hour it is, so that records sort where they belong.
+        self._epoch_s = time.time() - self._world.time_s
+        self._clock = self.create_publisher(Clock, "/clock", 10)
+        self._pose = self.create_publisher(PoseStamped, "/slider/true_pose", 10)
+        self._scene = self.create_publisher(JointState, "/cell/scene", 10)
+        self.create_subscription(PoseStamped, "/trial/start_pose", self._on_start_pose, 10)
+
+    def spin(self, executor: Executor) -> None:
+        """One step of the arm's status period at a time."""
+        simulation = self.cell.simulation
+        step_s = 1.0 / self.cell.arm.status_rate_hz
+        clock_every = _steps(self.cell.arm.status_rate_hz, simulation.clock_rate_hz)
+        state_every = _steps(self.cell.arm.status_rate_hz, simulation.state_rate_hz)
+        steps = 0
+        while running():
+            self._endpoint.step()
+            steps += 1
+            if steps % clock_every == 0:
+                self._clock.publish(Clock(clock=self._stamp_now()))
+            if steps % state_every == 0:
+                self._publish_state()
+                executor.spin_once(timeout_sec=0)
+            self._pacer.wait(step_s)
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """How fast simulated time passes."""
+        factor = self._pacer.real_time_factor
+        figures = {
+            "real_time_factor": f"{factor:.3f}",
+            "commands_refused": self._endpoint.refused,
+        }
+        if factor < _GOOD_REAL_TIME_FACTOR:
+            return WARN, "simulated time passes more slowly than real time", figures
+        return OK, "simulated time keeps real time", figures
+
+    def _stamp_now(self) -> TimeMsg:
+        return to_stamp(self._epoch_s + self._world.time_s)
+
+    def _publish_state(self) -> None:
+        stamp, slider = self._stamp_now(), self._world.slider_pose_in_space
+        self._pose.publish(pose_message(slider, stamp))
+        self._scene.publish(scene_message(stamp, self._world.joint_positions, slider))
+
+    def _on_start_pose(self, message: PoseStamped) -> None:
+        self._world.place_slider(to_planar(message))
+
+
+def _steps(base_rate_hz: float, rate_hz: float) -> int:
+    """How many steps of the base rate make a period of the other."""
+    return max(1, round(base_rate_hz / rate_hz))
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(SimulatedCellNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The privileged demonstrator in the policy's place: it sees the slider's true pose."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from geometry_msgs.msg import PoseStamped
+from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from trajectory_msgs.msg import MultiDOFJointTrajectory
+
+from policy_server.chunk import ActionChunk
+from pushcell.errors import PlanningError
+from pushcell.geometry import PlanarPose
+from pushcell.simulation.planner.closed_loop import ACTION_RATE_HZ, ClosedLoopPlanner
+from pushcell_ros.base_node import OK, WARN, CellNode, run_node
+from pushcell_ros.conversions import chunk_message, to_planar
+from pushcell_ros.params import parameter
+
+# A chunk is sent again this often, as a sign of life; well inside motion.command_silence_s.
+_REPUBLISH_RATE_HZ = 20.0
+# Nothing is planned from an older pose; a plan that took longer to find is asked for again.
+_MAX_OBSERVATION_AGE_S = 0.1
+
+
+@dataclass(frozen=True)
+class PlannerParams:
+    """Parameters of ``planner_node``."""
+
+    cell: str = parameter("", "path of the cell's YAML file")
+
+
+class PlannerNode(LifecycleNodeMixin, CellNode):
+    """Thinks in a thread of its own, so that its chunks never fall silent."""
+
+    Params = PlannerParams
+
+    def __init__(self) -> None:
+        CellNode.__init__(self, "policy_node")
+        LifecycleNodeMixin.__init__(self, enable_communication_interface=True)
+        self._thinker = ThreadPoolExecutor(1)
+        self._planner: ClosedLoopPlanner | None = None
+        self._thought: Future[ActionChunk] | None = None
+        self._chunk: ActionChunk | None = None
+        self._problem = ""
+        self._slider: tuple[float, PlanarPose] | None = None
+        self._pusher: PlanarPose | None = None
+        self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
+        self.create_subscription(PoseStamped, "/slider/true_pose", self._on_slider, 10)
+        self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 1)
+        self.every(_REPUBLISH_RATE_HZ, self._tick)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin a new push from whatever is there."""
+        self._planner, self._chunk, self._thought = ClosedLoopPlanner(self.cell), None, None
+        self._problem = ""
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Say nothing any more."""
+        self._planner = None
+        return super().on_deactivate(state)
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """Whether there is a plan."""
+        if self._problem:
+            return WARN, self._problem, {}
+        return OK, "inactive" if self._planner is None else "pushing", {}
+
+    def close(self) -> None:
+        """Let the thinking end."""
+        self._thinker.shutdown(cancel_futures=True)
+
+    def _on_slider(self, message: PoseStamped) -> None:
+        self._slider = self.control_time(message.header.stamp), to_planar(message)
+
+    def _on_pusher(self, message: PoseStamped) -> None:
+        self._pusher = to_planar(message)
+
+    def _tick(self) -> None:
+        if self._planner is None:
+            return
+        if self._thought is not None and self._thought.done():
+            self._take(self._thought)
+            self._thought = None
+        if self._slider is None or self._pusher is None:
+            return
+        captured_s, slider = self._slider
+        if self.now() - captured_s > _MAX_OBSERVATION_AGE_S:
+            # Blind: say nothing, and the guard will stop the arm.
+            self._chunk = None
+            return
+        if self._thought is None:
+            self._thought = self._thinker.submit(
+                _act, self._planner, captured_s, slider, self._pusher
+            )
+        if self._chunk is not None:
+            self._chunks.publish(chunk_message(self._chunk, self.stamp(self._chunk.capture_s)))
+
+    def _take(self, thought: Future[ActionChunk]) -> None:
+        try:
+            chunk = thought.result()
+        except PlanningError as error:
+            self._problem = str(error)
+            self.get_logger().error(self._problem, throttle_duration_sec=5.0)
+            return
+        if self.now() - chunk.capture_s <= _MAX_OBSERVATION_AGE_S:
+            self._chunk = chunk
+
+
+def _act(
+    planner: ClosedLoopPlanner, captured_s: float, slider: PlanarPose, pusher: PlanarPose
+) -> ActionChunk:
+    actions = planner.act(captured_s, slider, pusher.position)
+    return ActionChunk.at_rate(
+        captured_s, captured_s + 1.0 / ACTION_RATE_HZ, ACTION_RATE_HZ, actions
+    )
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(PlannerNode)
+
+
+if __name__ == "__main__":
+    main()

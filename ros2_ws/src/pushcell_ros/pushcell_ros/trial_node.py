@@ -1,0 +1,262 @@
+"""Runs trials: reset, arm, start, judge, log."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.client import Client
+from rclpy.executors import Executor
+from rclpy.qos import qos_profile_sensor_data
+from rich.console import Console
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+
+from pushcell.errors import PushcellError
+from pushcell.geometry import PlanarPose, Pose
+from pushcell.overlay import draw_task
+from pushcell.task import Judgement, Task
+from pushcell.trials import TrialRecord, append_record, trials_table
+from pushcell.video import VideoWriter
+from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, wait_until
+from pushcell_ros.conversions import pose_message, status_values, to_image, to_planar
+from pushcell_ros.params import parameter
+
+_GRAPH_TIMEOUT_S = 30.0
+_ANSWER_TIMEOUT_S = 10.0
+_HOMING_TIMEOUT_S = 30.0
+_PLACING_TIMEOUT_S = 10.0
+_PLACED_M, _PLACED_RAD = 0.002, math.radians(1.0)
+_VIDEO_CAMERA = "overhead"
+# Simulated time may pass slowly; a trial that takes this much longer than allowed is hung.
+_SLOWEST_REAL_TIME_FACTOR = 0.1
+
+
+@dataclass(frozen=True)
+class TrialParams:
+    """Parameters of ``trial_node``."""
+
+    cell: str = parameter("", "path of the cell's YAML file")
+    trials: int = parameter(3, "how many trials to run")
+    seed: int = parameter(0, "seed of the random starts; trial i uses seed + i")
+    policy: str = parameter("planner", "what drives, for the record")
+    video: bool = parameter(True, "write an mp4 of each trial from the overhead camera")
+
+
+class TrialNode(CellNode):
+    """One trial after the other, each told to motion_node and policy_node."""
+
+    Params = TrialParams
+
+    def __init__(self) -> None:
+        super().__init__("trial_node")
+        self._task = Task.of(self.cell.task, self.cell.pusher.radius_m)
+        self._slider: PlanarPose | None = None
+        self._pusher: PlanarPose | None = None
+        self._motion: dict[str, str] = {}
+        self._motion_reason = ""
+        self._video: VideoWriter | None = None
+        self._progress = "waiting for the cell"
+        self._start = self.create_publisher(PoseStamped, "/trial/start_pose", 10)
+        self.create_subscription(PoseStamped, "/slider/true_pose", self._on_slider, 10)
+        self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 1)
+        self.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
+        self._hold = self.create_client(Trigger, "/motion/hold")
+        self._home = self.create_client(Trigger, "/motion/home")
+        self._follow = self.create_client(Trigger, "/motion/follow_policy")
+        self._change_policy = self.create_client(ChangeState, "/policy_node/change_state")
+        if self.params.video:
+            topic = f"/camera/{_VIDEO_CAMERA}/color/image_raw"
+            self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
+
+    def spin(self, executor: Executor) -> None:
+        """All trials, then the table; exit code 0 when every one succeeded, 1 otherwise."""
+        self._executor = executor
+        run_dir = Path(os.environ.get("PUSHCELL_RUN_DIR", _default_run_dir()))
+        self._wait_for_graph()
+        self._change(Transition.TRANSITION_CONFIGURE)
+        records = []
+        for index in range(self.params.trials):
+            self._progress = f"trial {index + 1} of {self.params.trials}"
+            record = self._run_trial(index, run_dir)
+            append_record(run_dir / "trials.jsonl", record)
+            records.append(record)
+            self._say(record)
+        Console(width=100).print(trials_table(records))
+        print(f"records and videos: {run_dir}", flush=True)
+        raise NodeExit(0 if all(record.success for record in records) else 1)
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """How far the trials are."""
+        return OK, self._progress, {}
+
+    def _run_trial(self, index: int, run_dir: Path) -> TrialRecord:
+        seed = self.params.seed + index
+        start = self._task.sample_start(np.random.default_rng(seed))
+        self._go_home()
+        self._place_slider(start)
+        video = run_dir / f"trial_{index:03d}.mp4" if self.params.video else None
+        with ExitStack() as stack:
+            if video:
+                rate_hz = self.cell.camera(_VIDEO_CAMERA).rate_hz
+                self._video = stack.enter_context(VideoWriter(video, rate_hz))
+            judgement, duration_s = self._push()
+            self._video = None
+        return TrialRecord(
+            trial=index,
+            seed=seed,
+            policy=self.params.policy,
+            success=judgement.success,
+            reason=judgement.reason,
+            duration_s=duration_s,
+            position_error_m=judgement.position_error_m,
+            angle_error_rad=judgement.angle_error_rad,
+            start=(start.x, start.y, start.theta),
+            video=video.name if video else None,
+        )
+
+    def _wait_for_graph(self) -> None:
+        clients = (self._hold, self._home, self._follow, self._change_policy)
+        wait_until(
+            self._executor,
+            lambda: (
+                all(client.service_is_ready() for client in clients)
+                and self._slider is not None
+                and self._pusher is not None
+                and self._motion.get("phase", "no_arm") != "no_arm"
+            ),
+            _GRAPH_TIMEOUT_S,
+            f"the cell did not come up within {_GRAPH_TIMEOUT_S:.0f} s: it needs cell_node, "
+            "arm_node, motion_node and policy_node; see their output above",
+        )
+
+    def _go_home(self) -> None:
+        self._call(self._home, Trigger.Request(), "/motion/home")
+        wait_until(
+            self._executor,
+            lambda: self._motion.get("reason") == "at_home",
+            _HOMING_TIMEOUT_S,
+            f"the pusher did not get home: motion_node says {self._motion_reason!r}",
+        )
+
+    def _place_slider(self, start: PlanarPose) -> None:
+        """Ask for a start pose until the slider lies there: a simulated cell obeys at once."""
+        asked_s = -math.inf
+
+        def placed() -> bool:
+            nonlocal asked_s
+            position, angle = self._slider.distance_to(start)
+            if position < _PLACED_M and angle < _PLACED_RAD:
+                return True
+            if time.monotonic() - asked_s > 1.0:
+                asked_s = time.monotonic()
+                self._start.publish(pose_message(Pose.from_planar(start), self.stamp()))
+            return False
+
+        wait_until(
+            self._executor,
+            placed,
+            _PLACING_TIMEOUT_S,
+            f"the slider was not placed at its start {start.as_array().round(3)}",
+        )
+
+    def _push(self) -> tuple[Judgement, float]:
+        """Let the policy drive until the task is done or its time is over."""
+        limit_s = self._task.success.time_limit_s
+        began_s = self.now()
+        self._change(Transition.TRANSITION_ACTIVATE)
+        self._call(self._follow, Trigger.Request(), "/motion/follow_policy")
+
+        def over() -> bool:
+            selected = self._motion.get("source") == "policy"
+            return self._judge(began_s).success or self.now() - began_s > limit_s or not selected
+
+        wait_until(
+            self._executor,
+            lambda: self._motion.get("source") == "policy",
+            _ANSWER_TIMEOUT_S,
+            "motion_node does not follow the policy",
+        )
+        wait_until(
+            self._executor,
+            over,
+            limit_s / _SLOWEST_REAL_TIME_FACTOR,
+            "the trial hung: simulated time stands still; see cell_node's output above",
+        )
+        judgement, duration_s = self._judge(began_s), self.now() - began_s
+        stopped = "" if self._motion.get("source") == "policy" else self._motion_reason
+        self._call(self._hold, Trigger.Request(), "/motion/hold")
+        self._change(Transition.TRANSITION_DEACTIVATE)
+        if stopped and not judgement.success:
+            judgement = Judgement(
+                False,
+                f"stopped: {stopped}; {judgement.reason}",
+                judgement.position_error_m,
+                judgement.angle_error_rad,
+            )
+        return judgement, duration_s
+
+    def _judge(self, began_s: float) -> Judgement:
+        return self._task.judge(self._slider, self._pusher.position, self.now() - began_s)
+
+    def _change(self, transition: int) -> None:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        self._call(self._change_policy, request, "/policy_node/change_state")
+
+    def _call(self, client: Client, request: Any, name: str) -> None:
+        future = client.call_async(request)
+        wait_until(
+            self._executor,
+            future.done,
+            _ANSWER_TIMEOUT_S,
+            f"{name} did not answer within {_ANSWER_TIMEOUT_S:.0f} s",
+        )
+        response = future.result()
+        if not response.success:
+            raise PushcellError(f"{name} refused: {getattr(response, 'message', '')}")
+
+    def _say(self, record: TrialRecord) -> None:
+        outcome = "success" if record.success else "failure"
+        self.get_logger().info(
+            f"trial {record.trial + 1}/{self.params.trials}: {outcome} "
+            f"after {record.duration_s:.1f} s, {record.reason}"
+        )
+
+    def _on_slider(self, message: PoseStamped) -> None:
+        self._slider = to_planar(message)
+
+    def _on_pusher(self, message: PoseStamped) -> None:
+        self._pusher = to_planar(message)
+
+    def _on_motion(self, message: DiagnosticStatus) -> None:
+        self._motion, self._motion_reason = status_values(message), message.message
+
+    def _on_image(self, message: Image) -> None:
+        if self._video is None:
+            return
+        image = to_image(message).copy()
+        draw_task(image, self.cell.camera(_VIDEO_CAMERA), self._task, self._slider)
+        self._video.add(image)
+
+
+def _default_run_dir() -> str:
+    return str(Path("runs") / time.strftime("%Y-%m-%d_%H-%M-%S"))
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(TrialNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+from glob import glob
+
+from setuptools import setup
+
+NODES = ["arm_node", "cell_node", "motion_node", "planner_node", "render_node", "trial_node"]
+
+setup(
+    name="pushcell_ros",
+    version="0.1.0",
+    packages=["pushcell_ros"],
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/pushcell_ros"]),
+        ("share/pushcell_ros", ["package.xml"]),
+        ("share/pushcell_ros/launch", glob("launch/*.launch.yaml")),
+    ],
+    entry_points={"console_scripts": [f"{node} = pushcell_ros.{node}:main" for node in NODES]},
+    license="Apache-2.0",
+)
