@@ -1,0 +1,77 @@
+"""Runs a controller in a simulated world, in simulated time, until it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pushcell.errors import PlanningError
+from pushcell.geometry import Array, PlanarPose
+from pushcell.simulation.world import PushingWorld
+from pushcell.task import Task
+
+
+class Controller(Protocol):
+    """What can push: from true poses to a chunk of pusher positions."""
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to do."""
+
+    def act(self, time_s: float, slider: PlanarPose, pusher: ArrayLike) -> Array:
+        """(H, 2) pusher positions [m] at the next H periods."""
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How one trial went."""
+
+    success: bool
+    reason: str
+    position_error_m: float
+    angle_error_rad: float
+    duration_s: float
+    times_s: Array  # (N,)
+    slider_poses: Array  # (N, 3)
+    pusher_positions: Array  # (N, 2)
+    actions: Array  # (N - 1, 2) the target of each period
+
+
+def run_closed_loop(
+    world: PushingWorld, controller: Controller, task: Task, rate_hz: float = 10.0
+) -> TrialResult:
+    """Run from the world's state until the controller is done, gives up, or time is over.
+
+    The pusher moves evenly to the first action of each chunk, over one period of ``rate_hz``.
+    """
+    period = 1.0 / rate_hz
+    times, sliders = [world.time_s], [world.slider_pose]
+    pushers: list[Array] = [world.pusher_position]
+    actions: list[Array] = []
+    gave_up = ""
+    while not controller.done and times[-1] < task.success.time_limit_s:
+        try:
+            action = controller.act(times[-1], sliders[-1], pushers[-1])[0]
+        except PlanningError as error:
+            gave_up = f"; gave up: {error}"
+            break
+        world.advance(action, period)
+        actions.append(action)
+        times.append(world.time_s)
+        sliders.append(world.slider_pose)
+        pushers.append(world.pusher_position)
+    judgement = task.judge(sliders[-1], pushers[-1], times[-1])
+    return TrialResult(
+        judgement.success,
+        judgement.reason + gave_up,
+        judgement.position_error_m,
+        judgement.angle_error_rad,
+        times[-1],
+        np.array(times),
+        np.array([slider.as_array() for slider in sliders]),
+        np.array(pushers),
+        np.array(actions).reshape(-1, 2),
+    )
