@@ -21,9 +21,9 @@ from pushcell.simulation.planner.settings import PlannerSettings
 from pushcell.simulation.planner.timing import PusherTrajectory
 
 ACTIONS = 16
+ACTION_RATE_HZ = 10.0
 _BRAKE_S = 0.2
 _LAGS_S = (0.0, 0.1, 0.2, 0.3)  # an arm, and with it the slider, may follow so much later
-_LOST_M = 0.1  # a pusher this far from its command has been put elsewhere
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class _Course:
 class ClosedLoopPlanner:
     """Turns the slider's and pusher's true poses into chunks of pusher positions."""
 
-    def __init__(
-        self, cell: CellConfig, settings: PlannerSettings | None = None, rate_hz: float = 10.0
-    ) -> None:
+    def __init__(self, cell: CellConfig, settings: PlannerSettings | None = None) -> None:
         self._planner = PushPlanner(cell, settings)
-        self._horizon_s = np.arange(1, ACTIONS + 1) / rate_hz
+        # A pusher further than this from its command would not be let go there in one move.
+        self._lost_m = cell.motion.first_target_max_jump_m
+        self._horizon_s = np.arange(1, ACTIONS + 1) / ACTION_RATE_HZ
         self.reset()
 
     def reset(self) -> None:
@@ -101,7 +101,7 @@ class ClosedLoopPlanner:
 
     def _was_reset(self, course: _Course, time_s: float, pusher: Array) -> bool:
         away = np.linalg.norm(course.command.at(time_s) - pusher)
-        return bool(time_s < self._last_call_s or away > _LOST_M)
+        return bool(time_s < self._last_call_s or away > self._lost_m)
 
     def _revised(self, course: _Course, time_s: float, slider: PlanarPose) -> _Course:
         """The same course, or a new one where a push has ended or gone wrong."""
