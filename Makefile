@@ -1,6 +1,47 @@
-# Two commands: `make rollout` and `make test`. Both begin with the set-up that they need.
+# Two commands: `make rollout` and `make test`. Each first makes .venv with what it needs.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+ARGS ?=
 
-.PHONY: rollout test setup lint
+# Where a ROS 2 is sourced its rclpy is used; elsewhere one comes as wheels.
+ifdef AMENT_PREFIX_PATH
+ROS_EXTRA :=
+VENV_FLAGS := --system-site-packages
+else
+ROS_EXTRA := ros,
+VENV_FLAGS :=
+endif
+
+.PHONY: rollout test setup lint clean
+
+rollout: setup
+	$(BIN)/pushcell launch launch/rollout.launch.yaml $(ARGS)
+
+test: $(VENV)/.dev lint
+	$(BIN)/python -m pytest
+
+setup: $(VENV)/.run
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "error: pushcell needs Python 3.10 to 3.13; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@$(PYTHON) -m venv $(VENV_FLAGS) $(VENV) || \
+	  { rm -rf $(VENV); echo "error: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv"; exit 2; }
+	@touch $(VENV)/COLCON_IGNORE
+
+$(VENV)/.run: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[$(ROS_EXTRA)sim]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[$(ROS_EXTRA)dev]'
+	@touch $@ $(VENV)/.run

@@ -43,10 +43,9 @@ class PlanarPose:
     def exp(cls, twist: ArrayLike) -> PlanarPose:
         """The pose reached from the identity by a body twist (vx, vy, omega) held for unit time."""
         vx, vy, omega = (float(value) for value in np.asarray(twist, dtype=float))
-        if abs(omega) < 1e-9:
-            a, b = 1.0 - omega**2 / 6, omega / 2
-        else:
-            a, b = math.sin(omega) / omega, (1.0 - math.cos(omega)) / omega
+        # sin(w)/w and (1 - cos(w))/w, the latter without cancellation.
+        a = float(np.sinc(omega / math.pi))
+        b = omega / 2 * float(np.sinc(omega / (2 * math.pi))) ** 2
         return cls(a * vx - b * vy, b * vx + a * vy, omega)
 
     def log(self) -> Array:

@@ -1,0 +1,54 @@
+"""``pushcell bench NAME``: runs a benchmark of the folder ``benchmarks/`` and prints its table."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import platform
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from rich.console import Console
+
+from pushcell.errors import PushcellError
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+
+
+def main(arguments: list[str]) -> int:
+    """Run one benchmark; its module has ``run() -> dict`` and ``table(figures) -> Table``."""
+    names = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem != "__init__")
+    parser = argparse.ArgumentParser(
+        prog="pushcell bench",
+        description="Run a benchmark and print its figures.",
+        epilog="example: pushcell bench worlds --json worlds.json",
+    )
+    parser.add_argument("name", choices=names, help="the benchmark")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there too; - for stdout")
+    options = parser.parse_args(arguments)
+    module = _load(options.name)
+    figures = module.run()
+    Console(file=sys.stderr if options.json == "-" else sys.stdout).print(module.table(figures))
+    if options.json:
+        _write({"machine": platform.platform(), **figures}, options.json)
+    return 0
+
+
+def _load(name: str) -> ModuleType:
+    path = BENCHMARKS / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"benchmarks.{name}", path)
+    if spec is None or spec.loader is None:
+        raise PushcellError(f"{path} is not a Python module")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _write(figures: dict[str, object], target: str) -> None:
+    text = json.dumps(figures, indent=2)
+    if target == "-":
+        print(text)
+    else:
+        Path(target).write_text(text + "\n", encoding="utf-8")
