@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+from pushcell.errors import PushcellError
 from pushcell.geometry import Array, PlanarPose
+from pushcell.task import Task
+
+_TOUCHING_M = 1e-5
 
 
 class PushingWorld(Protocol):
@@ -32,3 +37,14 @@ class PushingWorld(Protocol):
 
         The straight line from the last target is followed at constant speed.
         """
+
+
+def require_apart(task: Task, slider: PlanarPose, pusher: ArrayLike) -> None:
+    """Raise PushcellError when slider and pusher (2,) overlap at these poses."""
+    x, y = np.asarray(pusher, dtype=float)
+    gap = float(task.shape.distance(slider, np.array([x, y]))) - task.pusher_radius_m
+    if gap < -_TOUCHING_M:
+        raise PushcellError(
+            f"the pusher at ({x:.4f}, {y:.4f}) m and the slider at {slider} overlap by "
+            f"{-gap * 1e3:.2f} mm: start with the pusher clear of the slider"
+        )
