@@ -18,3 +18,7 @@ class PlanningError(PushcellError):
 
 class ArmLinkError(PushcellError):
     """The link to the arm is taken, silent or broken."""
+
+
+class LaunchError(PushcellError):
+    """A launch that cannot be done: names the file, the tag and what is known or free."""

@@ -1,0 +1,79 @@
+"""The ``pushcell`` command: a table of subcommands, each imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from pushcell import __version__
+from pushcell.errors import PushcellError
+
+COMMANDS = {
+    "launch": ("run a launch file", "pushcell.launcher.command:main"),
+    "bench": ("run a benchmark", "pushcell.bench:main"),
+}
+"""Name -> (one line, "module:function"); the function takes the words and gives the exit code."""
+
+_EXTRAS = {
+    "av": "sim",
+    "matplotlib": "sim",
+    "pydrake": "sim",
+    "rclpy": "ros",
+    "ruckig": "sim",
+    "torch": "train",
+}
+"""Which extra of the package brings a module that may be missing."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand. 0: done and good, 1: done and not good, 2: could not be done."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words in (["-h"], ["--help"]):
+        print(_help())
+        return 0
+    if words == ["--version"]:
+        print(__version__)
+        return 0
+    try:
+        return _run(words)
+    except PushcellError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: Sequence[str]) -> int:
+    if not words or words[0] not in COMMANDS:
+        asked = f"there is no command {words[0]!r}" if words else "no command is given"
+        raise PushcellError(f"{asked}; known are: {', '.join(COMMANDS)} (see pushcell --help)")
+    module, function = COMMANDS[words[0]][1].split(":")
+    try:
+        return getattr(importlib.import_module(module), function)(words[1:])
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        raise PushcellError(
+            f"pushcell {words[0]} needs {error.name}, which is not installed: "
+            f"pip install 'pushcell[{extra}]'"
+        ) from None
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {line}" for name, (line, _) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: pushcell COMMAND ... (pushcell COMMAND --help tells more)",
+            "",
+            *lines,
+            "",
+            "example: pushcell launch launch/rollout.launch.yaml policy:=planner",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

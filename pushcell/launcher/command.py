@@ -1,0 +1,115 @@
+"""``pushcell launch``: run a launch file, with or without an installed ROS."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from pushcell.errors import LaunchError
+from pushcell.launcher.arguments import (
+    check_known,
+    declared_arguments,
+    describe_arguments,
+    parse_arguments,
+)
+from pushcell.launcher.console import Console
+from pushcell.launcher.domain import Domain, default_lock_folder, held_domain
+from pushcell.launcher.processes import TOKEN
+from pushcell.launcher.resolver import resolve
+from pushcell.launcher.supervisor import Supervisor
+
+_EPILOG = """\
+example:
+  pushcell launch launch/rollout.launch.yaml policy:=planner trials:=3
+
+The file is in the YAML format of `ros2 launch`. Each run gets a DDS domain of its own, unless
+ROS_DOMAIN_ID is set, and a folder runs/<stamp> with the parameters and the output of every
+process. Ctrl-C stops the run in order, a second one with less patience.
+
+exit code: that of the process with `on_exit: shutdown`; 2 when another one dies or the file is
+wrong; 128 + N after signal N."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; raises LaunchError and ConfigError."""
+    parser = argparse.ArgumentParser(
+        prog="pushcell launch",
+        description="Run a launch file.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a *.launch.yaml file")
+    parser.add_argument("arguments", nargs="*", metavar="name:=value", help="its arguments")
+    parser.add_argument("-s", "--show-args", action="store_true", help="show its arguments")
+    options = parser.parse_intermixed_args(argv)
+    given = parse_arguments(options.arguments)
+    declared = declared_arguments(options.file, given, os.environ)
+    check_known(options.file, given, declared)
+    if options.show_args:
+        print(describe_arguments(declared))
+        return 0
+    with held_domain(os.environ, default_lock_folder()) as domain:
+        return _run(options.file, given, domain)
+
+
+def _run(file: Path, given: dict[str, str], domain: Domain) -> int:
+    console = Console()
+    token = secrets.token_hex(8)
+    folder = _create_run_folder(Path("runs").absolute())
+    environment = {
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "RCUTILS_COLORIZED_OUTPUT": str(int(console.coloured)),
+        **os.environ,
+        "PUSHCELL_RUN_DIR": str(folder),
+        "PYTHONUNBUFFERED": "1",
+        "ROS_DOMAIN_ID": str(domain.number),
+        "ROS_LOG_DIR": str(folder / "log"),
+        TOKEN: token,
+    }
+    try:
+        launch = resolve(file, given, environment)
+    except LaunchError:
+        with suppress(OSError):
+            folder.rmdir()
+            folder.parent.rmdir()
+        raise
+    console.say(f"run folder {folder}, ROS_DOMAIN_ID {domain.number}")
+    for message in launch.messages:
+        console.say(message)
+    with _guard(token, domain):
+        return Supervisor(launch.processes, folder, token, console).run()
+
+
+def _create_run_folder(parent: Path) -> Path:
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    name, count = stamp, 1
+    while True:
+        try:
+            (parent / name).mkdir(parents=True)
+            return parent / name
+        except FileExistsError:
+            count += 1
+            name = f"{stamp}-{count}"
+        except OSError as error:
+            raise LaunchError(
+                f"{parent / name}: cannot make the run's folder ({error.strerror}); "
+                "start where you may write"
+            ) from None
+
+
+@contextmanager
+def _guard(token: str, domain: Domain) -> Iterator[None]:
+    """A process that stops the run, holding its domain until then, should this one be killed."""
+    command = [sys.executable, "-m", "pushcell.launcher.guard", token]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, start_new_session=True, pass_fds=(domain.lock,)
+    ):
+        yield

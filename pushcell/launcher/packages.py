@@ -1,0 +1,57 @@
+"""Where a ROS package's files and programs are, with or without an installed ROS.
+
+A colcon or system install is found through AMENT_PREFIX_PATH; a package that pip installed is
+found as the Python package of the same name.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+
+def find_share(package: str, environment: Mapping[str, str]) -> str:
+    """The folder that holds a package's ``launch`` and other data; raises ValueError."""
+    for prefix in _prefixes(package, environment):
+        return str(prefix / "share" / package)
+    for folder in _python_folders(package):
+        if (folder.parent / "package.xml").is_file():
+            return str(folder.parent)
+    raise ValueError(
+        f"package {package!r} is not here: source the workspace that has it, "
+        "or install it with `pip install -e`"
+    )
+
+
+def find_program(package: str, name: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The command that starts a package's executable ``name``; raises ValueError."""
+    if importlib.util.find_spec("rclpy") is None:
+        raise ValueError("nodes need rclpy: source ROS 2, or pip install 'pushcell[ros]'")
+    known: set[str] = set()
+    for folder in _python_folders(package):
+        if (folder / f"{name}.py").is_file():
+            return (sys.executable, "-m", f"{package}.{name}")
+        known |= {path.stem for path in folder.glob("*_node.py")}
+    for prefix in _prefixes(package, environment):
+        programs = prefix / "lib" / package
+        if os.access(programs / name, os.X_OK):
+            return (str(programs / name),)
+        known |= {path.name for path in programs.glob("*")}
+    if known:
+        raise ValueError(f"package {package!r} has no {name!r}; it has {', '.join(sorted(known))}")
+    raise ValueError(f"package {package!r} is neither a Python package nor in AMENT_PREFIX_PATH")
+
+
+def _prefixes(package: str, environment: Mapping[str, str]) -> Iterator[Path]:
+    marker = Path("share/ament_index/resource_index/packages") / package
+    for prefix in environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
+        if prefix and (Path(prefix) / marker).is_file():
+            yield Path(prefix)
+
+
+def _python_folders(package: str) -> list[Path]:
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    return [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
