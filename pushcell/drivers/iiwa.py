@@ -6,17 +6,16 @@ from types import TracebackType
 
 import numpy as np
 from drake import lcmt_iiwa_command, lcmt_iiwa_status
-from pydrake.lcm import DrakeLcm
 
 from pushcell.config import LcmConfig
 from pushcell.drivers.arm import ArmStatus
+from pushcell.drivers.lcm_link import is_published, open_lcm
 from pushcell.drivers.lcm_url import instance_url
 from pushcell.errors import ArmLinkError
 from pushcell.geometry import Array
-from pushcell.timing import steady_seconds
 
-# Long enough to hear any driver that commands at 50 Hz or more.
-_LISTEN_S = 0.1
+# Drake's driver gives up when commands come sooner than 0.25 s after its start.
+_GUARD_US = 300_000
 
 
 class IiwaDriver:
@@ -25,12 +24,13 @@ class IiwaDriver:
     def __init__(self, lcm: LcmConfig, instance: int) -> None:
         self._url = instance_url(lcm.url, instance)
         self._channels = lcm
-        self._lcm = DrakeLcm(self._url)
+        self._lcm = open_lcm(self._url)
         self._newest: lcmt_iiwa_status | None = None
+        self._first_utime: int | None = None
         self._last_utime = -1
 
     def __enter__(self) -> IiwaDriver:
-        if _is_published(self._url, self._channels.command_channel):
+        if is_published(self._url, self._channels.command_channel):
             raise ArmLinkError(
                 f"somebody else already commands the arm on LCM channel "
                 f"{self._channels.command_channel} of {self._url}: stop it, or set another "
@@ -65,7 +65,9 @@ class IiwaDriver:
         )
 
     def send(self, position: Array) -> None:
-        """Command joint positions (7,) [rad]."""
+        """Command joint positions (7,) [rad]; held back while the arm may have just started."""
+        if self._first_utime is None or self._last_utime - self._first_utime < _GUARD_US:
+            return
         command = lcmt_iiwa_command()
         command.utime = self._last_utime
         command.num_joints = len(position)
@@ -75,15 +77,7 @@ class IiwaDriver:
     def _on_status(self, data: bytes) -> None:
         status = lcmt_iiwa_status.decode(data)
         if status.utime > self._last_utime:
+            if self._first_utime is None:
+                self._first_utime = status.utime
             self._last_utime = status.utime
             self._newest = status
-
-
-def _is_published(url: str, channel: str) -> bool:
-    heard: list[bytes] = []
-    lcm = DrakeLcm(url)
-    lcm.Subscribe(channel, heard.append)
-    deadline = steady_seconds() + _LISTEN_S
-    while steady_seconds() < deadline and not heard:
-        lcm.HandleSubscriptions(10)
-    return bool(heard)

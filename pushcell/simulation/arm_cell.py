@@ -27,11 +27,17 @@ class ArmCell:
         def add(plant: MultibodyPlant, contact: ProximityProperties) -> ModelInstanceIndex:
             return _add_weightless_arm(plant, cell, contact)
 
+        self.cell = cell
         self._physics = ContactPhysics(cell, add, time_step_s)
         self._task = Task.of(cell.task, cell.pusher.radius_m)
         self._kinematics = ArmKinematics(cell)
         self._commanded: Array = self._kinematics.home_joints(self._task.pusher_home)
         self.reset(self._task.goal, self._commanded)
+
+    @property
+    def time_step_s(self) -> float:
+        """The physics' time step."""
+        return self._physics.time_step_s
 
     @property
     def time_s(self) -> float:
@@ -82,6 +88,16 @@ class ArmCell:
     def interpolated_joints(self) -> Array:
         """(7,) how far the drives' target has come on its way to the commanded joints [rad]."""
         return self._physics.target
+
+    @property
+    def joint_limits_rad(self) -> tuple[Array, Array]:
+        """Lower and upper ends (7,) of the joints."""
+        return self._physics.position_limits
+
+    @property
+    def joint_speed_limits_rad_s(self) -> Array:
+        """(7,) the highest speed of each joint."""
+        return self._physics.velocity_limits
 
     @property
     def tip_pose(self) -> Pose:

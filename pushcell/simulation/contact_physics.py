@@ -107,6 +107,21 @@ class ContactPhysics:
         return self.plant.GetVelocities(self._context, self._joints)
 
     @property
+    def position_limits(self) -> tuple[Array, Array]:
+        """Lower and upper ends (n,) of the joints."""
+        plant, joints = self.plant, self._joints
+        lower, upper = plant.GetPositionLowerLimits(), plant.GetPositionUpperLimits()
+        return (
+            plant.GetPositionsFromArray(joints, lower),
+            plant.GetPositionsFromArray(joints, upper),
+        )
+
+    @property
+    def velocity_limits(self) -> Array:
+        """(n,) the highest speed of each joint."""
+        return self.plant.GetVelocitiesFromArray(self._joints, self.plant.GetVelocityUpperLimits())
+
+    @property
     def servo_torques(self) -> Array:
         """(n,) what the servos exerted in the last step."""
         return self.plant.get_net_actuation_output_port(self._joints).Eval(self._context)

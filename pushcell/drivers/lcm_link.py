@@ -1,0 +1,44 @@
+"""Opening an LCM link, and hearing who is on it already."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+from pydrake.lcm import DrakeLcm
+
+from pushcell.errors import ArmLinkError
+from pushcell.timing import steady_seconds
+
+# Long enough to hear anybody who publishes at 50 Hz or more.
+_LISTEN_S = 0.1
+
+
+def open_lcm(url: str) -> DrakeLcm:
+    """A link on a ``udpm://`` URL.
+
+    Raises ArmLinkError where multicast cannot be sent: LCM would fall silent there without
+    saying so.
+    """
+    address, port = re.findall(r"[^/:?]+", url.partition("//")[2])[:2]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, int(port)))
+        except OSError as error:
+            raise ArmLinkError(
+                f"LCM cannot use {url} ({error.strerror}): this machine has no route for "
+                "multicast; on one without a network `sudo ip link set lo up multicast on; "
+                "sudo ip route add 224.0.0.0/4 dev lo` makes one"
+            ) from None
+    return DrakeLcm(url)
+
+
+def is_published(url: str, channel: str) -> bool:
+    """Whether somebody publishes on the channel now; listens for up to 0.1 s."""
+    heard: list[bytes] = []
+    lcm = open_lcm(url)
+    lcm.Subscribe(channel, heard.append)
+    deadline = steady_seconds() + _LISTEN_S
+    while steady_seconds() < deadline and not heard:
+        lcm.HandleSubscriptions(10)
+    return bool(heard)

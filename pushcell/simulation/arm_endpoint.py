@@ -1,0 +1,140 @@
+"""The simulated arm's end of the wire: behaves as Drake's driver of the KUKA iiwa does.
+
+Like that driver it publishes a status every period, holds the measured position until the
+first command, follows the newest command for as long as there is none newer, keeps one degree
+off the joints' ends, and gives up when commands come too early, jump, or when the arm is pushed
+too hard.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+
+import numpy as np
+from drake import lcmt_iiwa_command, lcmt_iiwa_status
+
+from pushcell.drivers.lcm_link import is_published, open_lcm
+from pushcell.errors import ArmLinkError, ConfigError
+from pushcell.geometry import Array
+from pushcell.simulation.arm_cell import ArmCell
+
+_JOINTS = 7
+_LIMIT_MARGIN_RAD = np.deg2rad(1.0)
+# No command may come this soon after the first status: it would be of a controller left running.
+_GUARD_S = 0.25
+_MAX_EXTERNAL_TORQUE_NM = 60.0 * np.array([1.0, 1.0, 1.0, 0.5, 0.2, 0.2, 0.1])
+# A command may be as far from where the drives are as the arm moves at full speed in this time.
+_MAX_LEAD_S = 0.1
+
+
+class SimulatedArmEndpoint:
+    """Drives an `ArmCell` by ``lcmt_iiwa_command`` and publishes ``lcmt_iiwa_status``.
+
+    Time stamps are simulated time. Raises ArmLinkError when an arm already reports there.
+    """
+
+    def __init__(self, world: ArmCell, url: str, status_channel: str, command_channel: str) -> None:
+        if is_published(url, status_channel):
+            raise ArmLinkError(
+                f"an arm already reports on LCM channel {status_channel} of {url}: stop that "
+                "cell, or set another ROS_DOMAIN_ID, which moves the LCM port too"
+            )
+        self.refused = 0
+        self._world = world
+        self._status_channel = status_channel
+        self._period_s = _status_period(world)
+        self._began_s = world.time_s
+        lower, upper = world.joint_limits_rad
+        self._lower, self._upper = lower + _LIMIT_MARGIN_RAD, upper - _LIMIT_MARGIN_RAD
+        self._goal: Array = world.joint_positions
+        self._pending: list[bytes] = []
+        self._lcm = open_lcm(url)
+        self._lcm.Subscribe(command_channel, self._pending.append)
+
+    def step(self) -> None:
+        """Obey what came, let one status period pass, report.
+
+        Raises ArmLinkError when the arm stops by itself.
+        """
+        self._receive()
+        self._follow()
+        self._world.advance(self._period_s)
+        self._publish()
+        self._check_torque()
+
+    def _receive(self) -> None:
+        self._lcm.HandleSubscriptions(0)
+        for data in self._pending:
+            command = _positions(data)
+            if command is None:
+                self.refused += 1
+            elif self._world.time_s - self._began_s < _GUARD_S:
+                raise ArmLinkError(
+                    f"a command came within {_GUARD_S} s of the arm's start: stop the "
+                    "controller that was left running, or start the arm first"
+                )
+            else:
+                self._goal = np.clip(command, self._lower, self._upper)
+        self._pending.clear()
+
+    def _follow(self) -> None:
+        """Move the drives towards the command, at the most at the joints' full speed."""
+        drives = self._world.interpolated_joints
+        lead = self._goal - drives
+        speed = self._world.joint_speed_limits_rad_s
+        worst = int(np.argmax(np.abs(lead) / speed))
+        if abs(lead[worst]) > _MAX_LEAD_S * speed[worst]:
+            raise ArmLinkError(
+                f"joint_{worst + 1} was commanded to jump by {abs(lead[worst]):.3f} rad, more than "
+                f"{_MAX_LEAD_S * speed[worst]:.3f} rad: the arm stopped; start the cell again"
+            )
+        reach = speed * self._period_s
+        self._world.command_joints(drives + np.clip(lead, -reach, reach))
+
+    def _publish(self) -> None:
+        world = self._world
+        status = lcmt_iiwa_status()
+        status.utime = round(world.time_s * 1e6)
+        status.num_joints = _JOINTS
+        status.joint_position_measured = world.joint_positions.tolist()
+        status.joint_velocity_estimated = world.joint_velocities.tolist()
+        status.joint_position_commanded = self._goal.tolist()
+        status.joint_position_ipo = world.interpolated_joints.tolist()
+        status.joint_torque_measured = world.joint_torques.tolist()
+        # In position mode nobody commands torques.
+        status.joint_torque_commanded = [0.0] * _JOINTS
+        status.joint_torque_external = world.contact_torques.tolist()
+        self._lcm.Publish(self._status_channel, status.encode())
+
+    def _check_torque(self) -> None:
+        torque = np.abs(self._world.contact_torques)
+        worst = int(np.argmax(torque / _MAX_EXTERNAL_TORQUE_NM))
+        if torque[worst] > _MAX_EXTERNAL_TORQUE_NM[worst]:
+            raise ArmLinkError(
+                f"contact turned joint_{worst + 1} with {torque[worst]:.1f} Nm, more than "
+                f"{_MAX_EXTERNAL_TORQUE_NM[worst]:.1f} Nm: the arm stopped; start the cell again"
+            )
+
+
+def _status_period(world: ArmCell) -> float:
+    rate_hz = world.cell.arm.status_rate_hz
+    steps = 1.0 / (rate_hz * world.time_step_s)
+    if not math.isclose(steps, round(steps), rel_tol=1e-6):
+        raise ConfigError(
+            f"arm.status_rate_hz = {rate_hz}: allowed: a rate whose period is a whole number of "
+            f"time steps (simulation.physics.time_step_s) of {world.time_step_s} s"
+        )
+    return 1.0 / rate_hz
+
+
+def _positions(data: bytes) -> Array | None:
+    """The joints (7,) [rad] of a command message; None when it is malformed."""
+    try:
+        command = lcmt_iiwa_command.decode(data)
+    except (ValueError, struct.error):
+        return None
+    positions = np.array(command.joint_position)
+    if positions.shape != (_JOINTS,) or not np.isfinite(positions).all():
+        return None
+    return positions
