@@ -136,9 +136,13 @@ class MotionConfig(_Section):
 
     rate_hz: Rate
     policy: MotionLimits
+    teleop: MotionLimits
     stop: StopLimits
     first_target_max_jump_m: Positive
+    following_error_rad: Positive
     command_silence_s: Positive
+    observation_age_s: Positive
+    deadman_s: Positive
     arm_status_age_s: Positive
 
 

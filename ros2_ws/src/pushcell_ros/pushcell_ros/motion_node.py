@@ -8,23 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.motion.guard import MotionGuard, Phase, Reason, Source
+from pushcell.motion.guard import MotionGuard, Phase, Source
 from pushcell.timing import PeriodMonitor, steady_seconds
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node
-from pushcell_ros.conversions import (
-    joint_message,
-    pose_message,
-    status_message,
-    to_chunk,
-)
+from pushcell_ros.conversions import joint_message, pose_message, status_message, to_chunk
 from pushcell_ros.params import parameter
 
 _STATE_RATE_HZ = 20.0
+_CHUNK_TOPICS = {Source.POLICY: "/policy/chunk", Source.REPLAY: "/replay/chunk"}
+_TELEOP_TOPIC = "/teleop/target"
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _Handler = Callable[[Trigger.Request, Trigger.Response], Trigger.Response]
 
 
@@ -33,6 +33,7 @@ class MotionParams:
     """Parameters of ``motion_node``."""
 
     cell: str = parameter("", "path of the cell's YAML file")
+    require_deadman: bool = parameter(True, "no motion unless the operator holds the deadman")
 
 
 class MotionNode(CellNode):
@@ -43,20 +44,21 @@ class MotionNode(CellNode):
     def __init__(self) -> None:
         super().__init__("motion_node")
         self._kinematics = ArmKinematics(self.cell)
-        self._guard = MotionGuard(self.cell, self._kinematics)
+        self._guard = MotionGuard(self.cell, self._kinematics, self.params.require_deadman)
+        if not self.params.require_deadman:
+            self.get_logger().warning(
+                "require_deadman is off: the arm moves without an operator; for simulation only"
+            )
         self._ticks = PeriodMonitor()
-        self._chunks_refused = 0
+        self._missed = 0
         self._command = self.create_publisher(JointState, "/arm/joint_command", 10)
         self._target = self.create_publisher(PoseStamped, "/motion/target", 10)
         self._state = self.create_publisher(DiagnosticStatus, "/motion/state", 10)
-        self.create_subscription(JointState, "/joint_states", self._on_joints, 10)
-        self.create_subscription(MultiDOFJointTrajectory, "/policy/chunk", self._on_chunk, 10)
-        for name, source, reason in (
-            ("/motion/hold", Source.HOLD, Reason.HOLD_REQUESTED),
-            ("/motion/home", Source.HOME, Reason.NONE),
-            ("/motion/follow_policy", Source.POLICY, Reason.NONE),
-        ):
-            self.create_service(Trigger, name, self._selector(source, reason))
+        self._subscribe()
+        for name in (Source.HOLD, Source.HOME, Source.POLICY, Source.REPLAY):
+            self.create_service(Trigger, f"/motion/{name.value}", self._selector(name))
+        self.create_service(Trigger, "/safety/stop", self._on_stop)
+        self.create_service(Trigger, "/safety/release", self._on_release)
         self.every(self.cell.motion.rate_hz, self._tick)
         self.every(_STATE_RATE_HZ, self._publish_state)
 
@@ -68,26 +70,51 @@ class MotionNode(CellNode):
             "period_p50_ms": f"{1e3 * periods.p50:.2f}",
             "period_p99_ms": f"{1e3 * periods.p99:.2f}",
             "period_max_ms": f"{1e3 * periods.max:.2f}",
-            "chunks_refused": self._chunks_refused,
+            "missed_ticks": self._missed,
         }
-        levels = {Phase.NO_ARM: ERROR, Phase.STOPPING: WARN}
-        return levels.get(state.phase, OK), state.reason.value or "following", figures
+        levels = {Phase.NO_ARM: ERROR, Phase.STOPPED: ERROR, Phase.STOPPING: WARN}
+        return levels.get(state.phase, OK), state.reason.value, figures
+
+    def _subscribe(self) -> None:
+        self.create_subscription(JointState, "/joint_states", self._on_joints, 10)
+        self.create_subscription(PoseStamped, _TELEOP_TOPIC, self._on_teleop, 10)
+        self.create_subscription(Bool, "/safety/deadman", self._on_deadman, 10)
+        self.create_subscription(Bool, "/safety/estop", self._on_estop, _LATCHED)
+        for source, topic in _CHUNK_TOPICS.items():
+            self.create_subscription(MultiDOFJointTrajectory, topic, self._chunk_taker(source), 10)
 
     def _on_joints(self, message: JointState) -> None:
         self._guard.on_arm_status(self.now(), np.array(message.position))
 
-    def _on_chunk(self, message: MultiDOFJointTrajectory) -> None:
-        try:
-            chunk = to_chunk(message, self.control_time(message.header.stamp))
-        except ValueError as error:
-            self._chunks_refused += 1
-            self.get_logger().error(f"chunk refused: {error}", throttle_duration_sec=1.0)
-            return
-        self._guard.on_chunk(self.now(), chunk)
+    def _on_deadman(self, message: Bool) -> None:
+        self._guard.on_deadman(self.now(), message.data)
+
+    def _on_estop(self, message: Bool) -> None:
+        self._guard.emergency_stop.set_pressed(message.data)
+
+    def _on_teleop(self, message: PoseStamped) -> None:
+        tip = message.pose.position
+        stamp_s = self.control_time(message.header.stamp)
+        self._guard.on_teleop(self.now(), stamp_s, np.array([tip.x, tip.y]))
+
+    def _chunk_taker(self, source: Source) -> Callable[[MultiDOFJointTrajectory], None]:
+        def take(message: MultiDOFJointTrajectory) -> None:
+            try:
+                chunk = to_chunk(message, self.control_time(message.header.stamp))
+            except ValueError as error:
+                self.get_logger().error(
+                    f"{_CHUNK_TOPICS[source]}: {error}", throttle_duration_sec=1.0
+                )
+                self._guard.on_malformed(source)
+                return
+            self._guard.on_chunk(self.now(), chunk, source)
+
+        return take
 
     def _tick(self) -> None:
-        now = self.now()
-        self._ticks.tick(steady_seconds())
+        now, steady = self.now(), steady_seconds()
+        self._missed += self._ticks.age(steady) > 1.5 / self.cell.motion.rate_hz
+        self._ticks.tick(steady)
         target = self._guard.tick(now)
         if target is None:
             return
@@ -96,6 +123,8 @@ class MotionNode(CellNode):
         self._target.publish(pose_message(self._kinematics.pusher_posture(self._guard.tip), stamp))
 
     def _publish_state(self) -> None:
+        for source, topic in ((Source.TELEOP, _TELEOP_TOPIC), *_CHUNK_TOPICS.items()):
+            self._guard.on_publishers(source, self.count_publishers(topic))
         state = self._guard.state
         self._state.publish(status_message("motion", OK, state.reason.value, self._state_values()))
 
@@ -105,16 +134,29 @@ class MotionNode(CellNode):
             "source": state.source.value,
             "phase": state.phase.value,
             "reason": state.reason.name.lower(),
+            "interventions": state.interventions,
+            "emergency_stop": self._guard.emergency_stop.cause or "released",
+            "require_deadman": self.params.require_deadman,
         }
 
-    def _selector(self, source: Source, reason: Reason) -> _Handler:
+    def _selector(self, source: Source) -> _Handler:
         def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            response.success = self._guard.select(source, reason)
-            if not response.success:
-                response.message = f"no: {self._guard.state.reason.value}"
+            refusal = self._guard.select(source)
+            response.success = refusal is None
+            response.message = "" if refusal is None else refusal.value
             return response
 
         return handle
+
+    def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._guard.emergency_stop.engage("it was asked for")
+        response.success = True
+        return response
+
+    def _on_release(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        refusal = self._guard.emergency_stop.release()
+        response.success, response.message = refusal is None, refusal or ""
+        return response
 
 
 def main() -> None:

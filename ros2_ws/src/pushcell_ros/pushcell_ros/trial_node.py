@@ -50,6 +50,9 @@ class TrialParams:
     trials: int = parameter(3, "how many trials to run")
     seed: int = parameter(0, "seed of the random starts; trial i uses seed + i")
     policy: str = parameter("planner", "what drives, for the record")
+    release_stop: bool = parameter(
+        False, "release the emergency stop, in which motion starts; for simulation only"
+    )
     video: bool = parameter(True, "write an mp4 of each trial from the overhead camera")
 
 
@@ -73,7 +76,8 @@ class TrialNode(CellNode):
         self.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
         self._hold = self.create_client(Trigger, "/motion/hold")
         self._home = self.create_client(Trigger, "/motion/home")
-        self._follow = self.create_client(Trigger, "/motion/follow_policy")
+        self._follow = self.create_client(Trigger, "/motion/policy")
+        self._release = self.create_client(Trigger, "/safety/release")
         self._change_policy = self.create_client(ChangeState, "/policy_node/change_state")
         if self.params.video:
             topic = f"/camera/{_VIDEO_CAMERA}/color/image_raw"
@@ -84,6 +88,8 @@ class TrialNode(CellNode):
         self._executor = executor
         run_dir = Path(os.environ.get("PUSHCELL_RUN_DIR", _default_run_dir()))
         self._wait_for_graph()
+        if self.params.release_stop:
+            self._call(self._release, Trigger.Request(), "/safety/release")
         self._change(Transition.TRANSITION_CONFIGURE)
         records = []
         for index in range(self.params.trials):
@@ -126,7 +132,7 @@ class TrialNode(CellNode):
         )
 
     def _wait_for_graph(self) -> None:
-        clients = (self._hold, self._home, self._follow, self._change_policy)
+        clients = (self._hold, self._home, self._follow, self._release, self._change_policy)
         wait_until(
             self._executor,
             lambda: (
@@ -175,7 +181,7 @@ class TrialNode(CellNode):
         limit_s = self._task.success.time_limit_s
         began_s = self.now()
         self._change(Transition.TRANSITION_ACTIVATE)
-        self._call(self._follow, Trigger.Request(), "/motion/follow_policy")
+        self._call(self._follow, Trigger.Request(), "/motion/policy")
 
         def over() -> bool:
             selected = self._motion.get("source") == "policy"

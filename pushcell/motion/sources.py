@@ -1,0 +1,153 @@
+"""The sources of motion: each checks its own stream and says where the tip shall be now.
+
+A source answers a tick with a `Reference` to follow or a `Halt` with its reason. A halt that
+ends the turn needs the source to be selected anew; any other is a pause of the same turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from policy_server.chunk import ActionChunk
+from pushcell.config import MotionConfig, MotionLimits
+from pushcell.geometry import Array
+from pushcell.motion.reasons import Reason
+
+_AT_HOME_M = 1e-3
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where the tip shall be (2,) [m], and how fast it shall move there (2,) [m/s]."""
+
+    position: Array
+    velocity: Array
+
+
+@dataclass(frozen=True)
+class Halt:
+    """No motion, and why."""
+
+    reason: Reason
+    ends_turn: bool
+
+
+_AWAITING = Halt(Reason.AWAITING_COMMAND, ends_turn=False)
+
+
+class MotionSource(Protocol):
+    """What the guard asks of every source."""
+
+    limits: MotionLimits
+
+    def begin(self) -> None:
+        """A new turn: forget what was commanded before."""
+
+    def reference(self, now_s: float, tip: Array) -> Reference | Halt:
+        """What to do now, with the tip commanded to (2,) [m]."""
+
+
+class HomeSource:
+    """Straight to the pusher's home."""
+
+    def __init__(self, motion: MotionConfig, home: Array) -> None:
+        self.limits = motion.policy
+        self._home = home
+
+    def begin(self) -> None:
+        """Nothing to forget."""
+
+    def reference(self, now_s: float, tip: Array) -> Reference | Halt:
+        """Home, until the tip is there."""
+        if np.linalg.norm(self._home - tip) < _AT_HOME_M:
+            return Halt(Reason.AT_HOME, ends_turn=True)
+        return Reference(self._home, np.zeros(2))
+
+
+class ChunkSource:
+    """Timed chunks, from a policy or from a replayed episode."""
+
+    def __init__(self, motion: MotionConfig) -> None:
+        self.limits = motion.policy
+        self._motion = motion
+        self.begin()
+
+    def begin(self) -> None:
+        """Wait for a first chunk."""
+        self._chunk: ActionChunk | None = None
+        self._pause = _AWAITING
+        self._capture_s = -np.inf
+        self._heard_s = -np.inf
+
+    def on_chunk(self, now_s: float, chunk: ActionChunk, tip: Array) -> Halt | None:
+        """Take a chunk; the same one again says that its sender is alive."""
+        self._heard_s = now_s
+        if chunk.capture_s < self._capture_s:
+            return Halt(Reason.OUT_OF_ORDER, ends_turn=True)
+        if chunk.capture_s > self._capture_s:
+            if now_s - chunk.capture_s > self._motion.observation_age_s:
+                return Halt(Reason.OBSERVATION_OLD, ends_turn=True)
+            self._capture_s = chunk.capture_s
+        if self._chunk is not None:
+            self._chunk = chunk.starting_from(now_s, self._chunk.sample(now_s)[0])
+        elif now_s <= chunk.end_s:
+            if _jumps(chunk.sample(now_s)[0], tip, self._motion):
+                return Halt(Reason.FIRST_TARGET_JUMP, ends_turn=True)
+            self._chunk = chunk.starting_from(now_s, tip)
+        return None
+
+    def reference(self, now_s: float, tip: Array) -> Reference | Halt:
+        """The chunk's point of now."""
+        if self._chunk is None:
+            return self._pause
+        if now_s - self._heard_s > self._motion.command_silence_s:
+            return Halt(Reason.COMMAND_SILENT, ends_turn=True)
+        if now_s > self._chunk.end_s:
+            # The next chunk begins from standstill, through the jump gate again.
+            self._chunk, self._pause = None, Halt(Reason.CHUNK_EXHAUSTED, ends_turn=False)
+            return self._pause
+        return Reference(*self._chunk.sample(now_s))
+
+
+class TeleopSource:
+    """A person's targets, which come one at a time."""
+
+    def __init__(self, motion: MotionConfig) -> None:
+        self.limits = motion.teleop
+        self._motion = motion
+        self.begin()
+
+    def begin(self) -> None:
+        """Wait for a first target."""
+        self._target: Array | None = None
+        self._stamp_s = -np.inf
+        self._heard_s = -np.inf
+
+    def on_target(self, now_s: float, stamp_s: float, target: Array, tip: Array) -> Halt | None:
+        """Take a target (2,) [m] and the time at which the person gave it."""
+        self._heard_s = now_s
+        if stamp_s < self._stamp_s:
+            return Halt(Reason.OUT_OF_ORDER, ends_turn=True)
+        if now_s - stamp_s > self._motion.observation_age_s:
+            return Halt(Reason.OBSERVATION_OLD, ends_turn=True)
+        if not np.isfinite(target).all():
+            return Halt(Reason.NOT_FINITE, ends_turn=True)
+        if self._target is None and _jumps(target, tip, self._motion):
+            return Halt(Reason.FIRST_TARGET_JUMP, ends_turn=True)
+        self._target, self._stamp_s = target, stamp_s
+        return None
+
+    def reference(self, now_s: float, tip: Array) -> Reference | Halt:
+        """The last target, at rest: where the person holds still, so does the pusher."""
+        if self._target is None:
+            return _AWAITING
+        if now_s - self._heard_s > self._motion.command_silence_s:
+            return Halt(Reason.TELEOP_RELEASED, ends_turn=True)
+        return Reference(self._target, np.zeros(2))
+
+
+def _jumps(target: Array, tip: Array, motion: MotionConfig) -> bool:
+    return float(np.linalg.norm(target - tip)) > motion.first_target_max_jump_m

@@ -1,0 +1,256 @@
+import numpy as np
+import pytest
+
+from policy_server.chunk import ActionChunk
+from pushcell.arm.kinematics import ArmKinematics
+from pushcell.motion.guard import Phase, Source
+from pushcell.motion.reasons import Reason
+from tests.motion.rig import PERIOD_S, Rig
+
+
+@pytest.fixture(scope="module")
+def kinematics(cell):
+    return ArmKinematics(cell)
+
+
+@pytest.fixture
+def rig(cell, kinematics):
+    return Rig(cell, kinematics).released()
+
+
+@pytest.fixture
+def operated(cell, kinematics):
+    """A rig whose operator must hold the deadman, and does."""
+    rig = Rig(cell, kinematics, require_deadman=True)
+    rig.deadman = True
+    return rig.released()
+
+
+def assert_stopped(rig: Rig, reason: Reason, limit_s: float = 0.0) -> None:
+    """It comes to a stop with a reason, within 300 ms of the watchdog's limit, straight on."""
+    before = rig.tips[-1] - rig.tips[-2]
+    took_s = rig.settle()
+    assert rig.guard.state.reason is reason
+    assert rig.guard.state.source is Source.HOLD
+    assert took_s <= limit_s + 0.3
+    way = rig.tips[-1] - rig.tips[-round(took_s / PERIOD_S) - 1]
+    across = way @ [-before[1], before[0]] / np.linalg.norm(before)
+    assert abs(across) < 2e-3
+    rig.run(0.5)
+    assert rig.speed < 1e-4
+
+
+def test_it_starts_stopped_and_nothing_moves(cell, kinematics):
+    rig = Rig(cell, kinematics)
+    rig.run(0.1)
+    assert rig.guard.state.phase is Phase.STOPPED
+    assert rig.guard.select(Source.HOME) is Reason.EMERGENCY_STOP
+    rig.run(0.5)
+    assert np.ptp(rig.tips, axis=0).max() < 1e-6
+
+
+def test_without_an_arm_there_is_no_command(cell, kinematics):
+    rig = Rig(cell, kinematics)
+    rig.arm_reports = False
+    rig.run(0.2)
+    assert rig.tips == []
+    assert rig.guard.state.phase is Phase.NO_ARM
+    assert rig.guard.select(Source.POLICY) is Reason.ARM_STATUS_OLD
+
+
+def test_the_first_command_is_where_the_arm_is(cell, kinematics):
+    rig = Rig(cell, kinematics)
+    rig.q = rig.q + 0.01
+    measured = rig.q
+    rig.tick()
+    assert np.abs(rig.q - measured).max() < 2e-3
+
+
+def test_an_arm_outside_the_workspace_is_not_moved(cell, kinematics):
+    rig = Rig(cell, kinematics)
+    rig.q = kinematics.solve(kinematics.pusher_posture([0.45, 0.37]), rig.q)
+    rig.run(0.1)
+    assert rig.tips == []
+    assert rig.guard.state.reason is Reason.OUTSIDE_WORKSPACE
+
+
+def test_it_follows_the_policy(rig):
+    chunk = rig.drive_policy(1.55)
+    assert np.linalg.norm(rig.tips[-1] - chunk.positions[-1]) < 2e-3
+
+
+def test_home_is_reached(rig):
+    rig.drive_policy(1.0)
+    assert rig.guard.select(Source.HOME) is None
+    rig.run(0.05)
+    assert rig.guard.state.phase is Phase.MOVING
+    rig.settle()
+    assert rig.guard.state.reason is Reason.AT_HOME
+    assert np.linalg.norm(rig.tips[-1] - rig.cell.task.pusher_home_m) < 2e-3
+
+
+def test_an_unselected_source_moves_nothing(rig):
+    chunk = rig.chunk()
+    rig.resend(chunk, 0.5)
+    assert rig.guard.state.phase is Phase.HOLDING
+    assert rig.speed < 1e-4
+
+
+def test_silence_stops(rig):
+    rig.drive_policy()
+    assert_stopped(rig, Reason.COMMAND_SILENT, rig.cell.motion.command_silence_s)
+
+
+def test_an_exhausted_chunk_stops_and_the_next_one_goes_on(rig):
+    rig.guard.select(Source.POLICY)
+    fast = rig.chunk(offset=(0.0, -0.06), horizon_s=0.4)
+    cut_short = ActionChunk(fast.capture_s, fast.times_s[:-1], fast.positions[:-1])
+    rig.resend(cut_short, 1.5)
+    assert rig.guard.state.source is Source.POLICY
+    assert rig.guard.state.reason is Reason.CHUNK_EXHAUSTED
+    assert rig.speed < 1e-4
+    rig.resend(rig.chunk(), 0.3)
+    assert rig.guard.state.phase is Phase.MOVING
+
+
+def test_an_old_observation_stops(rig):
+    rig.drive_policy()
+    rig.guard.on_chunk(rig.now, rig.chunk(age_s=0.16))
+    assert_stopped(rig, Reason.OBSERVATION_OLD)
+
+
+def test_a_chunk_out_of_order_stops(rig):
+    rig.drive_policy()
+    rig.guard.on_chunk(rig.now, rig.chunk(age_s=0.6))
+    assert_stopped(rig, Reason.OUT_OF_ORDER)
+
+
+def test_a_malformed_command_stops(rig):
+    rig.drive_policy()
+    rig.guard.on_malformed(Source.POLICY)
+    assert_stopped(rig, Reason.NOT_FINITE)
+
+
+def test_two_publishers_stop(rig):
+    rig.drive_policy()
+    rig.guard.on_publishers(Source.POLICY, 2)
+    assert_stopped(rig, Reason.TWO_PUBLISHERS)
+    assert rig.guard.select(Source.POLICY) is Reason.TWO_PUBLISHERS
+
+
+def test_a_far_first_target_is_refused(rig):
+    rig.guard.select(Source.POLICY)
+    chunk = rig.chunk()
+    rig.guard.on_chunk(rig.now, ActionChunk(chunk.capture_s, chunk.times_s, chunk.positions + 0.06))
+    rig.run(0.1)
+    assert rig.guard.state.reason is Reason.FIRST_TARGET_JUMP
+    assert rig.guard.state.source is Source.HOLD
+    assert rig.speed < 1e-4
+
+
+def test_a_silent_arm_stops_and_is_met_again_where_it_is(rig):
+    rig.drive_policy()
+    rig.arm_reports = False
+    assert_lost = rig.now
+    while rig.guard.state.phase is not Phase.NO_ARM:
+        rig.tick()
+    assert rig.now - assert_lost <= rig.cell.motion.arm_status_age_s + 0.3
+    assert rig.guard.state.reason is Reason.ARM_STATUS_OLD
+    rig.q = rig.q + 0.005  # moved by hand meanwhile
+    rig.arm_reports = True
+    rig.tick()
+    assert rig.guard.state.phase is Phase.HOLDING
+    assert rig.guard.state.reason is Reason.NOT_SELECTED
+
+
+def test_an_arm_that_does_not_follow_stops(rig):
+    rig.drive_policy()
+    rig.q = rig.q + np.array([0.0, 0.0, 0.0, 0.25, 0.0, 0.0, 0.0])
+    rig.tick()
+    assert rig.guard.state.reason is Reason.ARM_OFF_COMMAND
+    assert rig.guard.state.source is Source.HOLD
+
+
+def test_a_clock_that_goes_back_stops(rig):
+    rig.drive_policy()
+    rig.now -= 10
+    rig.tick()
+    assert rig.guard.state.source is Source.HOLD
+    rig.settle()
+    assert rig.guard.state.reason in (Reason.CLOCK_JUMPED, Reason.ARM_STATUS_OLD)
+
+
+def test_hold_stops(rig):
+    rig.drive_policy()
+    rig.guard.select(Source.HOLD)
+    assert_stopped(rig, Reason.HOLD_REQUESTED)
+
+
+def test_the_deadman_must_be_held(operated):
+    operated.drive_policy()
+    operated.deadman = False
+    assert_stopped(operated, Reason.DEADMAN_RELEASED)
+    assert operated.guard.select(Source.POLICY) is Reason.DEADMAN_RELEASED
+
+
+def test_a_deadman_that_falls_silent_is_released(operated, monkeypatch):
+    operated.drive_policy()
+    monkeypatch.setattr(operated.guard, "on_deadman", lambda *_: None)
+    chunk = operated.chunk()
+    operated.resend(chunk, operated.cell.motion.deadman_s + 0.05)
+    assert operated.guard.state.reason is Reason.DEADMAN_RELEASED
+
+
+def teleop(rig: Rig, offset: np.ndarray) -> None:
+    rig.guard.on_teleop(rig.now, rig.now - 0.01, rig.guard.tip + offset)
+
+
+def test_a_person_takes_over_at_once_and_letting_go_holds(operated):
+    rig = operated
+    chunk = rig.drive_policy()
+    rig.run(0.5, lambda: (rig.guard.on_chunk(rig.now, chunk), teleop(rig, np.array([0.03, 0]))))
+    assert rig.guard.state.source is Source.TELEOP
+    assert rig.guard.state.interventions == 1
+    assert rig.tips[-1][0] > rig.tips[-10][0]
+    assert rig.speed <= rig.cell.motion.teleop.speed_m_s * 1.01
+    rig.resend(chunk, 0.6)
+    assert rig.guard.state.source is Source.HOLD
+    assert rig.guard.state.reason is Reason.TELEOP_RELEASED
+    assert rig.speed < 1e-4
+
+
+def test_teleoperation_always_needs_the_deadman(rig):
+    rig.run(0.3, lambda: teleop(rig, np.array([0.03, 0])))
+    assert rig.guard.state.source is Source.HOLD
+    rig.deadman = True
+    rig.run(0.3, lambda: teleop(rig, np.array([0.03, 0])))
+    assert rig.guard.state.source is Source.TELEOP
+
+
+@pytest.mark.parametrize(
+    ("target", "stamp_age_s", "reason"),
+    [
+        (np.array([np.nan, 0.1]), 0.01, Reason.NOT_FINITE),
+        (np.array([0.587, -0.3]), 0.01, Reason.FIRST_TARGET_JUMP),
+        (np.array([0.587, 0.14]), 0.2, Reason.OBSERVATION_OLD),
+    ],
+)
+def test_bad_teleoperation_is_refused(operated, target, stamp_age_s, reason):
+    operated.guard.on_teleop(operated.now, operated.now - stamp_age_s, target)
+    assert operated.guard.state.reason is reason
+    assert operated.guard.state.source is Source.HOLD
+
+
+def test_the_emergency_stop_latches(rig):
+    rig.drive_policy()
+    rig.guard.emergency_stop.set_pressed(True)
+    assert_stopped(rig, Reason.EMERGENCY_STOP)
+    assert rig.guard.state.phase is Phase.STOPPED
+    assert "still pressed" in rig.guard.emergency_stop.release()
+    rig.guard.emergency_stop.set_pressed(False)
+    rig.run(0.1)
+    assert rig.guard.state.phase is Phase.STOPPED, "letting go of the button releases nothing"
+    assert rig.guard.emergency_stop.release() is None
+    rig.run(0.1)
+    assert rig.guard.state.phase is Phase.HOLDING
+    rig.drive_policy()
