@@ -114,21 +114,27 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._decide(_Verdict(0, "all processes have ended"))
+        asked_again = False
         for number, patience_s in STOP_STAGES:
             if not self._anything_left():
                 return
-            if number is not signal.SIGINT or self._running:
-                names = ", ".join(child.spec.label for child in self._running) or "what is left"
-                self._console.say(f"{number.name} to {names}")
+            names = ", ".join(child.spec.label for child in self._running) or "what is left"
+            why = "asked again: " if asked_again else ""
+            self._console.say(f"{why}{number.name} to {names}")
             self._send(number)
-            wishes = len(self._signal_times)
-            deadline = time.monotonic() + patience_s
-            while (left_s := deadline - time.monotonic()) > 0 and self._anything_left():
-                self._step(min(left_s, _SCAN_S))
-                if len(self._signal_times) > wishes:
-                    break
+            asked_again = self._wait_for_all(patience_s)
         for pid in processes_of(self._token):
             self._console.say(f"process {pid} of this run cannot be killed")
+
+    def _wait_for_all(self, patience_s: float) -> bool:
+        """Wait until nothing is left; True if a further signal has cut the patience short."""
+        wishes = len(self._signal_times)
+        deadline = time.monotonic() + patience_s
+        while (left_s := deadline - time.monotonic()) > 0 and self._anything_left():
+            self._step(min(left_s, _SCAN_S))
+            if len(self._signal_times) > wishes:
+                return True
+        return False
 
     def _anything_left(self) -> bool:
         return bool(self._running or processes_of(self._token))

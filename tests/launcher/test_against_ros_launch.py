@@ -74,7 +74,7 @@ launch:
 
 FLOW = """
 launch:
-  - arg: {name: world, default: target, description: "which", choice: [{value: source}, {value: target}]}
+  - arg: {name: world, default: target, choice: [{value: source}, {value: target}]}
   - let: {name: shown, value: "$(not-equals $(var world) source)"}
   - set_env: {name: WORLD, value: "$(env WORLD none)-$(var world)"}
   - group:
@@ -113,7 +113,7 @@ launch:
 SAMPLES = {"parameters": PARAMETERS, "flow": FLOW}
 
 
-@pytest.fixture()
+@pytest.fixture
 def _ros(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An ament prefix with the nodes that the files name, and no trace in the environment."""
     before = dict(os.environ)
@@ -263,8 +263,10 @@ def test_arguments_of_the_repository_are_all_known_to_both(file: Path) -> None:
 
 
 PIECES = st.sampled_from(
-    ["a", "b ", " ", "\\", "'", '"', "$", "(", ")", "$(var x)", "$(var y)", "$(equals ", "$(not "]
-    + ["$(env ", "'$(var x) b'", '"a', "$(or ", "true", "1"]
+    [
+        *("a", "b ", " ", "\\", "'", '"', "$", "(", ")", "1", '"a', "'$(var x) b'"),
+        *("$(var x)", "$(var y)", "$(equals ", "$(not ", "$(env ", "$(or "),
+    ]
 )
 
 

@@ -1,0 +1,301 @@
+"""Real processes and real signals: how a run ends, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.launcher.conftest import ROOT, Run
+
+Start = Callable[..., Run]
+
+# Says when it is ready, and to which signals it has ended or not.
+PATIENT = """
+import signal, sys, time
+def note(number, frame):
+    print("got", signal.Signals(number).name, flush=True)
+    if signal.Signals(number).name == sys.argv[1]:
+        sys.exit(0)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, note)
+print("ready", flush=True)
+while True:
+    time.sleep(0.05)
+"""
+
+# Starts a process in a session of its own, and ends.
+DAEMON = """
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], start_new_session=True)
+print("daemon is there")
+"""
+
+ENDING = """
+launch:
+  - executable: {cmd: "$(py patient) SIGINT", name: patient, output: screen}
+  - executable: {cmd: "$(py ending)", name: ending, on_exit: shutdown}
+"""
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (1, 1), (2, 2), (3, 2)])
+def test_process_with_on_exit_gives_the_exit_code(start: Start, code: int, expected: int) -> None:
+    run = start(ENDING, patient=PATIENT, ending=f"import time; time.sleep(.3); exit({code})")
+    assert run.end() == expected
+    assert "[patient] got SIGINT" in run.output
+    assert run.left() == []
+
+
+def test_run_ends_when_all_processes_have(start: Start) -> None:
+    run = start(
+        """
+        launch:
+          - executable: {cmd: "$(py first)"}
+          - executable: {cmd: "$(py second)"}
+        """,
+        first="print(1)",
+        second="print(2)",
+    )
+    assert run.end() == 0
+
+
+def test_process_that_dies_ends_the_run_and_shows_its_last_lines(start: Start) -> None:
+    run = start(
+        """
+        launch:
+          - executable: {cmd: "$(py patient) SIGINT", name: patient}
+          - executable: {cmd: "$(py dying)", name: dying}
+        """,
+        patient=PATIENT,
+        dying="for i in range(30): print('line', i)\nexit(7)",
+    )
+    assert run.end() == 2
+    assert run.left() == []
+    last = run.output.partition("dying ended with exit code 7; its last lines:\n")[2]
+    assert last.splitlines() == [f"[dying] line {i}" for i in range(10, 30)]
+
+
+def test_process_killed_by_a_signal_is_told(start: Start) -> None:
+    run = start(
+        'launch: [{executable: {cmd: "$(py dying)", on_exit: shutdown, name: dying}}]',
+        dying="import os; os.kill(os.getpid(), 9)",
+    )
+    assert run.end() == 2
+    assert "dying was killed by signal 9 (Killed); it wrote nothing" in run.output
+
+
+WAITING = 'launch: [{executable: {cmd: "$(py patient) %s", name: patient, output: screen}}]'
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+@pytest.mark.parametrize("group", [False, True])
+def test_signal_ends_the_run_in_order(
+    start: Start, number: signal.Signals, code: int, group: bool
+) -> None:
+    """Each process gets one SIGINT, from the launcher, even where the terminal signals a group."""
+    run = start(WAITING % "SIGINT", patient=PATIENT)
+    run.wait_for("[patient] ready")
+    run.signal(number, group)
+    assert run.end() == code
+    assert re.findall("got .*", run.output) == ["got SIGINT"]
+    assert "Traceback" not in run.output
+    assert run.left() == []
+
+
+def test_further_signals_escalate(start: Start) -> None:
+    """The process minds neither SIGINT nor SIGTERM."""
+    run = start(WAITING % "never", patient=PATIENT)
+    run.wait_for("[patient] ready")
+    run.signal(signal.SIGINT)
+    run.wait_for("[patient] got SIGINT")
+    time.sleep(0.6)
+    run.signal(signal.SIGINT)
+    run.wait_for("asked again: SIGTERM to patient", "[patient] got SIGTERM")
+    time.sleep(0.6)
+    run.signal(signal.SIGINT)
+    assert run.end() == 130
+    assert "asked again: SIGKILL to patient" in run.output
+    assert "patient was killed by signal 9" in run.output
+    assert run.left() == []
+
+
+def test_signal_that_comes_twice_at_once_is_one_wish(start: Start) -> None:
+    """As GNU timeout sends it: to the process, and to its group."""
+    slow = PATIENT.replace("sys.exit(0)", "time.sleep(0.3); sys.exit(0)")
+    run = start(WAITING % "SIGINT", patient=slow)
+    run.wait_for("[patient] ready")
+    for _ in range(3):
+        run.signal(signal.SIGINT)
+    assert run.end() == 130
+    assert "[launch] SIGINT to patient" in run.output
+    assert "asked again" not in run.output
+
+
+def test_signal_while_processes_are_being_started(start: Start) -> None:
+    text = "launch:\n" + 20 * '  - executable: {cmd: "$(py patient) SIGINT"}\n'
+    run = start(text, patient=PATIENT)
+    run.wait_for("started")
+    run.signal(signal.SIGTERM)
+    assert run.end() == 143
+    assert run.left() == []
+
+
+def test_daemon_of_a_process_that_has_ended_does_not_outlive_the_run(start: Start) -> None:
+    run = start(
+        """
+        launch:
+          - executable: {cmd: "$(py daemon)", name: daemon, output: screen}
+        """,
+        daemon=DAEMON,
+    )
+    assert run.end() == 0
+    assert "daemon is there" in run.output
+    assert run.left() == []
+
+
+def test_killed_launcher_leaves_no_process(start: Start) -> None:
+    run = start(
+        """
+        launch:
+          - executable: {cmd: "$(py patient) SIGINT", name: patient, output: screen}
+          - executable: {cmd: "$(py daemon)", name: daemon, output: screen}
+        """,
+        patient=PATIENT,
+        daemon=DAEMON,
+    )
+    run.wait_for("[patient] ready", "daemon is there")
+    assert len(run.left()) >= 4  # launcher, guard, patient, daemon's child
+    run.signal(signal.SIGKILL)
+    run.wait_until_nothing_is_left()
+
+
+def test_output_that_nobody_reads_ends_the_run(start: Start) -> None:
+    run = start(
+        'launch: [{executable: {cmd: "$(py chatty)", output: screen}}]',
+        chatty="import time\nwhile True: print('hello'); time.sleep(.01)",
+    )
+    run.wait_for("hello")
+    assert run.process.stdout is not None
+    run.process.stdout.close()
+    assert run.process.wait(timeout=60) == 2
+    assert run.left() == []
+
+
+NODE = """
+import json, os, sys, pathlib
+words = sys.argv[1:]
+names = ("PUSHCELL_RUN_DIR", "ROS_LOG_DIR", "ROS_DOMAIN_ID", "PYTHONUNBUFFERED", "SET")
+names += ("ROS_AUTOMATIC_DISCOVERY_RANGE",)
+report = {"words": words, "environment": {name: os.environ.get(name) for name in names}}
+pathlib.Path(os.environ["PUSHCELL_RUN_DIR"], "report.json").write_text(json.dumps(report))
+print("\\x1b[32mon standard output\\x1b[0m")
+print("on standard error", file=sys.stderr)
+"""
+
+
+def test_node_gets_its_arguments_parameters_and_environment(start: Start, tmp_path: Path) -> None:
+    pytest.importorskip("rclpy")
+    package = tmp_path / "robots"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "some_node.py").write_text(NODE)
+    run = start(
+        """
+        launch:
+          - arg: {name: trials}
+          - set_env: {name: SET, value: by the file}
+          - node:
+              pkg: robots
+              exec: some_node
+              name: one
+              args: --verbose
+              param: [{name: trials, value: $(var trials)}]
+              remap: [{from: a, to: b}]
+        """,
+        f"PYTHONPATH={tmp_path}:{ROOT}",
+        "trials:=4",
+    )
+    assert run.end() == 0, run.output
+    report = json.loads((run.run_folder / "report.json").read_text())
+    parameters = run.run_folder / "parameters/one.0.yaml"
+    assert report["words"] == [
+        *("--verbose", "--ros-args", "-r", "__node:=one"),
+        *("--params-file", str(parameters), "-r", "a:=b"),
+    ]
+    assert "trials: 4\n" in parameters.read_text()
+    assert report["environment"] == {
+        "PUSHCELL_RUN_DIR": str(run.run_folder),
+        "ROS_LOG_DIR": str(run.run_folder / "log"),
+        "ROS_DOMAIN_ID": "0",
+        "PYTHONUNBUFFERED": "1",
+        "SET": "by the file",
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    }
+    assert "on standard output" not in run.output  # `output: log` is the default
+    assert "[one] on standard error" in run.output
+    log = (run.run_folder / "log/one.log").read_text()
+    assert sorted(log.splitlines()) == ["on standard error", "on standard output"]
+
+
+def test_two_runs_have_two_domains(start: Start) -> None:
+    first = start(WAITING % "SIGINT", patient=PATIENT)
+    first.wait_for("[patient] ready")
+    words = (f"TMPDIR={first.folder}",)
+    second = start(WAITING % "SIGINT", *words, patient=PATIENT)
+    second.wait_for("[patient] ready")
+    assert "ROS_DOMAIN_ID 0" in first.output
+    assert "ROS_DOMAIN_ID 1" in second.output
+    third = start(WAITING % "SIGINT", *words, "ROS_DOMAIN_ID=1", patient=PATIENT)
+    assert third.end() == 2
+    assert f"DDS domain 1 is taken by another pushcell run (process {second.process.pid})" in (
+        third.output
+    )
+    assert not (third.folder / "runs").exists()
+    second.signal(signal.SIGKILL)
+    second.wait_until_nothing_is_left()
+    fourth = start(WAITING % "SIGINT", *words, "ROS_DOMAIN_ID=1", patient=PATIENT)
+    fourth.wait_for("[patient] ready")
+
+
+def test_wrong_file_starts_nothing(start: Start) -> None:
+    run = start(
+        """
+        launch:
+          - executable: {cmd: "$(py patient) SIGINT", name: patient}
+          - executable: {cmd: no_such_program_here}
+        """,
+        patient=PATIENT,
+    )
+    assert run.end() == 2
+    assert run.output == (
+        "error: it.launch.yaml: executable 'no_such_program_here': "
+        "there is no program 'no_such_program_here'\n"
+    )
+    assert not (run.folder / "runs").exists()
+
+
+def test_show_args_starts_nothing(start: Start) -> None:
+    run = start(
+        """
+        launch:
+          - arg: {name: needed, description: what it needs}
+          - arg: {name: chosen, default: "a$(env X y)", choice: [{value: a}], if: "true"}
+          - executable: {cmd: no_such_program_here}
+        """,
+        "--show-args",
+    )
+    assert run.end() == 0
+    assert run.output == (
+        "Arguments (pass arguments as '<name>:=<value>'):\n\n"
+        "    'needed':\n        what it needs\n\n"
+        "    'chosen':*\n        One of: ['a']\n        (default: 'a$(env X y)')\n\n"
+        "* argument(s) which are only used if specific conditions occur\n"
+    )
+    assert not (run.folder / "runs").exists()
