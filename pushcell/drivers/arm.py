@@ -30,6 +30,10 @@ class ArmDriver(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
+    @property
+    def ready(self) -> bool:
+        """Whether the arm takes commands yet."""
+
     def receive(self, timeout_s: float) -> ArmStatus | None:
         """Wait for the arm's next report; None when none came in time. Only the newest counts."""
 

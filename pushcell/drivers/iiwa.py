@@ -47,6 +47,11 @@ class IiwaDriver:
     ) -> None:
         del self._lcm
 
+    @property
+    def ready(self) -> bool:
+        """Whether the arm takes commands yet: not while it may have just started."""
+        return self._first_utime is not None and self._last_utime - self._first_utime > _GUARD_US
+
     def receive(self, timeout_s: float) -> ArmStatus | None:
         """Wait for the arm's next report; None when none came in time. Only the newest counts."""
         self._newest = None
@@ -65,9 +70,7 @@ class IiwaDriver:
         )
 
     def send(self, position: Array) -> None:
-        """Command joint positions (7,) [rad]; held back while the arm may have just started."""
-        if self._first_utime is None or self._last_utime - self._first_utime < _GUARD_US:
-            return
+        """Command joint positions (7,) [rad]."""
         command = lcmt_iiwa_command()
         command.utime = self._last_utime
         command.num_joints = len(position)

@@ -79,6 +79,8 @@ class ArmNode(CellNode):
         stamp = self.stamp()
         self._joints.publish(joint_message(stamp, status.position, status.velocity, status.torque))
         self._pusher.publish(pose_message(self._kinematics.tip_pose(status.position), stamp))
+        if not self._driver.ready:
+            return
         if self._stream is None:
             # The arm is first commanded to stay where it says that it is.
             self._stream = JointStream(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -32,9 +33,13 @@ class CellNode(Node):
     """
 
     Params: ClassVar[type]
+    # What may wait for others, such as drawing and planning, runs at a higher niceness, so that it
+    # never delays the path between arm and guard.
+    niceness: ClassVar[int] = 0
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        os.nice(self.niceness)
         self.params: Any = declare(self, self.Params)
         self.cell: CellConfig = load_cell(self.params.cell)
         self.simulated_time = bool(self.get_parameter("use_sim_time").value)

@@ -46,7 +46,7 @@ class SimulatedCellNode(CellNode):
         self._pacer = Pacer()
         # Simulated time begins at the hour it is, so that records sort where they belong.
         self._epoch_s = time.time() - self._world.time_s
-        self._clock = self.create_publisher(Clock, "/clock", 10)
+        self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
         self._pose = self.create_publisher(PoseStamped, "/slider/true_pose", 10)
         self._scene = self.create_publisher(JointState, "/cell/scene", 10)
         self.create_subscription(PoseStamped, "/trial/start_pose", self._on_start_pose, 10)
@@ -62,7 +62,7 @@ class SimulatedCellNode(CellNode):
             self._endpoint.step()
             steps += 1
             if steps % clock_every == 0:
-                self._clock.publish(Clock(clock=self._stamp_now()))
+                self._clock_publisher.publish(Clock(clock=self._stamp_now()))
             if steps % state_every == 0:
                 self._publish_state()
                 executor.spin_once(timeout_sec=0)

@@ -77,8 +77,8 @@ def scene_message(stamp: TimeMsg, joints: Array, slider: Pose) -> JointState:
     message.header.stamp = stamp
     message.name = [*JOINT_NAMES, *(f"slider_{axis}" for axis in ("x", "y", "z"))]
     message.name += [f"slider_q{axis}" for axis in "xyzw"]
-    message.position = [*map(float, joints), *map(float, slider.translation)]
-    message.position += [float(v) for v in slider.quaternion_xyzw]
+    position = np.concatenate([joints, slider.translation, slider.quaternion_xyzw])
+    message.position = position.tolist()
     return message
 
 

@@ -34,6 +34,7 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
     """Thinks in a thread of its own, so that its chunks never fall silent."""
 
     Params = PlannerParams
+    niceness = 5
 
     def __init__(self) -> None:
         CellNode.__init__(self, "policy_node")

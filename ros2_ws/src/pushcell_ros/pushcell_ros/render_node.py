@@ -56,6 +56,7 @@ class RenderNode(CellNode):
     """Draws every camera from the newest scene when its period is over."""
 
     Params = RenderParams
+    niceness = 5
 
     def __init__(self) -> None:
         super().__init__("render_node")

@@ -60,6 +60,7 @@ class TrialNode(CellNode):
     """One trial after the other, each told to motion_node and policy_node."""
 
     Params = TrialParams
+    niceness = 5
 
     def __init__(self) -> None:
         super().__init__("trial_node")

@@ -1,0 +1,151 @@
+"""Rates and latencies of the running node graph of the simulated cell."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+import rclpy
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rich.table import Table
+from sensor_msgs.msg import Image, JointState
+
+from pushcell.timing import Distribution, steady_seconds
+
+ROOT = Path(__file__).resolve().parent.parent
+DOMAIN = "83"
+WARM_UP_S, MEASURED_S = 10.0, 30.0
+IMAGE_TOPIC = "/camera/overhead/color/image_raw"
+
+
+class Probe(Node):
+    """Notes when what arrives; capture is when the scene of the same stamp arrived."""
+
+    def __init__(self) -> None:
+        super().__init__("probe")
+        self.arrivals: dict[str, list[float]] = defaultdict(list)
+        self.image_latency: list[float] = []
+        self.real_time_factor: list[float] = []
+        self._captures: dict[tuple[int, int], float] = {}
+        self.create_subscription(JointState, "/joint_states", self._noter("arm status"), 50)
+        self.create_subscription(JointState, "/arm/joint_command", self._noter("command"), 50)
+        self.create_subscription(JointState, "/cell/scene", self._on_scene, 50)
+        self.create_subscription(Image, IMAGE_TOPIC, self._on_image, qos_profile_sensor_data)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50)
+
+    def clear(self) -> None:
+        """Forget the warm-up."""
+        self.arrivals.clear()
+        self.image_latency.clear()
+        self.real_time_factor.clear()
+
+    def _noter(self, name: str) -> Any:
+        return lambda _: self.arrivals[name].append(steady_seconds())
+
+    def _on_scene(self, message: JointState) -> None:
+        self._captures[_key(message.header.stamp)] = steady_seconds()
+
+    def _on_image(self, message: Image) -> None:
+        now = steady_seconds()
+        self.arrivals["overhead camera"].append(now)
+        captured = self._captures.get(_key(message.header.stamp))
+        if captured is not None:
+            self.image_latency.append(now - captured)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {pair.key: pair.value for pair in status.values}
+            if "real_time_factor" in values:
+                self.real_time_factor.append(float(values["real_time_factor"]))
+
+
+def run() -> dict[str, Any]:
+    """Start the cell, listen for a while, stop it."""
+    environment = {**os.environ, "ROS_DOMAIN_ID": DOMAIN}
+    command = ["pushcell", "launch", "launch/cell.launch.yaml", "live_view:=false"]
+    cell = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        return _measure(psutil.Process(cell.pid))
+    finally:
+        cell.send_signal(signal.SIGINT)
+        cell.wait(20)
+
+
+def table(figures: dict[str, Any]) -> Table:
+    """One row a stream."""
+    shown = Table(
+        title=f"node graph of the simulated cell over {MEASURED_S:.0f} s, {os.cpu_count()} cores"
+    )
+    for title in ("what", "rate [Hz]", "p50 [ms]", "p99 [ms]", "max [ms]"):
+        shown.add_column(title, justify="left" if title == "what" else "right")
+    for name, row in figures["streams"].items():
+        rate = f"{row['count'] / MEASURED_S:.1f}"
+        shown.add_row(name, rate, *(f"{1e3 * row[key]:.2f}" for key in ("p50", "p99", "max")))
+    shown.add_section()
+    shown.add_row("simulated time / real time", f"{figures['real_time_factor']:.3f}")
+    for name, share in figures["cpu_share"].items():
+        shown.add_row(f"CPU of {name}", f"{100 * share:.0f} %")
+    return shown
+
+
+def _measure(cell: psutil.Process) -> dict[str, Any]:
+    rclpy.init(domain_id=int(DOMAIN))
+    try:
+        probe = Probe()
+        executor = SingleThreadedExecutor()
+        executor.add_node(probe)
+        _spin(executor, WARM_UP_S)
+        probe.clear()
+        before = _cpu_seconds(cell)
+        _spin(executor, MEASURED_S)
+        after = _cpu_seconds(cell)
+        if not probe.arrivals["command"]:
+            raise SystemExit("error: the cell did not start; run pushcell launch to see why")
+    finally:
+        rclpy.shutdown()
+    streams = {
+        f"{name} period": asdict(Distribution.of(_differences(times)))
+        for name, times in probe.arrivals.items()
+    }
+    streams["overhead camera, capture to arrival"] = asdict(Distribution.of(probe.image_latency))
+    return {
+        "streams": streams,
+        "real_time_factor": min(probe.real_time_factor),
+        "cpu_share": {name: (after[name] - before[name]) / MEASURED_S for name in sorted(before)},
+    }
+
+
+def _spin(executor: SingleThreadedExecutor, duration_s: float) -> None:
+    until = steady_seconds() + duration_s
+    while steady_seconds() < until:
+        executor.spin_once(timeout_sec=0.1)
+
+
+def _differences(times: list[float]) -> list[float]:
+    return [after - before for before, after in zip(times, times[1:], strict=False)]
+
+
+def _cpu_seconds(cell: psutil.Process) -> dict[str, float]:
+    """CPU seconds so far, by node."""
+    seconds: dict[str, float] = {}
+    for process in cell.children(recursive=True):
+        module = next((a for a in process.cmdline() if a.startswith("pushcell_ros.")), None)
+        if module is not None:
+            used = process.cpu_times()
+            name = module.removeprefix("pushcell_ros.")
+            seconds[name] = seconds.get(name, 0.0) + used.user + used.system
+    return seconds
+
+
+def _key(stamp: Time) -> tuple[int, int]:
+    return stamp.sec, stamp.nanosec
