@@ -171,6 +171,20 @@ class CameraConfig(_Section):
         """(3, 3) pinhole matrix [px]."""
         return np.array([[self.fx_px, 0, self.cx_px], [0, self.fy_px, self.cy_px], [0, 0, 1]])
 
+    def resized(self, width_px: int, height_px: int) -> CameraConfig:
+        """The camera whose image is this one's squeezed; a pixel's centre is a whole number."""
+        x, y = width_px / self.width_px, height_px / self.height_px
+        return self.model_copy(
+            update={
+                "width_px": width_px,
+                "height_px": height_px,
+                "fx_px": self.fx_px * x,
+                "fy_px": self.fy_px * y,
+                "cx_px": (self.cx_px + 0.5) * x - 0.5,
+                "cy_px": (self.cy_px + 0.5) * y - 0.5,
+            }
+        )
+
 
 class FrictionConfig(_Section):
     """Coulomb friction of the physics."""

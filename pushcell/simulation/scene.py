@@ -82,7 +82,8 @@ def add_slider(
     """The slider, a free body around its centre of mass, half of its height above its bottom."""
     mesh = slider_mesh(shape, physics.slider_height_m)
     unit = CalcSpatialInertia(mesh, density=1.0).get_unit_inertia()
-    slider = plant.AddRigidBody("slider", SpatialInertia(physics.slider_mass_kg, np.zeros(3), unit))
+    inertia = SpatialInertia(physics.slider_mass_kg, np.zeros(3), unit)
+    slider = plant.AddRigidBody("slider", plant.AddModelInstance("slider"), inertia)
     if colour is not None:
         plant.RegisterVisualGeometry(slider, RigidTransform(), mesh, "slider", [*colour, 1.0])
     if contact is not None:

@@ -1,0 +1,49 @@
+"""What there is to see in the cell, posed from outside: no physics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numpy.typing import ArrayLike
+from pydrake.geometry import SceneGraph
+from pydrake.multibody.plant import AddMultibodyPlantSceneGraph
+from pydrake.systems.framework import DiagramBuilder
+
+from pushcell.arm.model import add_arm_with_pusher
+from pushcell.config import AppearanceConfig, CellConfig
+from pushcell.drake_pose import from_drake, to_drake
+from pushcell.geometry import Pose
+from pushcell.simulation.scene import add_slider, add_table
+from pushcell.task import SLIDERS
+
+AddViewer = Callable[[DiagramBuilder, SceneGraph], None]
+
+
+class DrawnScene:
+    """Arm, pusher, table and slider in a Drake diagram; ``add_viewer`` adds what looks at them."""
+
+    def __init__(
+        self, cell: CellConfig, appearance: AppearanceConfig, add_viewer: AddViewer
+    ) -> None:
+        builder = DiagramBuilder()
+        self._plant, self.scene_graph = AddMultibodyPlantSceneGraph(builder, time_step=0.0)
+        self._arm = add_arm_with_pusher(self._plant, cell)
+        add_table(self._plant, cell.table, appearance.table)
+        self._slider = add_slider(
+            self._plant, SLIDERS[cell.task.slider], cell.simulation.physics, appearance.slider
+        )
+        self._plant.Finalize()
+        add_viewer(builder, self.scene_graph)
+        self.diagram = builder.Build()
+        self.context = self.diagram.CreateDefaultContext()
+        self._plant_context = self._plant.GetMyMutableContextFromRoot(self.context)
+
+    def pose(self, joints: ArrayLike, slider: Pose) -> None:
+        """Put the arm at joints (7,) [rad] and the slider at its pose in the base."""
+        self._plant.SetPositions(self._plant_context, self._arm, joints)
+        self._plant.SetFreeBodyPose(self._plant_context, self._slider, to_drake(slider))
+
+    def link_pose(self, link: str) -> Pose:
+        """A link of the arm in the base, as posed last."""
+        body = self._plant.GetBodyByName(link, self._arm)
+        return from_drake(self._plant.EvalBodyPoseInWorld(self._plant_context, body))
