@@ -1,0 +1,159 @@
+"""The arm's kinematics against a product of exponentials that shares no code with them."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pushcell.arm.kinematics import STRAIGHT_DOWN, ArmKinematics
+from pushcell.config import CellConfig
+from pushcell.errors import PlanningError
+from pushcell.geometry import Array, Pose
+
+# Axis and a point on it of every joint, of the arm that stretches straight up.
+_AXES = (
+    ((0, 0, 1), 0.0),
+    ((0, 1, 0), 0.36),
+    ((0, 0, 1), 0.36),
+    ((0, -1, 0), 0.78),
+    ((0, 0, 1), 0.78),
+    ((0, 1, 0), 1.18),
+    ((0, 0, 1), 1.18),
+)
+_FLANGE_HEIGHT_M = 1.261
+_ENDS_DEG = (170, 120, 170, 120, 170, 120, 175)
+
+joints = st.tuples(*(st.floats(-math.radians(end), math.radians(end)) for end in _ENDS_DEG))
+
+
+@pytest.fixture(scope="module")
+def kinematics(cell: CellConfig) -> ArmKinematics:
+    return ArmKinematics(cell)
+
+
+def exponential(axis: Array, height: float, angle: float) -> Array:
+    """(4, 4) rotation by an angle about an axis through (0, 0, height), by Rodrigues' formula."""
+    cross = np.cross(np.eye(3), axis)
+    rotation = np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
+    point = np.array([0, 0, height])
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = rotation, point - rotation @ point
+    return matrix
+
+
+def tip_by_exponentials(q: Array, tip_offset_m: float) -> Array:
+    """(4, 4) pose of the tip."""
+    matrix = np.eye(4)
+    for (axis, height), angle in zip(_AXES, q, strict=True):
+        matrix = matrix @ exponential(np.array(axis, dtype=float), height, angle)
+    stretched = np.eye(4)
+    stretched[2, 3] = _FLANGE_HEIGHT_M + tip_offset_m
+    return matrix @ stretched
+
+
+def grid(cell: CellConfig, spacing_m: float) -> list[tuple[float, float]]:
+    """Points of the workspace on a grid, and its corners."""
+    polygon = cell.workspace.polygon
+    low, high = polygon.vertices.min(axis=0), polygon.vertices.max(axis=0)
+    points = itertools.product(
+        *(np.arange(a, b, spacing_m) for a, b in zip(low, high, strict=True))
+    )
+    return [p for p in points if polygon.contains(p)] + [tuple(v) for v in polygon.vertices]
+
+
+@given(q=joints)
+@settings(max_examples=50)
+def test_forward_kinematics_is_the_product_of_exponentials(
+    kinematics: ArmKinematics, cell: CellConfig, q: tuple[float, ...]
+) -> None:
+    expected = tip_by_exponentials(np.array(q), cell.pusher.tip_offset_m)
+    np.testing.assert_allclose(kinematics.tip_pose(q).matrix(), expected, atol=1e-9)
+
+
+@given(q=joints)
+@settings(max_examples=20)
+def test_jacobian_is_the_derivative_of_the_product_of_exponentials(
+    kinematics: ArmKinematics, cell: CellConfig, q: tuple[float, ...]
+) -> None:
+    jacobian, offset, h = kinematics.tip_jacobian(q), cell.pusher.tip_offset_m, 1e-6
+    here = tip_by_exponentials(np.array(q), offset)
+    for joint in range(7):
+        step = h * np.eye(7)[joint]
+        ahead, behind = (tip_by_exponentials(np.array(q) + s, offset) for s in (step, -step))
+        velocity = (ahead - behind) / (2 * h)
+        spin = velocity[:3, :3] @ here[:3, :3].T
+        np.testing.assert_allclose(jacobian[3:, joint], velocity[:3, 3], atol=1e-6)
+        np.testing.assert_allclose(
+            jacobian[:3, joint], [spin[2, 1], spin[0, 2], spin[1, 0]], atol=1e-6
+        )
+
+
+@given(
+    height=st.floats(0.0, 0.1),
+    turn=st.floats(-0.3, 0.3),
+    x=st.floats(0.48, 0.68),
+    y=st.floats(-0.25, 0.15),
+)
+@settings(max_examples=40)
+def test_inverse_kinematics_reaches_the_pose(
+    kinematics: ArmKinematics, cell: CellConfig, height: float, turn: float, x: float, y: float
+) -> None:
+    turned = Pose.from_xyz_rpy([x, y, height], [0, 0, turn]).rotation @ STRAIGHT_DOWN
+    target = Pose(np.array([x, y, height]), turned)
+    q = kinematics.solve(target, cell.arm.nominal_joints_rad)
+    reached = tip_by_exponentials(q, cell.pusher.tip_offset_m)
+    np.testing.assert_allclose(reached, target.matrix(), atol=1e-5)
+
+
+def test_nominal_joints_point_nearly_straight_down(
+    kinematics: ArmKinematics, cell: CellConfig
+) -> None:
+    tip = kinematics.tip_pose(cell.arm.nominal_joints_rad)
+    np.testing.assert_allclose(tip.rotation, STRAIGHT_DOWN, atol=0.01)
+    assert tip.translation[2] > cell.pusher.tip_height_m
+
+
+def test_whole_workspace_is_within_the_joint_limits(
+    kinematics: ArmKinematics, cell: CellConfig
+) -> None:
+    margin = cell.arm.joint_position_margin_rad
+    ends = np.radians(_ENDS_DEG) - margin
+    for xy in grid(cell, 0.02):
+        q = kinematics.home_joints(xy)
+        assert (np.abs(q) <= ends + 1e-6).all()
+        reached = tip_by_exponentials(q, cell.pusher.tip_offset_m)
+        np.testing.assert_allclose(reached[:3, 3], [*xy, cell.pusher.tip_height_m], atol=1e-5)
+        np.testing.assert_allclose(reached[:3, :3], STRAIGHT_DOWN, atol=1e-4)
+
+
+def test_joints_follow_a_walk_through_the_workspace_without_jumps(
+    kinematics: ArmKinematics, cell: CellConfig
+) -> None:
+    """A boustrophedon at full speed, each solution sought from the one before."""
+    columns: dict[float, list[tuple[float, float]]] = {}
+    for x, y in grid(cell, 0.02)[: -len(cell.workspace.corners_m)]:
+        columns.setdefault(x, []).append((x, y))
+    path = [p for i, c in enumerate(columns.values()) for p in (c if i % 2 == 0 else c[::-1])]
+    q = kinematics.home_joints(path[0])
+    limits = np.array(cell.arm.joint_velocity_limits_rad_s)
+    for here, there in itertools.pairwise(path):
+        following = kinematics.solve(kinematics.pusher_posture(there), q)
+        duration = math.dist(here, there) / cell.motion.policy.speed_m_s
+        assert (np.abs(following - q) <= limits * duration).all()
+        q = following
+
+
+def test_solution_stays_near_the_seed(kinematics: ArmKinematics, cell: CellConfig) -> None:
+    q = kinematics.home_joints(cell.task.pusher_home_m)
+    np.testing.assert_allclose(kinematics.solve(kinematics.tip_pose(q), q), q, atol=1e-6)
+
+
+def test_out_of_reach_says_by_how_much(kinematics: ArmKinematics) -> None:
+    stretched_m = 0.42 + 0.4
+    with pytest.raises(PlanningError, match=r"nearest found: (\d+\.\d) mm") as caught:
+        kinematics.home_joints((0.95, 0.0))
+    miss_mm = float(str(caught.value).split("nearest found: ")[1].split(" mm")[0])
+    assert 1e3 * (0.95 - stretched_m) - 5 < miss_mm < 1e3 * (0.95 - 0.80)
