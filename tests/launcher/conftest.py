@@ -18,26 +18,35 @@ ROOT = Path(__file__).parents[2]
 
 
 class Run:
-    """``pushcell launch`` on a file of its own, in a folder of its own.
+    """``pushcell launch`` on a file of its own, in a folder of its own beside Python packages.
 
     ``$(py NAME)`` in the text stands for running that script, which ``scripts`` gives.
     """
 
-    def __init__(self, folder: Path, text: str, scripts: dict[str, str], words: tuple[str, ...]):
+    def __init__(
+        self,
+        folder: Path,
+        text: str,
+        words: tuple[str, ...],
+        environment: dict[str, str],
+        scripts: dict[str, str],
+    ):
         self.folder = folder
         for name, script in scripts.items():
             (folder / f"{name}.py").write_text(textwrap.dedent(script))
             text = text.replace(f"$(py {name})", f"{sys.executable} {folder}/{name}.py")
         (folder / "it.launch.yaml").write_text(textwrap.dedent(text))
+        paths = [str(ROOT), str(folder.parent), os.environ.get("PYTHONPATH", "")]
         hidden = ("ROS_", "PUSHCELL_", "NO_COLOR")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
-        environment.update(TMPDIR=str(folder), PYTHONPATH=os.pathsep.join([str(ROOT), str(folder)]))
-        environment.update(word.split("=", 1) for word in words if word.partition("=")[0].isupper())
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pushcell.cli", "launch", "it.launch.yaml"]
-            + [word for word in words if not word.partition("=")[0].isupper()],
+            [sys.executable, "-m", "pushcell.cli", "launch", "it.launch.yaml", *words],
+            env={
+                **{k: v for k, v in os.environ.items() if not k.startswith(hidden)},
+                "PYTHONPATH": os.pathsep.join(paths),
+                "TMPDIR": str(folder),
+                **environment,
+            },
             cwd=folder,
-            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -90,13 +99,15 @@ class Run:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    """Start a Run: ``start(text, *words, **scripts)``; a word NAME=value is environment."""
+    """Start a Run: ``start(text, *words, environment={}, **scripts)``."""
     runs: list[Run] = []
 
-    def start_one(text: str, *words: str, **scripts: str) -> Run:
+    def start_one(
+        text: str, *words: str, environment: dict[str, str] | None = None, **scripts: str
+    ) -> Run:
         folder = tmp_path / f"run{len(runs)}"
         folder.mkdir()
-        runs.append(Run(folder, text, scripts, words))
+        runs.append(Run(folder, text, words, environment or {}, scripts))
         return runs[-1]
 
     yield start_one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import time
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher.conftest import ROOT, Run
+from pushcell.errors import LaunchError
+from pushcell.launcher.domain import held_domain
+from tests.launcher.conftest import Run
 
 Start = Callable[..., Run]
 
@@ -131,8 +134,9 @@ def test_signal_that_comes_twice_at_once_is_one_wish(start: Start) -> None:
     slow = PATIENT.replace("sys.exit(0)", "time.sleep(0.3); sys.exit(0)")
     run = start(WAITING % "SIGINT", patient=slow)
     run.wait_for("[patient] ready")
-    for _ in range(3):
-        run.signal(signal.SIGINT)
+    run.signal(signal.SIGINT)
+    run.wait_for("[patient] got SIGINT")
+    run.signal(signal.SIGINT)
     assert run.end() == 130
     assert "[launch] SIGINT to patient" in run.output
     assert "asked again" not in run.output
@@ -157,6 +161,7 @@ def test_daemon_of_a_process_that_has_ended_does_not_outlive_the_run(start: Star
     )
     assert run.end() == 0
     assert "daemon is there" in run.output
+    assert "cannot be killed" not in run.output
     assert run.left() == []
 
 
@@ -219,7 +224,6 @@ def test_node_gets_its_arguments_parameters_and_environment(start: Start, tmp_pa
               param: [{name: trials, value: $(var trials)}]
               remap: [{from: a, to: b}]
         """,
-        f"PYTHONPATH={tmp_path}:{ROOT}",
         "trials:=4",
     )
     assert run.end() == 0, run.output
@@ -247,21 +251,30 @@ def test_node_gets_its_arguments_parameters_and_environment(start: Start, tmp_pa
 def test_two_runs_have_two_domains(start: Start) -> None:
     first = start(WAITING % "SIGINT", patient=PATIENT)
     first.wait_for("[patient] ready")
-    words = (f"TMPDIR={first.folder}",)
-    second = start(WAITING % "SIGINT", *words, patient=PATIENT)
-    second.wait_for("[patient] ready")
     assert "ROS_DOMAIN_ID 0" in first.output
+    shared = {"TMPDIR": str(first.folder)}
+    second = start(WAITING % "SIGINT", environment=shared, patient=PATIENT)
+    second.wait_for("[patient] ready")
     assert "ROS_DOMAIN_ID 1" in second.output
-    third = start(WAITING % "SIGINT", *words, "ROS_DOMAIN_ID=1", patient=PATIENT)
+    third = start(WAITING % "SIGINT", environment={**shared, "ROS_DOMAIN_ID": "1"}, patient=PATIENT)
     assert third.end() == 2
-    assert f"DDS domain 1 is taken by another pushcell run (process {second.process.pid})" in (
-        third.output
-    )
+    owner = second.process.pid
+    assert f"DDS domain 1 is taken by another pushcell run (process {owner})" in third.output
     assert not (third.folder / "runs").exists()
-    second.signal(signal.SIGKILL)
-    second.wait_until_nothing_is_left()
-    fourth = start(WAITING % "SIGINT", *words, "ROS_DOMAIN_ID=1", patient=PATIENT)
-    fourth.wait_for("[patient] ready")
+
+
+def test_domain_is_held_until_a_killed_run_has_stopped(start: Start) -> None:
+    slow = PATIENT.replace("sys.exit(0)", "time.sleep(2); sys.exit(0)")
+    run = start(WAITING % "SIGINT", patient=slow)
+    run.wait_for("[patient] ready")
+    locks = run.folder / f"pushcell-{os.getuid()}"
+    run.signal(signal.SIGKILL)
+    run.process.wait()
+    with pytest.raises(LaunchError, match="taken"), held_domain({"ROS_DOMAIN_ID": "0"}, locks):
+        pass
+    run.wait_until_nothing_is_left()
+    with held_domain({"ROS_DOMAIN_ID": "0"}, locks):
+        pass
 
 
 def test_wrong_file_starts_nothing(start: Start) -> None:
