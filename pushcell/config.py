@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pushcell.errors import ConfigError
 from pushcell.geometry import ConvexPolygon, PlanarPose, Pose
+from pushcell.strict_yaml import read_yaml
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -268,14 +268,7 @@ class CellConfig(_Section):
 
 def load_cell(path: str | Path) -> CellConfig:
     """Read and check a cell's YAML file; raises ConfigError naming file, key, value, allowed."""
-    path = Path(path)
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML: {error}") from None
-    return cell_from_dict(values, str(path))
+    return cell_from_dict(read_yaml(Path(path)), str(path))
 
 
 def cell_from_dict(values: Any, origin: str) -> CellConfig:
@@ -285,17 +278,6 @@ def cell_from_dict(values: Any, origin: str) -> CellConfig:
     except ValidationError as error:
         problems = "\n  ".join(_describe(problem) for problem in error.errors())
         raise ConfigError(f"{origin}:\n  {problems}") from None
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice, of which YAML would keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"key {key!r} is given twice{node.start_mark}")
-        return super().construct_mapping(node, deep)
 
 
 def _problem(key: str, value: object, allowed: str) -> ValueError:
