@@ -79,22 +79,28 @@ class Run:
         return folder
 
     def left(self) -> list[str]:
-        """Every process that works in the test's folder, told by that alone."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.cwd() == str(self.folder) and process.status() != "zombie":
-                    found.append(" ".join(process.cmdline()))
-            except psutil.Error:
-                continue
-        return found
+        """Every process of the run."""
+        return processes_in(self.folder)
 
-    def wait_until_nothing_is_left(self) -> None:
-        """Fails after 20 s."""
-        deadline = time.monotonic() + 20
-        while self.left() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert self.left() == []
+
+def processes_in(folder: Path) -> list[str]:
+    """Every process that works in a folder, told by that alone."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(folder) and process.status() != "zombie":
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_until_empty(folder: Path) -> None:
+    """Wait until no process works in a folder; fails after 20 s."""
+    deadline = time.monotonic() + 20
+    while processes_in(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes_in(folder) == []
 
 
 @pytest.fixture
@@ -115,4 +121,4 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
         run.process.kill()
         run.process.wait()
         run.process.stdout.close()  # type: ignore[union-attr]
-        run.wait_until_nothing_is_left()
+        wait_until_empty(run.folder)

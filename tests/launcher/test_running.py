@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pushcell.errors import LaunchError
 from pushcell.launcher.domain import held_domain
-from tests.launcher.conftest import Run
+from tests.launcher.conftest import ROOT, Run, processes_in, wait_until_empty
 
 Start = Callable[..., Run]
 
@@ -178,7 +181,7 @@ def test_killed_launcher_leaves_no_process(start: Start) -> None:
     run.wait_for("[patient] ready", "daemon is there")
     assert len(run.left()) >= 4  # launcher, guard, patient, daemon's child
     run.signal(signal.SIGKILL)
-    run.wait_until_nothing_is_left()
+    wait_until_empty(run.folder)
 
 
 def test_output_that_nobody_reads_ends_the_run(start: Start) -> None:
@@ -191,6 +194,56 @@ def test_output_that_nobody_reads_ends_the_run(start: Start) -> None:
     run.process.stdout.close()
     assert run.process.wait(timeout=60) == 2
     assert run.left() == []
+
+
+class Terminal:
+    """The command at a real terminal, of whose session it is the leader."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "patient.py").write_text(PATIENT)
+        command = f"{sys.executable} {folder}/patient.py SIGINT"
+        text = (WAITING % "SIGINT").replace("$(py patient) SIGINT", command)
+        (folder / "it.launch.yaml").write_text(text)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
+        environment.pop("NO_COLOR", None)
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            words = [sys.executable, "-m", "pushcell.cli", "launch", "it.launch.yaml"]
+            os.execve(sys.executable, words, environment)
+
+    def read_until(self, text: bytes) -> bytes:
+        """The output so far; all of it when the text never comes."""
+        output = b""
+        with suppress(OSError):  # how a terminal says that the other side has gone
+            while text not in output:
+                output += os.read(self.master, 4096)
+        return output
+
+    def exit_code(self) -> int:
+        """Wait for the end."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def test_ctrl_c_at_a_terminal(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    coloured = b"\x1b[36m[patient]\x1b[0m "
+    assert coloured + b"ready" in terminal.read_until(b"ready")
+    os.write(terminal.master, b"\x03")
+    assert terminal.read_until(b"never").count(b"got SIGINT") == 1
+    assert terminal.exit_code() == 130
+    os.close(terminal.master)
+    assert processes_in(tmp_path) == []
+
+
+def test_terminal_that_is_closed(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    terminal.read_until(b"ready")
+    os.close(terminal.master)
+    assert terminal.exit_code() == 129
+    assert processes_in(tmp_path) == []
+    (log,) = tmp_path.glob("runs/*/log/patient.log")
+    assert log.read_text() == "ready\ngot SIGINT\n"
 
 
 NODE = """
@@ -272,9 +325,26 @@ def test_domain_is_held_until_a_killed_run_has_stopped(start: Start) -> None:
     run.process.wait()
     with pytest.raises(LaunchError, match="taken"), held_domain({"ROS_DOMAIN_ID": "0"}, locks):
         pass
-    run.wait_until_nothing_is_left()
+    wait_until_empty(run.folder)
     with held_domain({"ROS_DOMAIN_ID": "0"}, locks):
         pass
+
+
+def test_program_that_cannot_be_started_stops_the_others(start: Start, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/no/such/interpreter")
+    broken.chmod(0o755)
+    run = start(
+        f"""
+        launch:
+          - executable: {{cmd: "$(py patient) SIGINT", name: patient}}
+          - executable: {{cmd: {broken}}}
+        """,
+        patient=PATIENT,
+    )
+    assert run.end() == 2
+    assert f"error: broken: cannot start {broken}: " in run.output
+    assert run.left() == []
 
 
 def test_wrong_file_starts_nothing(start: Start) -> None:
