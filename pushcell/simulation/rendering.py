@@ -84,8 +84,14 @@ class SceneRenderer:
 
 
 def _drake_camera(camera: CameraConfig) -> ColorRenderCamera:
+    # Drake counts from the corner of the image, a camera's matrix from the first pixel's centre.
     info = CameraInfo(
-        camera.width_px, camera.height_px, camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px
+        camera.width_px,
+        camera.height_px,
+        camera.fx_px,
+        camera.fy_px,
+        camera.cx_px + 0.5,
+        camera.cy_px + 0.5,
     )
     return ColorRenderCamera(RenderCameraCore(_RENDERER, info, _CLIPPING, RigidTransform()))
 
