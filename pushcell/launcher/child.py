@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from collections import deque
@@ -15,6 +16,8 @@ from pushcell.launcher.model import ProcessSpec
 _TAIL_LINES = 20
 _CHUNK_BYTES = 65536
 _LONGEST_LINE_BYTES = 1 << 20
+_LAST_CHUNKS = 16
+"""A pipe holds no more than this of an ended process; what comes behind is by its children."""
 
 
 class Child:
@@ -30,6 +33,7 @@ class Child:
         self.spec = spec
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._console = console
+        self._log = log.open("wb", buffering=0)
         # Descriptors are closed by exec alone: the guard's pipe then stays open until the child
         # carries the run's token.
         try:
@@ -43,8 +47,8 @@ class Child:
                 close_fds=False,
             )
         except OSError as error:
+            self._log.close()
             raise LaunchError(f"{spec.label}: cannot start {command[0]}: {error}") from None
-        self._log = log.open("w", encoding="utf-8", buffering=1)
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._errors = self._process.stderr.fileno()
@@ -62,37 +66,41 @@ class Child:
         """None while it runs; negative for the signal that killed it."""
         return self._process.poll()
 
-    def read(self, pipe: int) -> bool:
-        """Take what a pipe holds; False when there is no more for now, or at all."""
+    def read(self, pipe: int) -> None:
+        """Take what a pipe holds; one that has ended leaves ``pipes``."""
         try:
             data = os.read(pipe, _CHUNK_BYTES)
         except BlockingIOError:
-            return False
+            return
         if not data:
             self.pipes.discard(pipe)
         *lines, rest = (self._partial[pipe] + data).split(b"\n")
-        if rest and (not data or len(rest) > _LONGEST_LINE_BYTES):
+        if len(rest) > _LONGEST_LINE_BYTES:
             lines, rest = [*lines, rest], b""
         self._partial[pipe] = rest
         for line in lines:
-            self._take(line.decode(errors="replace").rstrip("\r"), pipe == self._errors)
-        return bool(data)
+            self._take(line, pipe)
 
     def finish(self) -> None:
         """Take what is left in the pipes of an ended process, and close them and the log."""
-        for pipe in list(self.pipes):
-            while self.read(pipe):
-                pass
-            if self._partial[pipe]:
-                self._take(self._partial[pipe].decode(errors="replace"), pipe == self._errors)
+        for pipe, _ in itertools.product(list(self.pipes), range(_LAST_CHUNKS)):
+            self.read(pipe)
+        for pipe, rest in self._partial.items():
+            if rest:
+                self._take(rest, pipe)
         self._log.close()
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
 
-    def _take(self, line: str, is_error: bool) -> None:
-        plain = without_escapes(line)
-        self.tail.append(plain)
-        self._log.write(plain + "\n")
+    def _take(self, data: bytes, pipe: int) -> None:
+        line = data.decode(errors="replace").rstrip("\r")
+        is_error = pipe == self._errors
         if is_error or self.spec.output != "log":
             self._console.show(self.spec.label, line, is_error)
+        plain = without_escapes(line)
+        self.tail.append(plain)
+        try:
+            self._log.write(plain.encode() + b"\n")
+        except OSError as error:
+            self._console.say(f"a line of {self.spec.label} is not in its log: {error.strerror}")

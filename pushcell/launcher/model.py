@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 ParameterValue = bool | int | float | str | list[bool] | list[int] | list[float] | list[str]
-ParameterGroup = Mapping[str, ParameterValue] | Path
+ParameterGroup = dict[str, ParameterValue] | Path
 
 
 @dataclass(frozen=True)

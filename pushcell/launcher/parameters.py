@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,18 @@ from pushcell.launcher.tags import Tag
 
 
 def parameter_groups(tags: list[Tag], scope: Scope) -> tuple[ParameterGroup, ...]:
-    """One group of values, or one file, for each ``param`` tag; raises LaunchError."""
-    return tuple(_group(tag, scope) for tag in tags)
+    """The values and files of ``param`` tags, in order; raises LaunchError."""
+    groups: list[ParameterGroup] = []
+    for tag in tags:
+        if "from" in tag.attributes:
+            groups.append(_file(tag, scope))
+            continue
+        values = dict(_values(tag, scope, prefix=""))
+        if groups and isinstance(groups[-1], dict):
+            groups[-1].update(values)
+        else:
+            groups.append(values)
+    return tuple(groups)
 
 
 def parameter_files(ros: RosArguments, folder: Path, label: str) -> list[Path]:
@@ -26,24 +35,21 @@ def parameter_files(ros: RosArguments, folder: Path, label: str) -> list[Path]:
     if ros.name and ros.namespace:
         target = f"{ros.namespace.rstrip('/')}/{ros.name}"
     files: list[Path] = []
-    for is_file, groups in itertools.groupby(ros.parameters, lambda group: isinstance(group, Path)):
-        if is_file:
-            files += groups  # type: ignore[arg-type]
+    for group in ros.parameters:
+        if isinstance(group, Path):
+            files.append(group)
             continue
-        values = {name: value for group in groups for name, value in group.items()}  # type: ignore[union-attr]
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{label}.{len(files)}.yaml"
         path.write_text(
-            yaml.dump({target: {"ros__parameters": values}}, default_flow_style=False),
+            yaml.dump({target: {"ros__parameters": group}}, default_flow_style=False),
             encoding="utf-8",
         )
         files.append(path)
     return files
 
 
-def _group(tag: Tag, scope: Scope) -> ParameterGroup:
-    if "from" not in tag.attributes:
-        return dict(_values(tag, scope, prefix=""))
+def _file(tag: Tag, scope: Scope) -> Path:
     with tag.blamed():
         if len(tag.attributes) > 1:
             raise ValueError("`from` goes with no other attribute")
@@ -55,9 +61,8 @@ def _group(tag: Tag, scope: Scope) -> ParameterGroup:
 
 def _values(tag: Tag, scope: Scope, prefix: str) -> Iterator[tuple[str, ParameterValue]]:
     with tag.blamed():
-        if "name" not in tag.attributes or ("value" in tag.attributes) == (
-            "param" in tag.attributes
-        ):
+        kinds = {"value", "param"} & set(tag.attributes)
+        if "name" not in tag.attributes or len(kinds) != 1:
             raise ValueError("must have a `name` and one of `value` and `param`")
         name = prefix + evaluate(tag.get("name"), scope)
         if "value" in tag.attributes:

@@ -2,7 +2,7 @@
 
 The tags are visited in order, depth first, as ``ros2 launch`` does. As there, what an ``include``
 passes stays set for the tags behind it; a ``group`` keeps its changes to itself unless
-``scoped: false``.
+``scoped: false``. Other than there, ``$(dirname)`` is a file's own again behind an ``include``.
 """
 
 from __future__ import annotations
@@ -148,6 +148,8 @@ class _Resolver:
         if shutil.which(program[0], path=self._scope.environment.get("PATH")) is None:
             raise ValueError(f"there is no program {program[0]!r}")
         label = self._text(tag, "name") or os.path.basename(program[0])
+        if "/" in label:
+            raise ValueError(f"name {label!r} must not have a slash: it names the log")
         self._add(tag, label, program, None)
 
     def _add(

@@ -113,7 +113,6 @@ class Supervisor:
             self._verdict = verdict
 
     def _stop(self) -> None:
-        self._decide(_Verdict(0, "all processes have ended"))
         asked_again = False
         for number, patience_s in STOP_STAGES:
             if not self._anything_left():

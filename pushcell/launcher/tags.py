@@ -193,9 +193,7 @@ _ACTIONS = {
     "set_env": _Schema(_ASSIGNMENT.required, _CONDITION),
     "unset_env": _Schema({"name": _template}, _CONDITION),
     "log": _Schema({"message": _template}, _CONDITION),
-    "group": _Schema(
-        {"children": lambda raw, file: _actions(raw, file)}, {"scoped": _boolean, **_CONDITION}
-    ),
+    "group": _Schema({"children": _actions}, {"scoped": _boolean, **_CONDITION}),
     "include": _Schema({"file": _template}, {"arg": _parts("include arg"), **_CONDITION}),
     "node": _Schema(
         {"pkg": _template, "exec": _template},

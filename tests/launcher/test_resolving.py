@@ -121,7 +121,7 @@ def test_parameters_reach_files_in_order(tmp_path: Path) -> None:
     ros = RosArguments(
         name="arm",
         namespace="/left",
-        parameters=({"a": 1, "b": "5"}, {"a": 2}, given, {"c.d": [0.5]}),
+        parameters=({"a": 2, "b": "5"}, given, {"c.d": [0.5]}),
     )
     first, second, third = parameter_files(ros, tmp_path / "out", "arm")
     assert second == given
@@ -143,6 +143,7 @@ REFUSED = [
     ("node: {pkg: arms, exec: arm_node, param: [{name: a, value: [1, a]}]}", "list of one type"),
     ('node: {pkg: arms, exec: arm_node, param: [{name: a, value: "1", type: int}]}', "not int"),
     ("node: {pkg: arms, exec: arm_node, param: [{from: no.yaml}]}", "no parameter file no.yaml"),
+    ("executable: {cmd: echo, name: a/b}", "name 'a/b' must not have a slash"),
     ("executable: {cmd: echo, on_exit: restart}", "on_exit: 'restart' is not supported"),
     ("executable: {cmd: echo, output: loud}", "'loud' is not supported; known are: screen, log"),
     ("executable: {cmd: echo 'a}", "No closing quotation"),
