@@ -268,4 +268,4 @@ def test_instances_have_ports_of_their_own(cell: CellConfig) -> None:
 
 def test_unroutable_address_is_one_sentence() -> None:
     with pytest.raises(ArmLinkError, match="LCM cannot use"):
-        open_lcm("udpm://not.an.address.invalid:7667?ttl=0")
+        open_lcm("udpm://255.255.255.255:7667?ttl=0")
