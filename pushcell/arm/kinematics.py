@@ -11,13 +11,14 @@ from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydrake.math import RigidTransform, RotationMatrix
+from pydrake.math import RotationMatrix
 from pydrake.multibody.inverse_kinematics import InverseKinematics
 from pydrake.multibody.tree import JacobianWrtVariable
 from pydrake.solvers import SnoptSolver
 
 from pushcell.arm.model import TIP_FRAME, arm_plant
 from pushcell.config import CellConfig
+from pushcell.drake_pose import from_drake, to_drake
 from pushcell.errors import PlanningError
 from pushcell.geometry import Array, Pose
 
@@ -44,13 +45,12 @@ class ArmKinematics:
     def tip_pose(self, q: ArrayLike) -> Pose:
         """The tip in the base."""
         self.plant.SetPositions(self._context, np.asarray(q, dtype=float))
-        return Pose.from_matrix(self._tip.CalcPoseInWorld(self._context).GetAsMatrix4())
+        return from_drake(self._tip.CalcPoseInWorld(self._context))
 
     def link_pose(self, q: ArrayLike, link: str) -> Pose:
         """A link (``base``, ``link_1`` ... ``link_7``) in the base."""
         self.plant.SetPositions(self._context, np.asarray(q, dtype=float))
-        frame = self.plant.GetFrameByName(link)
-        return Pose.from_matrix(frame.CalcPoseInWorld(self._context).GetAsMatrix4())
+        return from_drake(self.plant.GetFrameByName(link).CalcPoseInWorld(self._context))
 
     def tip_jacobian(self, q: ArrayLike) -> Array:
         """(6, 7): angular [rad/s] above linear [m/s] velocity of the tip per joint [rad/s]."""
@@ -83,7 +83,7 @@ class ArmKinematics:
             ([_LEVER_M, 0, 0], [0, 0, -free], [free, 0, free]),
         ):
             problem.AddPositionConstraint(
-                self._tip, point, self.plant.world_frame(), _transform(target), lower, upper
+                self._tip, point, self.plant.world_frame(), to_drake(target), lower, upper
             )
         problem.prog().AddQuadraticErrorCost(np.eye(7), seed, problem.q())
         result = SnoptSolver().Solve(problem.prog(), seed)
@@ -96,7 +96,7 @@ class ArmKinematics:
         world = self.plant.world_frame()
         problem = InverseKinematics(self.plant)
         problem.AddOrientationConstraint(
-            world, _transform(target).rotation(), self._tip, RotationMatrix(), _NEAR_RAD
+            world, to_drake(target).rotation(), self._tip, RotationMatrix(), _NEAR_RAD
         )
         problem.AddPositionCost(world, target.translation, self._tip, np.zeros(3), np.eye(3))
         result = SnoptSolver().Solve(problem.prog(), seed)
@@ -108,7 +108,3 @@ class ArmKinematics:
             f"within its joint limits (nearest found: {miss_mm:.1f} mm off): "
             "choose a nearer target or another start posture"
         )
-
-
-def _transform(pose: Pose) -> RigidTransform:
-    return RigidTransform(pose.matrix())

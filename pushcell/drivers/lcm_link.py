@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 
 from pydrake.lcm import DrakeLcm
 
 from pushcell.errors import ArmLinkError
 from pushcell.timing import steady_seconds
 
-# Long enough to hear anybody who publishes at 50 Hz or more.
-_LISTEN_S = 0.1
+# Long enough to hear anybody who publishes at 20 Hz or more, on a busy machine too.
+_LISTEN_S = 0.2
+_POLL_S = 0.005
 
 
 def open_lcm(url: str) -> DrakeLcm:
@@ -34,11 +36,13 @@ def open_lcm(url: str) -> DrakeLcm:
 
 
 def is_published(url: str, channel: str) -> bool:
-    """Whether somebody publishes on the channel now; listens for up to 0.1 s."""
+    """Whether somebody publishes on the channel now; listens for up to 0.2 s."""
     heard: list[bytes] = []
     lcm = open_lcm(url)
     lcm.Subscribe(channel, heard.append)
     deadline = steady_seconds() + _LISTEN_S
     while steady_seconds() < deadline and not heard:
-        lcm.HandleSubscriptions(10)
+        # LCM's own waiting would keep the other threads of this process from running.
+        time.sleep(_POLL_S)
+        lcm.HandleSubscriptions(0)
     return bool(heard)
