@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -132,7 +133,7 @@ def _spin(executor: SingleThreadedExecutor, duration_s: float) -> None:
 
 
 def _differences(times: list[float]) -> list[float]:
-    return [after - before for before, after in zip(times, times[1:], strict=False)]
+    return [after - before for before, after in itertools.pairwise(times)]
 
 
 def _cpu_seconds(cell: psutil.Process) -> dict[str, float]:

@@ -11,12 +11,13 @@ import numpy as np
 
 
 class VideoWriter:
-    """Encodes RGB images (H, W, 3) uint8 as they come; a context manager."""
+    """Encodes RGB images as they come; a context manager. Sides must be even."""
 
-    def __init__(self, path: Path, rate_hz: float) -> None:
+    def __init__(self, path: Path, width_px: int, height_px: int, rate_hz: float) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._container = av.open(str(path), "w")
         self._stream = self._container.add_stream("libx264", rate=Fraction(rate_hz))
+        self._stream.width, self._stream.height = width_px, height_px
         self._stream.pix_fmt = "yuv420p"
         self._stream.options = {"preset": "veryfast", "crf": "20"}
 
@@ -33,8 +34,6 @@ class VideoWriter:
         self._container.close()
 
     def add(self, image: np.ndarray) -> None:
-        """Append one image; all have the size of the first, with even sides."""
-        height, width, _ = image.shape
-        self._stream.width, self._stream.height = width, height
+        """Append one image (H, W, 3) uint8."""
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         self._container.mux(self._stream.encode(frame))

@@ -19,11 +19,13 @@ from pushcell.drivers.arm import ArmStatus
 from pushcell.drivers.iiwa import IiwaDriver
 from pushcell.drivers.joint_stream import JointStream
 from pushcell.timing import PeriodMonitor, steady_seconds
+from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
 from pushcell_ros.conversions import joint_message, pose_message
 from pushcell_ros.params import parameter
 
 _POLL_S = 0.002
+_POSE_RATE_HZ = 50.0
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,14 @@ class ArmNode(CellNode):
     """One arm driver, one joint stream."""
 
     Params = ArmParams
+    urgency = Urgency.REAL_TIME
 
     def __init__(self) -> None:
         super().__init__("arm_node")
         self._kinematics = ArmKinematics(self.cell)
         self._driver = IiwaDriver(self.cell.arm.lcm, int(os.environ.get("ROS_DOMAIN_ID", "0")))
         self._stream: JointStream | None = None
+        self._pose_every = max(1, round(self.cell.arm.status_rate_hz / _POSE_RATE_HZ))
         self._status = PeriodMonitor()
         self._joints = self.create_publisher(JointState, "/joint_states", 10)
         self._pusher = self.create_publisher(PoseStamped, "/pusher/pose", 10)
@@ -78,7 +82,9 @@ class ArmNode(CellNode):
         self._status.tick(steady_seconds())
         stamp = self.stamp()
         self._joints.publish(joint_message(stamp, status.position, status.velocity, status.torque))
-        self._pusher.publish(pose_message(self._kinematics.tip_pose(status.position), stamp))
+        if self._status.count % self._pose_every == 0:
+            pose = self._kinematics.tip_pose(status.position)
+            self._pusher.publish(pose_message(pose, stamp))
         if not self._driver.ready:
             return
         if self._stream is None:

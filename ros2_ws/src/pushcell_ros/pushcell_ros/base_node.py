@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -15,14 +14,18 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import Header
 
 from pushcell.config import CellConfig, load_cell
 from pushcell.errors import PushcellError
 from pushcell.timing import steady_seconds
+from pushcell.urgency import Urgency
 from pushcell_ros.conversions import status_message, to_seconds, to_stamp
 from pushcell_ros.params import declare
 
 OK, WARN, ERROR = 0, 1, 2
+HEARTBEAT_TOPIC = "/cell/heartbeat"
+_HEARTBEAT_RATE_HZ = 50.0
 
 
 class CellNode(Node):
@@ -33,19 +36,21 @@ class CellNode(Node):
     """
 
     Params: ClassVar[type]
-    # What may wait for others, such as drawing and planning, runs at a higher niceness, so that it
-    # never delays the path between arm and guard.
-    niceness: ClassVar[int] = 0
+    urgency: ClassVar[Urgency] = Urgency.NORMAL
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        os.nice(self.niceness)
+        self.urgency.apply()
         self.params: Any = declare(self, self.Params)
         self.cell: CellConfig = load_cell(self.params.cell)
         self.simulated_time = bool(self.get_parameter("use_sim_time").value)
         self._control_clock = (
             self.get_clock() if self.simulated_time else Clock(clock_type=ClockType.STEADY_TIME)
         )
+        if self.simulated_time:
+            # Simulated time waits for those who say how far they have lived; see Lockstep.
+            self._heartbeat = self.create_publisher(Header, HEARTBEAT_TOPIC, 10)
+            self.every(_HEARTBEAT_RATE_HZ, self._beat)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Diagnostics must go on when the simulated time stands still.
         self.create_timer(
@@ -87,6 +92,9 @@ class CellNode(Node):
 
     def close(self) -> None:
         """Stop what the node drives and give its resources back; called once, however it ends."""
+
+    def _beat(self) -> None:
+        self._heartbeat.publish(Header(stamp=self.stamp(), frame_id=self.get_name()))
 
     def _ros_seconds(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9

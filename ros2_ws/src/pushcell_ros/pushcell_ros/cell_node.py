@@ -11,16 +11,21 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.executors import Executor
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
 
 from pushcell.drivers.lcm_url import instance_url
 from pushcell.simulation.arm_cell import ArmCell
 from pushcell.simulation.arm_endpoint import SimulatedArmEndpoint
-from pushcell.simulation.pacing import Pacer
-from pushcell_ros.base_node import OK, WARN, CellNode, run_node, running
-from pushcell_ros.conversions import pose_message, scene_message, to_planar, to_stamp
+from pushcell.simulation.pacing import Lockstep, Pacer
+from pushcell.timing import steady_seconds
+from pushcell.urgency import Urgency
+from pushcell_ros.base_node import HEARTBEAT_TOPIC, OK, WARN, CellNode, run_node, running
+from pushcell_ros.conversions import pose_message, scene_message, to_planar, to_seconds
 from pushcell_ros.params import parameter
 
 _GOOD_REAL_TIME_FACTOR = 0.95
+# Nodes beat at 50 Hz; this is below the shortest watchdog.
+_MAX_LEAD_S = 0.035
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,16 @@ class SimulatedCellParams:
     """Parameters of ``cell_node``."""
 
     cell: str = parameter("", "path of the cell's YAML file")
+    patience_s: float = parameter(
+        1.0, "how long simulated time waits for a node that a busy machine holds up [s]"
+    )
 
 
 class SimulatedCellNode(CellNode):
     """Steps the world as fast as real time allows, never faster, and publishes its clock."""
 
     Params = SimulatedCellParams
+    urgency = Urgency.REAL_TIME
 
     def __init__(self) -> None:
         super().__init__("cell_node")
@@ -44,29 +53,41 @@ class SimulatedCellNode(CellNode):
             self._world, url, lcm.status_channel, lcm.command_channel
         )
         self._pacer = Pacer()
-        # Simulated time begins at the hour it is, so that records sort where they belong.
-        self._epoch_s = time.time() - self._world.time_s
+        self._lockstep = Lockstep(_MAX_LEAD_S, self.params.patience_s)
+        # Simulated time begins at the hour it is, so that records sort where they belong. It is
+        # counted in whole nanoseconds: timers of a period must find every one of its steps.
+        self._now_ns = time.time_ns()
+        self._step_ns = round(1e9 / self.cell.arm.status_rate_hz)
         self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
         self._pose = self.create_publisher(PoseStamped, "/slider/true_pose", 10)
         self._scene = self.create_publisher(JointState, "/cell/scene", 10)
+        self.create_subscription(Header, HEARTBEAT_TOPIC, self._on_heartbeat, 50)
         self.create_subscription(PoseStamped, "/trial/start_pose", self._on_start_pose, 10)
 
     def spin(self, executor: Executor) -> None:
         """One step of the arm's status period at a time."""
         simulation = self.cell.simulation
-        step_s = 1.0 / self.cell.arm.status_rate_hz
         clock_every = _steps(self.cell.arm.status_rate_hz, simulation.clock_rate_hz)
         state_every = _steps(self.cell.arm.status_rate_hz, simulation.state_rate_hz)
         steps = 0
         while running():
             self._endpoint.step()
+            self._now_ns += self._step_ns
             steps += 1
             if steps % clock_every == 0:
                 self._clock_publisher.publish(Clock(clock=self._stamp_now()))
             if steps % state_every == 0:
                 self._publish_state()
-                executor.spin_once(timeout_sec=0)
-            self._pacer.wait(step_s)
+            self._pacer.stepped(self._step_ns * 1e-9)
+            self._wait(executor)
+
+    def _wait(self, executor: Executor) -> None:
+        """Until the next step is due and every node has come along; at least one event is seen."""
+        while True:
+            executor.spin_once(timeout_sec=self._pacer.remaining_s)
+            held_up = self._lockstep.waits_for(self._simulated_s, steady_seconds())
+            if not running() or (held_up is None and self._pacer.remaining_s == 0):
+                return
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """How fast simulated time passes."""
@@ -79,8 +100,15 @@ class SimulatedCellNode(CellNode):
             return WARN, "simulated time passes more slowly than real time", figures
         return OK, "simulated time keeps real time", figures
 
+    @property
+    def _simulated_s(self) -> float:
+        return self._now_ns * 1e-9
+
     def _stamp_now(self) -> TimeMsg:
-        return to_stamp(self._epoch_s + self._world.time_s)
+        return TimeMsg(sec=self._now_ns // 10**9, nanosec=self._now_ns % 10**9)
+
+    def _on_heartbeat(self, message: Header) -> None:
+        self._lockstep.heard(message.frame_id, to_seconds(message.stamp), steady_seconds())
 
     def _publish_state(self) -> None:
         stamp, slider = self._stamp_now(), self._world.slider_pose_in_space

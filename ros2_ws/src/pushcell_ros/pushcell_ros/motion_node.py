@@ -17,6 +17,7 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.motion.guard import MotionGuard, Phase, Source
 from pushcell.timing import PeriodMonitor, steady_seconds
+from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import joint_message, pose_message, status_message, to_chunk
 from pushcell_ros.params import parameter
@@ -40,6 +41,7 @@ class MotionNode(CellNode):
     """Targets in, joint commands out."""
 
     Params = MotionParams
+    urgency = Urgency.REAL_TIME
 
     def __init__(self) -> None:
         super().__init__("motion_node")

@@ -18,7 +18,7 @@ from pushcell_ros.conversions import chunk_message, to_planar
 from pushcell_ros.params import parameter
 
 # A chunk is sent again this often, as a sign of life; well inside motion.command_silence_s.
-_REPUBLISH_RATE_HZ = 20.0
+_REPUBLISH_RATE_HZ = 30.0
 # Nothing is planned from an older pose; a plan that took longer to find is asked for again.
 _MAX_OBSERVATION_AGE_S = 0.1
 
@@ -34,7 +34,6 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
     """Thinks in a thread of its own, so that its chunks never fall silent."""
 
     Params = PlannerParams
-    niceness = 5
 
     def __init__(self) -> None:
         CellNode.__init__(self, "policy_node")

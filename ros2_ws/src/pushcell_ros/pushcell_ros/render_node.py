@@ -17,6 +17,7 @@ from pushcell.geometry import Array, Pose
 from pushcell.simulation.live_view import LiveView
 from pushcell.simulation.rendering import SceneRenderer
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
+from pushcell.urgency import Urgency
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import (
     camera_info_message,
@@ -51,17 +52,23 @@ class _Camera:
         self.image = node.create_publisher(Image, f"{topic}/image_raw", qos)
         self.info = node.create_publisher(CameraInfo, f"{topic}/camera_info", qos)
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody wants the pictures."""
+        return self.image.get_subscription_count() > 0
+
 
 class RenderNode(CellNode):
     """Draws every camera from the newest scene when its period is over."""
 
     Params = RenderParams
-    niceness = 5
+    urgency = Urgency.PATIENT
 
     def __init__(self) -> None:
         super().__init__("render_node")
         self._renderer = SceneRenderer(self.cell, "target")
         self._cameras = [_Camera(self, config) for config in self.cell.cameras]
+        self._scenes = PeriodMonitor()
         self._render_s: list[float] = []
         self._live_view: LiveView | None = None
         self._live_view_due_s = 0.0
@@ -79,17 +86,19 @@ class RenderNode(CellNode):
         }
         figures["render_p50_ms"] = f"{1e3 * cost.p50:.1f}"
         figures["render_max_ms"] = f"{1e3 * cost.max:.1f}"
-        if cost.count == 0:
+        if self._scenes.age(steady_seconds()) > 1.0:
             return WARN, "no pictures: the cell publishes no scene", figures
         return OK, "taking pictures", figures
 
     def _on_scene(self, message: JointState) -> None:
+        self._scenes.tick(steady_seconds())
         captured_s = to_seconds(message.header.stamp)
         joints, slider = to_scene(message)
         for camera in self._cameras:
             if _due(camera.due_s, captured_s):
                 camera.due_s = _next_due(camera.due_s, captured_s, camera.config.rate_hz)
-                self._take_picture(camera, message.header.stamp, joints, slider)
+                if camera.watched:
+                    self._take_picture(camera, message.header.stamp, joints, slider)
         if self._live_view and _due(self._live_view_due_s, captured_s):
             self._live_view_due_s = _next_due(self._live_view_due_s, captured_s, _LIVE_VIEW_RATE_HZ)
             self._live_view.show(joints, slider)

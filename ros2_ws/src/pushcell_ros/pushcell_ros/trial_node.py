@@ -27,6 +27,7 @@ from pushcell.geometry import PlanarPose, Pose
 from pushcell.overlay import draw_task
 from pushcell.task import Judgement, Task
 from pushcell.trials import TrialRecord, append_record, trials_table
+from pushcell.urgency import Urgency
 from pushcell.video import VideoWriter
 from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, wait_until
 from pushcell_ros.conversions import pose_message, status_values, to_image, to_planar
@@ -60,7 +61,7 @@ class TrialNode(CellNode):
     """One trial after the other, each told to motion_node and policy_node."""
 
     Params = TrialParams
-    niceness = 5
+    urgency = Urgency.PATIENT
 
     def __init__(self) -> None:
         super().__init__("trial_node")
@@ -115,8 +116,9 @@ class TrialNode(CellNode):
         video = run_dir / f"trial_{index:03d}.mp4" if self.params.video else None
         with ExitStack() as stack:
             if video:
-                rate_hz = self.cell.camera(_VIDEO_CAMERA).rate_hz
-                self._video = stack.enter_context(VideoWriter(video, rate_hz))
+                camera = self.cell.camera(_VIDEO_CAMERA)
+                writer = VideoWriter(video, camera.width_px, camera.height_px, camera.rate_hz)
+                self._video = stack.enter_context(writer)
             judgement, duration_s = self._push()
             self._video = None
         return TrialRecord(

@@ -1,0 +1,30 @@
+"""Which processes the scheduler prefers when there are fewer cores than work."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from enum import Enum
+
+_REAL_TIME_PRIORITY = 10
+_PATIENT_NICENESS = 5
+
+
+class Urgency(Enum):
+    """How long a process may be kept waiting."""
+
+    REAL_TIME = "never behind ordinary work, where the system allows that"
+    NORMAL = "like everything else"
+    PATIENT = "behind everything else"
+
+    def apply(self) -> None:
+        """Set it for this process.
+
+        Real time needs the right to it (``ulimit -r`` above 0, or root); without that right, or
+        on a system without such priorities, the process stays an ordinary one.
+        """
+        if self is Urgency.PATIENT:
+            os.nice(_PATIENT_NICENESS)
+        if self is Urgency.REAL_TIME and hasattr(os, "sched_setscheduler"):
+            with suppress(PermissionError):
+                os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_REAL_TIME_PRIORITY))

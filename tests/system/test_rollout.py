@@ -1,0 +1,96 @@
+"""The whole chain as a user starts it: real processes, real ROS 2, real LCM."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
+av = pytest.importorskip("av")
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCH = [sys.executable, "-m", "pushcell.cli", "launch", "launch/rollout.launch.yaml"]
+
+
+def launch(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*LAUNCH, "live_view:=false", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def run_folder(output: str) -> Path:
+    line = next(line for line in output.splitlines() if "run folder" in line)
+    return Path(line.split("run folder ")[1].split(",")[0])
+
+
+def nodes_of(run: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("PUSHCELL_RUN_DIR") == str(run):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_the_planner_pushes_the_t_home_and_leaves_nothing_behind():
+    run = launch("trials:=1", "seed:=3")
+    output, _ = run.communicate(timeout=180)
+    folder = run_folder(output)
+    records = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    assert [record["success"] for record in records] == [True], output
+    assert run.returncode == 0
+    assert records[0]["position_error_m"] <= 0.015
+    assert 2 < records[0]["duration_s"] <= 75
+    assert "1 of 1 succeeded" in output
+    with av.open(str(folder / records[0]["video"])) as video:
+        frames = sum(1 for _ in video.decode(video=0))
+    assert frames > 5 * records[0]["duration_s"], "the overhead camera keeps up"
+    assert "Traceback" not in output
+    assert nodes_of(folder) == []
+
+
+def test_ctrl_c_ends_everything_quietly():
+    run = launch("trials:=5")
+    lines = []
+    for line in run.stdout:
+        lines.append(line)
+        if "trial_node started" in line:
+            break
+    time.sleep(6)
+    folder = run_folder("".join(lines))
+    assert len(nodes_of(folder)) >= 6
+    run.send_signal(signal.SIGINT)
+    rest, _ = run.communicate(timeout=30)
+    assert "Traceback" not in rest
+    assert run.returncode != 0, "it was not done"
+    assert nodes_of(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["trials:=many"], "trials"),
+        (["cell:=/nowhere/cell.yaml"], "/nowhere/cell.yaml"),
+        (["policy:=magic"], "planner"),
+        (["no_such_argument:=1"], "no_such_argument"),
+    ],
+)
+def test_bad_arguments_are_one_clear_sentence(arguments, problem):
+    run = launch(*arguments)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 2, output
+    assert problem in output
+    assert "Traceback" not in output
