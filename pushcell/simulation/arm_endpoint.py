@@ -23,6 +23,8 @@ _JOINTS = 7
 _LIMIT_MARGIN_RAD = np.deg2rad(1.0)
 # No command may come this soon after the first status: it would be of a controller left running.
 _GUARD_S = 0.25
+# An arm estimates external torque through a filter: the pusher's first touch is no collision.
+_TORQUE_FILTER_S = 0.05
 _MAX_EXTERNAL_TORQUE_NM = 60.0 * np.array([1.0, 1.0, 1.0, 0.5, 0.2, 0.2, 0.1])
 # A command may be as far from where the drives are as the arm moves at full speed in this time.
 _MAX_LEAD_S = 0.1
@@ -48,6 +50,7 @@ class SimulatedArmEndpoint:
         lower, upper = world.joint_limits_rad
         self._lower, self._upper = lower + _LIMIT_MARGIN_RAD, upper - _LIMIT_MARGIN_RAD
         self._goal: Array = world.joint_positions
+        self._external_torque_nm = np.zeros(_JOINTS)
         self._pending: list[bytes] = []
         self._lcm = open_lcm(url)
         self._lcm.Subscribe(command_channel, self._pending.append)
@@ -60,6 +63,8 @@ class SimulatedArmEndpoint:
         self._receive()
         self._follow()
         self._world.advance(self._period_s)
+        blend = self._period_s / _TORQUE_FILTER_S
+        self._external_torque_nm += blend * (self._world.contact_torques - self._external_torque_nm)
         self._publish()
         self._check_torque()
 
@@ -104,11 +109,11 @@ class SimulatedArmEndpoint:
         status.joint_torque_measured = world.joint_torques.tolist()
         # In position mode nobody commands torques.
         status.joint_torque_commanded = [0.0] * _JOINTS
-        status.joint_torque_external = world.contact_torques.tolist()
+        status.joint_torque_external = self._external_torque_nm.tolist()
         self._lcm.Publish(self._status_channel, status.encode())
 
     def _check_torque(self) -> None:
-        torque = np.abs(self._world.contact_torques)
+        torque = np.abs(self._external_torque_nm)
         worst = int(np.argmax(torque / _MAX_EXTERNAL_TORQUE_NM))
         if torque[worst] > _MAX_EXTERNAL_TORQUE_NM[worst]:
             raise ArmLinkError(
