@@ -106,7 +106,9 @@ class Supervisor:
         self._console.say(reason)
         if child.spec.ends_run or code != 0:
             passed_on = child.spec.ends_run and code in (0, 1, 2)
-            self._decide(_Verdict(code if passed_on else 2, reason, child if code else None))
+            # 0 and 1, done and good or not, have been told in the process's own words.
+            told = passed_on and code < 2
+            self._decide(_Verdict(code if passed_on else 2, reason, None if told else child))
 
     def _decide(self, verdict: _Verdict) -> None:
         if self._verdict is None:
@@ -139,9 +141,11 @@ class Supervisor:
         return bool(self._running or processes_of(self._token))
 
     def _send(self, number: signal.Signals) -> None:
-        groups = {child.pid for child in self._running}
-        for group in groups:
-            send(-group, number)
+        groups = {child.pid: child.spec for child in self._running}
+        for group, spec in groups.items():
+            # To a node both are the same, but SIGTERM is quiet even before Python has started.
+            quiet = spec.ros is not None and number is signal.SIGINT
+            send(-group, signal.SIGTERM if quiet else number)
         for pid in processes_of(self._token):
             try:
                 stray = os.getpgid(pid) not in groups

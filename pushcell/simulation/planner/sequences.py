@@ -93,26 +93,48 @@ class SequenceSolver:
         length1 = self._length(a1, i)
         a3 = turn - a1 - a2
         pair = k == self._angle_only
-        residual = np.where(pair, np.abs(_wrap(a3)), 0.0)
+        angle_left = np.where(pair, np.abs(_wrap(a3)), 0.0)
         length3 = np.where(pair, 0.0, self._length(a3, k))
         good = (length1 < longest) & (length3 < longest)
-        good &= residual < self._settings.max_residual_angle_rad
-        pushes = np.stack([i, j, np.where(pair, j, k)], axis=1)
-        lengths = np.stack([length1, length2, length3], axis=1)
-        return Sequences(pushes, lengths, residual * self._settings.residual_cost_s_per_rad).take(
-            good
-        )
+        good &= angle_left < self._settings.max_residual_angle_rad
+        pushes = np.stack([i, j, np.where(pair, j, k)], axis=1)[good]
+        lengths = np.stack([length1, length2, length3], axis=1)[good]
+        return self._without_tiny_pushes(pushes, lengths, angle_left[good])
+
+    def _without_tiny_pushes(
+        self, pushes: NDArray[np.int64], lengths: Array, angle_left: Array
+    ) -> Sequences:
+        """Leave out what no pusher can do, where the goal is still good enough without."""
+        s = self._settings
+        tiny = lengths < s.min_push_m
+        left_out = np.where(tiny, lengths, 0.0)
+        place_left = left_out.sum(axis=1)
+        angle_left = angle_left + (left_out * np.abs(self._omega[pushes])).sum(axis=1)
+        lengths = np.where(tiny, 0.0, lengths)
+        order = np.argsort(tiny, axis=1, kind="stable")
+        pushes = np.take_along_axis(pushes, order, 1)
+        lengths = np.take_along_axis(lengths, order, 1)
+        for stage in (1, 2):
+            before = pushes[:, stage - 1]
+            pushes[:, stage] = np.where(lengths[:, stage] > 0, pushes[:, stage], before)
+        good = (place_left < s.max_residual_m) & (angle_left < s.max_residual_angle_rad)
+        cost = self._residual_cost(place_left, angle_left)
+        return Sequences(pushes, lengths, cost).take(good & (lengths[:, 0] > 0))
+
+    def _residual_cost(self, place_m: Array, angle_rad: Array) -> Array:
+        s = self._settings
+        return place_m * s.residual_cost_s_per_m + angle_rad * s.residual_cost_s_per_rad
 
     def _singles(self, relative: PlanarPose) -> Sequences:
         """The best length of each single push, where that is good enough."""
         s = self._settings
         count = len(self._primitives)
-        lengths = np.linspace(0, s.max_push_m, _SINGLE_STEPS)[1:]
+        lengths = np.linspace(s.min_push_m, s.max_push_m, _SINGLE_STEPS)
         turns = lengths * self._omega[:count, None]
         pivots = self._pivots[:count, None]
         off = np.abs(pivots * (1 - np.exp(1j * turns)) - complex(relative.x, relative.y))
         angle = np.abs(_wrap(turns - relative.theta))
-        cost = off * s.residual_cost_s_per_m + angle * s.residual_cost_s_per_rad
+        cost = self._residual_cost(off, angle)
         best = cost.argmin(axis=1)
         every = np.arange(count)
         good = (off[every, best] < s.max_residual_m) & (

@@ -17,6 +17,7 @@ class PlannerSettings:
     acceleration_m_s2: float = 0.5  # half of what the arm may do: the filter follows closely
     clearance_m: float = 0.012  # between pusher and slider while travelling
     dwell_s: float = 0.1  # at the end of a push, for an arm that lags behind
+    min_push_m: float = 0.004  # less is lost in what an arm gets wrong
     max_push_m: float = 0.35
     primitives: int = 38  # about so many pushes round the outline
     corner_margin_m: float = 0.008  # no contact nearer to a corner

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -134,18 +135,21 @@ def run_node(factory: Callable[[], CellNode]) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, _Ending.request)
     node: CellNode | None = None
-    code = 0
+    # Python's own exit code for an uncaught exception is 1, which here means: done, but not good.
+    code = 2
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = factory()
         executor = _events_executor()
         executor.add_node(node)
         node.spin(executor)
+        code = 0
     except NodeExit as end:
         code = end.code
     except PushcellError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
-        code = 2
+    except Exception:  # noqa: BLE001 - whatever it is, it is printed whole
+        traceback.print_exc()
     finally:
         if node is not None:
             node.close()
