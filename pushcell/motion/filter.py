@@ -2,8 +2,9 @@
 
 The filter holds the commanded state of the tip (position, velocity, acceleration) and moves it
 one tick at a time, towards a moving target or to a stop, with Ruckig's jerk-limited profiles.
-Each tick it first asks whether a stop from the next state would stay in the workspace. If not,
-it brakes at once. So from every state that it ever commands, a stop inside the workspace exists.
+A next state is only taken together with a stop from it that was looked at tick by tick and stays
+in the workspace and within the speed limit. Where there is none, the stop that came with the
+present state is played. So whatever happens, the next state is one that was found good before.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from pushcell.geometry import Array, ConvexPolygon
 _PER_AXIS = 1 / math.sqrt(2)
 # A target as fast as the limit could never be caught up with.
 _TARGET_SPEED_SHARE = 0.95
-_STOP_SAMPLES = np.linspace(0.0, 1.0, 9)
+# Of rounding [m] and [m/s].
+_SLACK = 1e-9
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class CommandFilter:
         self._period_s = period_s
         self._otg = Ruckig(2)
         self.state = TipState.at_rest(start)
+        self._stop_ahead: list[TipState] = []
 
     def follow(self, target: Array, target_velocity: Array, limits: MotionLimits) -> bool:
         """Move one tick towards a moving target (2,) [m], (2,) [m/s]; False when it had to brake.
@@ -70,45 +73,58 @@ class CommandFilter:
         """
         if not self._workspace.contains(target):
             target, target_velocity = self._workspace.nearest(target), np.zeros(2)
-        candidate = self._towards(target, target_velocity, limits)
-        if self._can_stop_inside(candidate):
-            self.state = candidate
-            return True
+        # At rest is the second choice: a straight way from rest to rest never leaves the workspace,
+        # so that no edge of it holds the pusher for ever.
+        for velocity in (target_velocity, np.zeros(2)):
+            candidate = self._towards(target, velocity, limits)
+            stop = self._stop_from(candidate)
+            if self._is_good([candidate, *stop], limits):
+                self.state, self._stop_ahead = candidate, stop
+                return True
         self.brake()
         return False
 
     def brake(self) -> None:
         """Move one tick of the shortest jerk-limited stop along the direction of motion."""
-        profile = self._stop_profile(self.state)
-        self.state = TipState(*map(np.array, profile.at_time(self._period_s)))
+        if self._stop_ahead:
+            self.state = self._stop_ahead.pop(0)
 
     def _towards(self, target: Array, velocity: Array, limits: MotionLimits) -> TipState:
-        # In the frame that moves with the target the target rests, so that Ruckig's time-optimal
-        # profile intercepts it instead of trailing behind where it was.
+        # Two frames make Ruckig's time-optimal profile the wanted one. It moves with the target, so
+        # that the target is intercepted instead of trailed. Its x axis points at the target, so
+        # that the way from rest to rest is straight.
+        turn = _turn_towards(target - self.state.position)
         top = limits.speed_m_s * _PER_AXIS
-        frame = np.clip(velocity, -_TARGET_SPEED_SHARE * top, _TARGET_SPEED_SHARE * top)
+        frame = np.clip(turn @ velocity, -_TARGET_SPEED_SHARE * top, _TARGET_SPEED_SHARE * top)
         command = InputParameter(2)
         command.synchronization = Synchronization.No
-        command.current_position = self.state.position - target
-        command.current_velocity = self.state.velocity - frame
-        command.current_acceleration = self.state.acceleration
+        command.current_position = turn @ (self.state.position - target)
+        command.current_velocity = turn @ self.state.velocity - frame
+        command.current_acceleration = turn @ self.state.acceleration
         command.max_velocity = top - frame
         command.min_velocity = -top - frame
         command.max_acceleration = [limits.acceleration_m_s2 * _PER_AXIS] * 2
         command.max_jerk = [limits.jerk_m_s3 * _PER_AXIS] * 2
-        position, velocity, acceleration = self._solve(command).at_time(self._period_s)
+        position, speed, acceleration = self._solve(command).at_time(self._period_s)
         return TipState(
-            np.array(position) + target + frame * self._period_s,
-            np.array(velocity) + frame,
-            np.array(acceleration),
+            target + turn.T @ (np.array(position) + frame * self._period_s),
+            turn.T @ (np.array(speed) + frame),
+            turn.T @ np.array(acceleration),
         )
 
-    def _can_stop_inside(self, state: TipState) -> bool:
-        profile = self._stop_profile(state)
-        path = [profile.at_time(profile.duration * share)[0] for share in _STOP_SAMPLES]
-        return bool(self._workspace.contains(path, -1e-6).all())
+    def _is_good(self, states: list[TipState], limits: MotionLimits) -> bool:
+        """Whether states stay in the workspace and get no faster than allowed.
 
-    def _stop_profile(self, state: TipState) -> Trajectory:
+        Where the present state is not good itself, they must not make it worse.
+        """
+        speed = max(np.hypot(*state.velocity) for state in states)
+        allowed_speed = max(limits.speed_m_s, np.hypot(*self.state.velocity))
+        excess = self._workspace.excess([state.position for state in states]).max()
+        allowed_excess = max(0.0, float(self._workspace.excess(self.state.position)))
+        return bool(speed <= allowed_speed + _SLACK and excess <= allowed_excess + _SLACK)
+
+    def _stop_from(self, state: TipState) -> list[TipState]:
+        """The states of a stop, tick by tick; the last one is at rest."""
         command = InputParameter(2)
         command.control_interface = ControlInterface.Velocity
         command.synchronization = Synchronization.Phase
@@ -117,7 +133,12 @@ class CommandFilter:
         command.current_acceleration = state.acceleration
         command.max_acceleration = [self._stop.acceleration_m_s2 * _PER_AXIS] * 2
         command.max_jerk = [self._stop.jerk_m_s3 * _PER_AXIS] * 2
-        return self._solve(command)
+        profile = self._solve(command)
+        ticks = math.ceil(profile.duration / self._period_s)
+        moving = [profile.at_time(tick * self._period_s) for tick in range(1, ticks)]
+        rest, _, _ = profile.at_time(profile.duration)
+        states = [TipState(*map(np.array, sample)) for sample in moving]
+        return [*states, TipState.at_rest(np.array(rest))]
 
     def _solve(self, command: InputParameter) -> Trajectory:
         profile = Trajectory(2)
@@ -125,3 +146,10 @@ class CommandFilter:
         if result not in (Result.Working, Result.Finished):
             raise PushcellError(f"Ruckig finds no jerk-limited motion ({result}) for {command}")
         return profile
+
+
+def _turn_towards(offset: Array) -> Array:
+    """(2, 2) rotation into a frame whose x axis points along an offset (2,)."""
+    distance = float(np.hypot(*offset))
+    c, s = offset / distance if distance > _SLACK else (1.0, 0.0)
+    return np.array([[c, s], [-s, c]])

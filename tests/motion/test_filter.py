@@ -67,9 +67,9 @@ def test_it_catches_up_with_a_moving_target(cell, command):
     start = np.array(cell.task.pusher_home_m)
     for tick in range(1, 200):
         command.follow(start + velocity * tick * PERIOD_S, velocity, cell.motion.policy)
-    assert np.allclose(
-        command.state.position, start + velocity * 200 * PERIOD_S, atol=1e-3
-    ), "the state is that of the tick's end"
+    assert np.allclose(command.state.position, start + velocity * 200 * PERIOD_S, atol=1e-3), (
+        "the state is that of the tick's end"
+    )
 
 
 def test_a_stop_is_straight_and_short(cell, command):
@@ -93,3 +93,12 @@ def test_targets_outside_lead_to_the_nearest_point_inside(cell, command, workspa
         command.follow(np.array([0.6, 5.0]), np.array([0.0, 1.0]), cell.motion.policy)
     assert workspace.excess(command.state.position) == pytest.approx(0, abs=1e-6)
     assert command.state.still
+
+
+def test_no_edge_of_the_workspace_holds_the_pusher(cell, command, workspace):
+    corners = workspace.vertices
+    for corner in [*corners, *corners[::2], *corners[::-1]]:
+        for _ in range(600):
+            command.follow(corner, np.zeros(2), cell.motion.policy)
+            assert workspace.excess(command.state.position) <= 1e-6
+        assert np.linalg.norm(command.state.position - corner) < 2e-3
