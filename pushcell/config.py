@@ -63,6 +63,7 @@ class PusherConfig(_Section):
     length_m: Positive
     tip_offset_m: Positive
     tip_height_m: Positive
+    tip_yaw_rad: float
     mass_kg: Positive
     colour: Colour
 

@@ -1,7 +1,7 @@
 """Where the pusher's tip is for given joints, and the joints that bring it to a pose.
 
 ``q`` is (7,) joint positions [rad]; poses are of the tip in the base frame. The tip's z axis
-points out of the pusher; straight down its x axis is the base's x axis.
+points out of the pusher; in working posture that is straight down.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class ArmKinematics:
         self._context = self.plant.CreateDefaultContext()
         self._tip = self.plant.GetFrameByName(TIP_FRAME)
         self._tip_height_m = cell.pusher.tip_height_m
+        down = Pose.from_xyz_rpy([0, 0, 0], [math.pi, 0, cell.pusher.tip_yaw_rad])
+        self._working_rotation = down.rotation
         self._nominal = np.array(cell.arm.nominal_joints_rad)
 
     def tip_pose(self, q: ArrayLike) -> Pose:
@@ -63,7 +65,7 @@ class ArmKinematics:
     def pusher_posture(self, xy: ArrayLike) -> Pose:
         """The tip at (2,) x, y [m], at working height, straight down."""
         x, y = np.asarray(xy, dtype=float)
-        return Pose(np.array([x, y, self._tip_height_m]), STRAIGHT_DOWN)
+        return Pose(np.array([x, y, self._tip_height_m]), self._working_rotation)
 
     def home_joints(self, xy: ArrayLike) -> Array:
         """The joints nearest to the nominal ones with the tip at (2,) x, y in working posture."""

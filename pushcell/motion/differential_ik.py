@@ -37,6 +37,7 @@ class DifferentialIk:
         self._parameters = _parameters(kinematics, arm, period_s)
         self.q: Array = np.array(q_measured, dtype=float)
         self.qd: Array = np.zeros(7)
+        self._target_m: Array = self.tip().translation[:2]
 
     def tip(self) -> Pose:
         """The commanded tip in the base."""
@@ -47,24 +48,28 @@ class DifferentialIk:
         result = DoDifferentialInverseKinematics(
             self.q,
             self.qd,
-            self._tip_velocity(tip),
+            self._tip_velocity(tip.position),
             self._kinematics.tip_jacobian(self.q),
             self._parameters,
         )
         solved = result.joint_velocities is not None
         qd = result.joint_velocities if solved else self._slowed()
-        self.q = self.q + 0.5 * (self.qd + qd) * self._period_s
+        self.q = self.q + qd * self._period_s
         self.qd = qd
+        self._target_m = tip.position
         return solved
 
-    def _tip_velocity(self, tip: TipState) -> Array:
-        """(6,) angular [rad/s] above linear [m/s] velocity wanted of the tip."""
-        target = self._kinematics.pusher_posture(tip.position)
+    def _tip_velocity(self, next_target_m: Array) -> Array:
+        """(6,) angular [rad/s] above linear [m/s] velocity wanted of the tip.
+
+        It is what the target does in this tick, and some of what is off since the last one.
+        """
+        posture = self._kinematics.pusher_posture(self._target_m)
         current = self.tip()
-        turn = cv2.Rodrigues(target.rotation @ current.rotation.T)[0].ravel()
-        offset = target.translation - current.translation
+        turn = cv2.Rodrigues(posture.rotation @ current.rotation.T)[0].ravel()
+        offset = posture.translation - current.translation
         linear = _capped(_CORRECTION_RATE * offset, _CORRECTION_M_S)
-        linear[:2] += tip.velocity
+        linear[:2] += (next_target_m - self._target_m) / self._period_s
         return np.concatenate([_capped(_CORRECTION_RATE * turn, _CORRECTION_RAD_S), linear])
 
     def _slowed(self) -> Array:
