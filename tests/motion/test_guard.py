@@ -265,11 +265,9 @@ def test_the_whole_workspace_is_driven_within_the_joint_limits(rig, kinematics):
         duration_s = np.linalg.norm(way) / 0.17 + 0.3
         began, before = rig.now, rig.guard.tip
         while rig.now < began + duration_s:
-            share = min(1.0, (rig.now - began) / (duration_s - 0.3) + 0.1)
-            ahead = min(1.0, share + 0.1)
-            chunk = ActionChunk.at_rate(
-                rig.now, rig.now, 5.0, [before + share * way, before + ahead * way]
-            )
+            elapsed_s = rig.now - began + np.array([0.0, 0.1, 0.2])
+            shares = np.minimum(1.0, elapsed_s / (duration_s - 0.3))
+            chunk = ActionChunk.at_rate(rig.now, rig.now, 10.0, before + shares[:, None] * way)
             rig.guard.on_chunk(rig.now, chunk)
             last = rig.q
             rig.tick()
