@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pushcell.config import CellConfig
-from pushcell.errors import PushcellError
 from pushcell.geometry import Array, PlanarPose, wrap_angle
 from pushcell.simulation.limit_surface import dragged_turn, dragging_force
-from pushcell.task import SLIDERS, SliderShape
+from pushcell.simulation.world import require_apart
+from pushcell.task import SliderShape, Task
 
 _TOUCH_M = 1e-5  # nearer than this is contact, deeper than this is pushed out
 _STICK_STEP_M = 1e-3  # how often a sticking contact is asked whether it still sticks
@@ -30,8 +30,8 @@ class SourceWorld:
     """A `PushingWorld` with the cell's slider, pusher and limit surface."""
 
     def __init__(self, cell: CellConfig) -> None:
-        self._shape = SLIDERS[cell.task.slider]
-        self._edges = _edges(self._shape)
+        self._task = Task.of(cell.task, cell.pusher.radius_m)
+        self._edges = _edges(self._task.shape)
         self._radius = cell.pusher.radius_m
         self._c = cell.simulation.limit_surface_c_m
         self._time = 0.0
@@ -55,16 +55,10 @@ class SourceWorld:
 
     def reset(self, slider: PlanarPose, pusher: ArrayLike) -> None:
         """Put slider and pusher (2,) at these poses; raises PushcellError if they overlap."""
-        px, py = _finite_point(pusher)
-        gap = float(self._shape.distance(slider, np.array([px, py]))) - self._radius
-        if gap < -_TOUCH_M:
-            raise PushcellError(
-                f"the pusher at ({px:.4f}, {py:.4f}) m and the slider at {slider} overlap by "
-                f"{-gap * 1e3:.2f} mm: start with the pusher clear of the slider"
-            )
+        require_apart(self._task, slider, pusher)
         self._time = 0.0
         self._x, self._y, self._theta = slider.x, slider.y, slider.theta
-        self._px, self._py = px, py
+        self._px, self._py = _finite_point(pusher)
 
     def advance(self, pusher_target: ArrayLike, duration_s: float) -> None:
         """Move the pusher straight to a position (2,) [m], pushing what is there."""

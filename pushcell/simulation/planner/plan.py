@@ -9,13 +9,7 @@ import numpy as np
 from pushcell.geometry import Array, PlanarPose
 from pushcell.simulation.planner.primitives import PushPrimitives
 from pushcell.simulation.planner.settings import PlannerSettings
-from pushcell.simulation.planner.timing import (
-    PusherTrajectory,
-    ramped_distance,
-    ramped_duration,
-    sample_times,
-    timed_path,
-)
+from pushcell.simulation.planner.timing import PusherTrajectory
 
 
 @dataclass(frozen=True)
@@ -83,19 +77,17 @@ class PlanBuilder:
 
     def travel(self, path: Array) -> None:
         """Follow a polyline (K, 2) from where the pusher is, without touching the slider."""
-        s = self._settings
-        times, positions = timed_path(path, s.travel_speed_m_s, s.acceleration_m_s2)
-        still = np.repeat(self._slider.as_array()[None], len(times) - 1, axis=0)
-        self._append(times[1:], positions[1:], still)
+        times, positions = self._settings.travel_pace.drive(path)
+        still = np.repeat(self._slider.as_array()[None], len(times), axis=0)
+        self._append(times, positions, still)
 
     def push(self, primitive: int, length_m: float) -> None:
         """Push from the approach point where the pusher is, and go back off the slider."""
         s, p = self._settings, self._primitives
         before, start_s = self._slider, self._now
         distance = s.clearance_m + length_m * p.stretch[primitive]
-        duration = float(ramped_duration(distance, s.push_speed_m_s, s.acceleration_m_s2))
-        times = sample_times(duration)
-        driven = ramped_distance(times, distance, s.push_speed_m_s, s.acceleration_m_s2)
+        times, driven = s.push_pace.drive(np.array([[0.0], [distance]]))
+        driven = driven[:, 0]
         pushed = np.maximum(driven - s.clearance_m, 0) / p.stretch[primitive]
         poses = p.poses_along(primitive, before, pushed)
         gap = np.maximum(s.clearance_m - driven, 0)[:, None]

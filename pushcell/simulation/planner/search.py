@@ -19,7 +19,6 @@ from pushcell.simulation.planner.primitives import PushPrimitives, as_complex
 from pushcell.simulation.planner.roadmap import Roadmap
 from pushcell.simulation.planner.sequences import Sequences, SequenceSolver
 from pushcell.simulation.planner.settings import PlannerSettings
-from pushcell.simulation.planner.timing import ramped_duration
 from pushcell.task import SLIDERS
 
 PushList = list[tuple[int, float]]  # primitive and length [m]
@@ -186,13 +185,11 @@ class SequenceSearch:
         return good
 
     def _travel(self, length_m: Array | float) -> Array:
-        s = self._settings
-        return ramped_duration(length_m, s.travel_speed_m_s, s.acceleration_m_s2)
+        return self._settings.travel_pace.duration(length_m)
 
     def _push_duration(self, length_m: Array, stretch: Array) -> Array:
         s = self._settings
-        driven = s.clearance_m + length_m * stretch
-        forth = ramped_duration(driven, s.push_speed_m_s, s.acceleration_m_s2)
+        forth = s.push_pace.duration(s.clearance_m + length_m * stretch)
         return forth + s.dwell_s + self._travel(s.clearance_m)
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from pushcell.config import MotionLimits
+from pushcell.simulation.planner.timing import Pace
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,9 @@ class PlannerSettings:
 
     push_speed_m_s: float = 0.10
     travel_speed_m_s: float = 0.14
-    acceleration_m_s2: float = 0.5  # half of what the arm may do: the filter follows closely
+    # Well below what a cell allows: what follows must be able to catch up.
+    acceleration_m_s2: float = 0.3
+    jerk_m_s3: float = 4.0
     clearance_m: float = 0.012  # between pusher and slider while travelling
     dwell_s: float = 0.1  # at the end of a push, for an arm that lags behind
     min_push_m: float = 0.004  # less is lost in what an arm gets wrong
@@ -27,13 +30,23 @@ class PlannerSettings:
     max_residual_m: float = 0.003
     residual_cost_s_per_m: float = 300.0
     residual_cost_s_per_rad: float = 30.0
-    change_of_plan_cost_s: float = 1.5  # replanning sticks to the pushes it had in mind
+    change_of_plan_cost_s: float = 1.0  # replanning sticks to the pushes it had in mind
 
     # Closed loop: good enough to stop, and too far off the prediction to go on.
     stop_m: float = 0.009
     stop_rad: float = math.radians(2.2)
-    abort_m: float = 0.012
-    abort_rad: float = math.radians(9.0)
+    abort_m: float = 0.02
+    abort_rad: float = math.radians(15.0)
+
+    @property
+    def push_pace(self) -> Pace:
+        """How the pusher pushes."""
+        return Pace(self.push_speed_m_s, self.acceleration_m_s2, self.jerk_m_s3)
+
+    @property
+    def travel_pace(self) -> Pace:
+        """How the pusher moves from push to push."""
+        return Pace(self.travel_speed_m_s, self.acceleration_m_s2, self.jerk_m_s3)
 
     def within(self, limits: MotionLimits) -> PlannerSettings:
         """The same, no faster than the cell allows."""
@@ -42,4 +55,5 @@ class PlannerSettings:
             push_speed_m_s=min(self.push_speed_m_s, limits.speed_m_s),
             travel_speed_m_s=min(self.travel_speed_m_s, limits.speed_m_s),
             acceleration_m_s2=min(self.acceleration_m_s2, limits.acceleration_m_s2),
+            jerk_m_s3=min(self.jerk_m_s3, limits.jerk_m_s3),
         )

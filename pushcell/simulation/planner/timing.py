@@ -1,4 +1,9 @@
-"""When the pusher is where: polylines at constant speed with even ramps, resting at sharp turns."""
+"""When the pusher is where: polylines at constant speed, smoothed in time.
+
+Averaging a path over one window bounds its acceleration, averaging again over a second one its
+jerk: the starts and stops become smooth ramps and the corners are rounded, by a few millimetres.
+At sharp turns, which would be cut too much, the pusher rests.
+"""
 
 from __future__ import annotations
 
@@ -39,55 +44,57 @@ class PusherTrajectory:
         )
 
 
-def ramped_duration(length_m: Array | float, speed_m_s: float, acceleration_m_s2: float) -> Array:
-    """Duration [s] of a move from rest to rest; 0 for no length."""
-    length = np.asarray(length_m, dtype=float)
-    cruise = length / speed_m_s + speed_m_s / acceleration_m_s2
-    peak = 2 * np.sqrt(length / acceleration_m_s2)
-    return np.where(length >= speed_m_s**2 / acceleration_m_s2, cruise, peak)
+@dataclass(frozen=True)
+class Pace:
+    """How fast a path is driven."""
 
+    speed_m_s: float
+    acceleration_m_s2: float
+    jerk_m_s3: float
 
-def ramped_distance(
-    times_s: Array, length_m: float, speed_m_s: float, acceleration_m_s2: float
-) -> Array:
-    """Distance (N,) covered at times since the start of such a move."""
-    duration = float(ramped_duration(length_m, speed_m_s, acceleration_m_s2))
-    t = np.clip(times_s, 0, duration)
-    first_half = np.minimum(t, duration - t)
-    ramp = min(speed_m_s / acceleration_m_s2, duration / 2)
-    covered = np.where(
-        first_half < ramp,
-        acceleration_m_s2 * first_half**2 / 2,
-        acceleration_m_s2 * ramp * (first_half - ramp / 2),
-    )
-    return np.where(t <= duration / 2, covered, length_m - covered)
+    @property
+    def ramps_s(self) -> float:
+        """What starting from rest and stopping add to the duration."""
+        return _SAMPLE_S * (sum(self._windows()) - 2)
 
+    def duration(self, length_m: Array | float) -> Array:
+        """Seconds for a way without sharp turns, from rest to rest; 0 for no length."""
+        length = np.asarray(length_m, dtype=float)
+        return np.where(length > 0, length / self.speed_m_s + self.ramps_s, 0.0)
 
-def timed_path(path: Array, speed_m_s: float, acceleration_m_s2: float) -> tuple[Array, Array]:
-    """Times (N,) from 0 and positions (N, 2) along a polyline (K, 2); one sample if no length."""
-    times, positions = [np.zeros(1)], [path[:1]]
-    for piece in _split_at_sharp_turns(path):
-        along = np.append(0, np.cumsum(np.linalg.norm(np.diff(piece, axis=0), axis=1)))
-        since = sample_times(float(ramped_duration(along[-1], speed_m_s, acceleration_m_s2)))
-        distance = ramped_distance(since, along[-1], speed_m_s, acceleration_m_s2)
-        times.append(times[-1][-1] + since)
-        positions.append(
-            np.column_stack([np.interp(distance, along, column) for column in piece.T])
-        )
-    return np.concatenate(times), np.concatenate(positions)
+    def drive(self, path: Array) -> tuple[Array, Array]:
+        """Times (N,) > 0 and positions (N, D) along a polyline (K, D); none if no length."""
+        pieces = [self._smooth(piece) for piece in _split_at_sharp_turns(path)]
+        positions = np.concatenate([np.zeros((0, path.shape[1])), *pieces])
+        times: Array = _SAMPLE_S * np.arange(1, len(positions) + 1, dtype=float)
+        return times, positions
 
+    def _windows(self) -> tuple[int, int]:
+        """Lengths of the two averages, in samples."""
+        ramp_s = self.speed_m_s / self.acceleration_m_s2
+        onset_s = self.acceleration_m_s2 / self.jerk_m_s3
+        return max(2, round(ramp_s / _SAMPLE_S)), max(2, round(onset_s / _SAMPLE_S))
 
-def sample_times(duration_s: float) -> Array:
-    """Times (N,) in (0, duration], evenly spaced."""
-    count = max(1, math.ceil(duration_s / _SAMPLE_S))
-    return duration_s * np.arange(1, count + 1) / count
+    def _smooth(self, path: Array) -> Array:
+        """(N, D) samples of a polyline (K, D) after its start, driven from rest to rest."""
+        along = np.append(0, np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1)))
+        count = max(1, math.ceil(along[-1] / (self.speed_m_s * _SAMPLE_S)))
+        even = np.linspace(0, along[-1], count + 1)
+        columns = []
+        for column in path.T:
+            driven = np.interp(even, along, column)
+            for window in self._windows():
+                padded = np.pad(driven, window - 1, mode="edge")
+                driven = np.convolve(padded, np.full(window, 1 / window), mode="valid")
+            columns.append(driven[1:])
+        return np.column_stack(columns)
 
 
 def _split_at_sharp_turns(path: Array) -> list[Array]:
     """Pieces of the polyline that can be driven without stopping; none if it has no length."""
-    moved = np.linalg.norm(np.diff(path, axis=0), axis=1) > 1e-9
-    path = path[np.append(True, moved)]
-    headings = np.arctan2(*np.diff(path, axis=0).T[::-1])
-    turns = np.abs((np.diff(headings) + math.pi) % (2 * math.pi) - math.pi)
+    path = path[np.append(True, np.linalg.norm(np.diff(path, axis=0), axis=1) > 1e-9)]
+    moves = np.diff(path, axis=0)
+    moves /= np.linalg.norm(moves, axis=1, keepdims=True)
+    turns = np.arccos(np.clip((moves[1:] * moves[:-1]).sum(axis=1), -1, 1))
     stops = [0, *(np.flatnonzero(turns > _SHARP_TURN_RAD) + 1), len(path) - 1]
     return [path[a : b + 1] for a, b in pairwise(stops) if b > a]
