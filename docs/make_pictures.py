@@ -1,0 +1,55 @@
+"""Renders the pictures of the documentation: ``python docs/make_pictures.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pushcell.arm.kinematics import ArmKinematics
+from pushcell.config import CameraConfig, load_cell
+from pushcell.geometry import PlanarPose, Pose
+from pushcell.overlay import draw_task
+from pushcell.simulation.rendering import SceneRenderer
+from pushcell.task import Task
+
+DOCS = Path(__file__).resolve().parent
+SLIDER = PlanarPose(0.56, -0.12, 0.9)
+PUSHER_M = (0.50, -0.02)
+OVERVIEW = CameraConfig(
+    name="overview",
+    link="base",
+    xyz_m=(1.45, 1.05, 0.95),
+    rpy_rad=(-2.08, 0.0, 2.3),
+    width_px=960,
+    height_px=720,
+    fx_px=900.0,
+    fy_px=900.0,
+    cx_px=479.5,
+    cy_px=359.5,
+    rate_hz=1.0,
+)
+
+
+def main() -> None:
+    """The cell from aside, with what its two cameras see beside it."""
+    cell = load_cell(DOCS.parent / "config" / "cell.sim.yaml")
+    joints = ArmKinematics(cell).home_joints(PUSHER_M)
+    slider = Pose.from_planar(SLIDER, cell.simulation.physics.slider_height_m / 2)
+    renderer = SceneRenderer(cell, "target")
+    overview = renderer.render(joints, slider, OVERVIEW)
+    task = Task.of(cell.task, cell.pusher.radius_m)
+    views = []
+    for name in ("overhead", "wrist"):
+        camera = cell.camera(name).resized(480, 360)
+        view = renderer.render(joints, slider, camera)
+        if name == "overhead":
+            draw_task(view, camera, task, SLIDER)
+        views.append(view)
+    picture = np.hstack([overview, np.vstack(views)])
+    cv2.imwrite(str(DOCS / "cell.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+if __name__ == "__main__":
+    main()
