@@ -1,0 +1,120 @@
+"""Every key of the configuration is read by code outside config.py when the cell runs."""
+
+import functools
+import sys
+import threading
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
+
+import rclpy  # noqa: E402
+from rclpy.experimental.events_executor import EventsExecutor  # noqa: E402
+from sensor_msgs.msg import Image  # noqa: E402
+
+from policy_server.chunk import ActionChunk  # noqa: E402
+from pushcell import config  # noqa: E402
+from pushcell.arm.kinematics import ArmKinematics  # noqa: E402
+from pushcell.drivers.joint_stream import JointStream  # noqa: E402
+from pushcell.motion.guard import Source  # noqa: E402
+from pushcell.simulation.rendering import SceneRenderer  # noqa: E402
+from pushcell.simulation.source_world import SourceWorld  # noqa: E402
+from pushcell.task import Task  # noqa: E402
+from pushcell_ros import base_node  # noqa: E402
+from pushcell_ros.arm_node import ArmNode  # noqa: E402
+from pushcell_ros.cell_node import SimulatedCellNode  # noqa: E402
+from pushcell_ros.motion_node import MotionNode  # noqa: E402
+from pushcell_ros.render_node import RenderNode  # noqa: E402
+from tests.conftest import SIM_CELL  # noqa: E402
+from tests.motion.rig import Rig  # noqa: E402
+
+DOMAIN = 91
+
+
+def keys_of(model: type[BaseModel]) -> set[tuple[str, str]]:
+    """(section, key) of a schema and everything below it."""
+    found = set()
+    for name, field in model.model_fields.items():
+        found.add((model.__name__, name))
+        for inner in models_in(field.annotation):
+            found |= keys_of(inner)
+    return found
+
+
+def models_in(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    inner = getattr(annotation, "__args__", ())
+    return [model for argument in inner for model in models_in(argument)]
+
+
+def is_property(section: type[BaseModel], name: str) -> bool:
+    """Whether a name is a property of the schema that stands for its keys, as a camera's matrix."""
+    return isinstance(section.__dict__.get(name), (property, functools.cached_property))
+
+
+@pytest.fixture
+def read_keys(monkeypatch):
+    """(section, key) of everything that is read while the test runs, but by config.py."""
+    read = set()
+    plain = BaseModel.__getattribute__
+
+    def recording(self, name):
+        module = sys._getframe(1).f_globals.get("__name__", "")
+        if module != config.__name__ and not module.startswith("pydantic"):
+            read.add((type(self).__name__, name))
+        elif is_property(type(self), sys._getframe(1).f_code.co_name):
+            read.add((type(self).__name__, name))
+        return plain(self, name)
+
+    monkeypatch.setattr(config._Section, "__getattribute__", recording, raising=False)
+    return read
+
+
+def run_the_nodes():
+    rclpy.init(args=["--ros-args", "-p", f"cell:={SIM_CELL}"], domain_id=DOMAIN)
+    try:
+        nodes = [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode()]
+        watcher = rclpy.create_node("watcher")
+        for name in ("overhead", "wrist"):
+            watcher.create_subscription(
+                Image, f"/camera/{name}/color/image_raw", lambda _: None, 10
+            )
+        executor = EventsExecutor()
+        for node in nodes:
+            executor.add_node(node)
+        threading.Timer(2.0, base_node._Ending.request).start()
+        nodes[0].spin(executor)
+        for node in nodes:
+            node.diagnose()
+            node.destroy_node()
+    finally:
+        base_node._Ending.requested = False
+        rclpy.shutdown()
+
+
+def push_in_the_library(cell):
+    kinematics = ArmKinematics(cell)
+    rig = Rig(cell, kinematics, require_deadman=True)
+    rig.deadman = True
+    rig.released().drive_policy()
+    rig.run(0.1, lambda: rig.guard.on_teleop(rig.now, rig.now, rig.guard.tip))
+    rig.guard.select(Source.POLICY)
+    rig.guard.on_chunk(rig.now, ActionChunk.at_rate(rig.now, rig.now, 10, [[0.5, 0], [0.5, 0.1]]))
+    stream = JointStream(cell.arm, 0.01, rig.q)
+    stream.push(0.0, rig.q)
+    stream.position_at(1.0)
+    task = Task.of(cell.task, cell.pusher.radius_m)
+    start = task.sample_start(np.random.default_rng(0))
+    task.judge(start, task.pusher_home, 0.0)
+    SourceWorld(cell).reset(start, task.pusher_home)
+    SceneRenderer(cell, "source")
+
+
+def test_every_key_is_used(read_keys):
+    run_the_nodes()
+    push_in_the_library(config.load_cell(SIM_CELL))
+    unread = keys_of(config.CellConfig) - read_keys
+    assert not unread, sorted(unread)
