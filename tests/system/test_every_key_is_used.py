@@ -10,25 +10,25 @@ from pydantic import BaseModel
 
 pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
 
-import rclpy  # noqa: E402
-from rclpy.experimental.events_executor import EventsExecutor  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
+import rclpy
+from rclpy.experimental.events_executor import EventsExecutor
+from sensor_msgs.msg import Image
 
-from policy_server.chunk import ActionChunk  # noqa: E402
-from pushcell import config  # noqa: E402
-from pushcell.arm.kinematics import ArmKinematics  # noqa: E402
-from pushcell.drivers.joint_stream import JointStream  # noqa: E402
-from pushcell.motion.guard import Source  # noqa: E402
-from pushcell.simulation.rendering import SceneRenderer  # noqa: E402
-from pushcell.simulation.source_world import SourceWorld  # noqa: E402
-from pushcell.task import Task  # noqa: E402
-from pushcell_ros import base_node  # noqa: E402
-from pushcell_ros.arm_node import ArmNode  # noqa: E402
-from pushcell_ros.cell_node import SimulatedCellNode  # noqa: E402
-from pushcell_ros.motion_node import MotionNode  # noqa: E402
-from pushcell_ros.render_node import RenderNode  # noqa: E402
-from tests.conftest import SIM_CELL  # noqa: E402
-from tests.motion.rig import Rig  # noqa: E402
+from policy_server.chunk import ActionChunk
+from pushcell import config
+from pushcell.arm.kinematics import ArmKinematics
+from pushcell.drivers.joint_stream import JointStream
+from pushcell.motion.guard import Source
+from pushcell.simulation.rendering import SceneRenderer
+from pushcell.simulation.source_world import SourceWorld
+from pushcell.task import Task
+from pushcell_ros import base_node
+from pushcell_ros.arm_node import ArmNode
+from pushcell_ros.cell_node import SimulatedCellNode
+from pushcell_ros.motion_node import MotionNode
+from pushcell_ros.render_node import RenderNode
+from tests.conftest import SIM_CELL
+from tests.motion.rig import Rig
 
 DOMAIN = 91
 
@@ -62,10 +62,10 @@ def read_keys(monkeypatch):
     plain = BaseModel.__getattribute__
 
     def recording(self, name):
-        module = sys._getframe(1).f_globals.get("__name__", "")
-        if module != config.__name__ and not module.startswith("pydantic"):
-            read.add((type(self).__name__, name))
-        elif is_property(type(self), sys._getframe(1).f_code.co_name):
+        caller = sys._getframe(1)
+        module = caller.f_globals.get("__name__", "")
+        in_schema = module == config.__name__ or module.startswith("pydantic")
+        if not in_schema or is_property(type(self), caller.f_code.co_name):
             read.add((type(self).__name__, name))
         return plain(self, name)
 
