@@ -89,7 +89,10 @@ class ChunkSource:
             return Halt(Reason.OUT_OF_ORDER, ends_turn=True)
         if chunk.capture_s > self._capture_s:
             if now_s - chunk.capture_s > self._motion.observation_age_s:
-                return Halt(Reason.OBSERVATION_OLD, ends_turn=True)
+                # While nothing moves yet, a fresher one may be waited for.
+                halt = Halt(Reason.OBSERVATION_OLD, ends_turn=self._chunk is not None)
+                self._pause = halt
+                return halt
             self._capture_s = chunk.capture_s
         if self._chunk is not None:
             self._chunk = chunk.starting_from(now_s, self._chunk.sample(now_s)[0])

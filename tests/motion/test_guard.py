@@ -119,6 +119,15 @@ def test_an_old_observation_stops(rig):
     assert_stopped(rig, Reason.OBSERVATION_OLD)
 
 
+def test_an_old_first_observation_is_waited_out(rig):
+    rig.guard.select(Source.POLICY)
+    rig.resend(rig.chunk(age_s=0.16), 0.1)
+    assert rig.guard.state.reason is Reason.OBSERVATION_OLD
+    assert rig.speed < 1e-4
+    rig.resend(rig.chunk(), 0.3)
+    assert rig.guard.state.phase is Phase.MOVING
+
+
 def test_a_chunk_out_of_order_stops(rig):
     rig.drive_policy()
     rig.guard.on_chunk(rig.now, rig.chunk(age_s=0.6))
