@@ -113,7 +113,7 @@ def _factor(play: Callable[[], float]) -> float:
 
 def _frame_times(cell: CellConfig, renderer: SceneRenderer) -> dict[str, dict[str, float]]:
     joints = ArmKinematics(cell).home_joints(cell.task.pusher_home_m)
-    slider = Pose.from_planar(SLIDER, cell.simulation.physics.slider_height_m / 2)
+    slider = Pose.from_planar(SLIDER, cell.simulated.physics.slider_height_m / 2)
     camera = cell.cameras[0]
     times: dict[str, dict[str, float]] = {}
     for size in SIZES_PX:

@@ -36,7 +36,7 @@ def main() -> None:
     """The cell from aside, with what its two cameras see beside it."""
     cell = load_cell(DOCS.parent / "config" / "cell.sim.yaml")
     joints = ArmKinematics(cell).home_joints(PUSHER_M)
-    slider = Pose.from_planar(SLIDER, cell.simulation.physics.slider_height_m / 2)
+    slider = Pose.from_planar(SLIDER, cell.simulated.physics.slider_height_m / 2)
     renderer = SceneRenderer(cell, "target")
     overview = renderer.render(joints, slider, OVERVIEW)
     task = Task.of(cell.task, cell.pusher.radius_m)

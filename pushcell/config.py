@@ -12,51 +12,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pushcell.config_arm import ArmConfig
+from pushcell.config_problems import describe
+from pushcell.config_types import (
+    Colour,
+    Name,
+    NonNegative,
+    Positive,
+    Rate,
+    Section,
+    Vector2,
+    Vector3,
+)
 from pushcell.errors import ConfigError
 from pushcell.geometry import ConvexPolygon, PlanarPose, Pose
 from pushcell.strict_yaml import read_yaml
 
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(gt=0, le=1000)]
-Vector2 = tuple[float, float]
-Vector3 = tuple[float, float, float]
-Joints = tuple[float, float, float, float, float, float, float]
-PositiveJoints = tuple[Positive, Positive, Positive, Positive, Positive, Positive, Positive]
-Colour = tuple[Fraction, Fraction, Fraction]
 SliderName = Literal["t", "triangle", "box", "pentagon", "hexagon", "cross", "s"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=False)
-
-
-class LcmConfig(_Section):
-    """The wire to the arm: Drake's iiwa driver protocol."""
-
-    url: Annotated[str, Field(pattern=r"^udpm://[0-9.]+:[0-9]+\?ttl=0$")]
-    status_channel: Annotated[str, Field(min_length=1)]
-    command_channel: Annotated[str, Field(min_length=1)]
-
-
-class ArmConfig(_Section):
-    """The arm and the limits of its joints."""
-
-    status_rate_hz: Rate
-    nominal_joints_rad: Joints
-    joint_position_margin_rad: NonNegative
-    joint_velocity_limits_rad_s: PositiveJoints
-    joint_acceleration_limits_rad_s2: PositiveJoints
-    joint_jerk_limits_rad_s3: PositiveJoints
-    command_silence_s: Positive
-    first_command_max_jump_rad: Positive
-    lcm: LcmConfig
-
-
-class PusherConfig(_Section):
+class PusherConfig(Section):
     """The rigid cylinder on the arm's last link, pointing straight down."""
 
     radius_m: Positive
@@ -68,14 +45,14 @@ class PusherConfig(_Section):
     colour: Colour
 
 
-class TableConfig(_Section):
+class TableConfig(Section):
     """The table; its top is z = 0 of the base frame."""
 
     size_m: tuple[Positive, Positive]
     centre_m: Vector2
 
 
-class WorkspaceConfig(_Section):
+class WorkspaceConfig(Section):
     """Where the pusher's tip may be: a convex polygon in the base frame."""
 
     corners_m: Annotated[tuple[Vector2, ...], Field(min_length=3)]
@@ -93,7 +70,7 @@ class WorkspaceConfig(_Section):
         return ConvexPolygon.from_vertices(self.corners_m)
 
 
-class SuccessConfig(_Section):
+class SuccessConfig(Section):
     """When a trial counts as a success."""
 
     position_m: Positive
@@ -102,7 +79,7 @@ class SuccessConfig(_Section):
     time_limit_s: Positive
 
 
-class TaskConfig(_Section):
+class TaskConfig(Section):
     """What is pushed where, from where, and how well."""
 
     slider: SliderName
@@ -117,7 +94,7 @@ class TaskConfig(_Section):
         return PlanarPose.from_array(self.goal)
 
 
-class MotionLimits(_Section):
+class MotionLimits(Section):
     """Limits of the pusher's motion in the plane."""
 
     speed_m_s: Positive
@@ -125,14 +102,14 @@ class MotionLimits(_Section):
     jerk_m_s3: Positive
 
 
-class StopLimits(_Section):
+class StopLimits(Section):
     """Limits of a stop: harder than those of following, so that a stop is short."""
 
     acceleration_m_s2: Positive
     jerk_m_s3: Positive
 
 
-class MotionConfig(_Section):
+class MotionConfig(Section):
     """The guard between every source of motion and the arm."""
 
     rate_hz: Rate
@@ -147,11 +124,11 @@ class MotionConfig(_Section):
     arm_status_age_s: Positive
 
 
-class CameraConfig(_Section):
-    """A pinhole camera; ``link`` names what it is fixed to, the pose is of its optical frame."""
+class CameraConfig(Section):
+    """A pinhole camera; fixed to the arm's base or tip link, the pose is of its optical frame."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    link: Literal["base", "link_7"]
+    link: Name
     xyz_m: Vector3
     rpy_rad: Vector3
     width_px: Annotated[int, Field(ge=16, le=4096)]
@@ -187,14 +164,14 @@ class CameraConfig(_Section):
         )
 
 
-class FrictionConfig(_Section):
+class FrictionConfig(Section):
     """Coulomb friction of the physics."""
 
     slider_table: NonNegative
     slider_pusher: NonNegative
 
 
-class PhysicsConfig(_Section):
+class PhysicsConfig(Section):
     """The target world's physics."""
 
     time_step_s: Annotated[float, Field(gt=0, le=0.01)]
@@ -203,7 +180,7 @@ class PhysicsConfig(_Section):
     slider_height_m: Positive
 
 
-class AppearanceConfig(_Section):
+class AppearanceConfig(Section):
     """How a world looks to its cameras."""
 
     table: Colour
@@ -213,7 +190,7 @@ class AppearanceConfig(_Section):
     shadows: bool
 
 
-class SimulationConfig(_Section):
+class SimulationConfig(Section):
     """The simulated cell: it shows what a real one would, at a real one's rates."""
 
     physics: PhysicsConfig
@@ -224,7 +201,7 @@ class SimulationConfig(_Section):
     clock_rate_hz: Rate
 
 
-class CellConfig(_Section):
+class CellConfig(Section):
     """Everything that describes one work cell."""
 
     arm: ArmConfig
@@ -234,7 +211,7 @@ class CellConfig(_Section):
     task: TaskConfig
     motion: MotionConfig
     cameras: Annotated[tuple[CameraConfig, ...], Field(min_length=1)]
-    simulation: SimulationConfig
+    simulation: SimulationConfig | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> CellConfig:
@@ -256,7 +233,21 @@ class CellConfig(_Section):
         names = [camera.name for camera in self.cameras]
         if len(set(names)) != len(names):
             raise _problem("cameras", names, "a different name for each camera")
+        links = (self.arm.model.base_link, self.arm.model.tip_link)
+        for camera in self.cameras:
+            if camera.link not in links:
+                raise _problem(f"cameras ({camera.name}) link", camera.link, " or ".join(links))
         return self
+
+    @property
+    def simulated(self) -> SimulationConfig:
+        """The simulation's section; raises ConfigError for a cell that has none."""
+        if self.simulation is None:
+            raise ConfigError(
+                "this cell is not simulated: its file has no section simulation; take one that "
+                "has, such as config/cell.sim.yaml"
+            )
+        return self.simulation
 
     def camera(self, name: str) -> CameraConfig:
         """The camera of that name."""
@@ -269,31 +260,17 @@ class CellConfig(_Section):
 
 def load_cell(path: str | Path) -> CellConfig:
     """Read and check a cell's YAML file; raises ConfigError naming file, key, value, allowed."""
-    return cell_from_dict(read_yaml(Path(path)), str(path))
+    return cell_from_dict(read_yaml(Path(path)), str(path), Path(path).parent)
 
 
-def cell_from_dict(values: Any, origin: str) -> CellConfig:
-    """Check plain values; ``origin`` stands for the file in the message."""
+def cell_from_dict(values: Any, origin: str, folder: Path = Path()) -> CellConfig:
+    """Check plain values; ``origin`` stands for the file in messages, files are in ``folder``."""
     try:
-        return CellConfig.model_validate(values)
+        return CellConfig.model_validate(values, context={"folder": folder})
     except ValidationError as error:
-        problems = "\n  ".join(_describe(problem) for problem in error.errors())
+        problems = "\n  ".join(describe(problem, values) for problem in error.errors())
         raise ConfigError(f"{origin}:\n  {problems}") from None
 
 
 def _problem(key: str, value: object, allowed: str) -> ValueError:
     return ValueError(f"{key} is {value}, allowed: {allowed}")
-
-
-def _describe(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    value = problem["input"]
-    kind = problem["type"]
-    if kind == "extra_forbidden":
-        return f"{key} = {value!r}: unknown key, allowed: only the keys of config/cell.sim.yaml"
-    if kind == "missing":
-        return f"{key}: missing key, every key of config/cell.sim.yaml must be given"
-    message = problem["msg"].removeprefix("Value error, ")
-    if not key:
-        return message
-    return f"{key} = {value!r}: {message[0].lower()}{message[1:]}"

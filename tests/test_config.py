@@ -50,7 +50,7 @@ def test_the_default_cell_is_complete(values):
         ("workspace.corners_m", [[0.3, 0], [0.7, 0.3], [0.5, 0.1], [0.7, -0.3]], "not convex"),
         ("cameras.1.name", "overhead", "different name"),
         ("cameras.0.rate_hz", 0, "greater than 0"),
-        ("arm.lcm.url", "udpm://239.255.76.67:7667?ttl=1", "ttl=0"),
+        ("arm.link.lcm.url", "udpm://239.255.76.67:7667?ttl=1", "ttl=0"),
         ("arm.nominal_joints_rad", [0.0, 0.0], "missing"),
     ],
 )

@@ -50,7 +50,7 @@ class ArmKinematics:
         return from_drake(self._tip.CalcPoseInWorld(self._context))
 
     def link_pose(self, q: ArrayLike, link: str) -> Pose:
-        """A link (``base``, ``link_1`` ... ``link_7``) in the base."""
+        """A link of the arm's model in the base."""
         self.plant.SetPositions(self._context, np.asarray(q, dtype=float))
         return from_drake(self.plant.GetFrameByName(link).CalcPoseInWorld(self._context))
 

@@ -10,23 +10,53 @@ from pydrake.multibody.parsing import Parser
 from pydrake.multibody.plant import MultibodyPlant
 from pydrake.multibody.tree import (
     FixedOffsetFrame,
+    Joint,
     ModelInstanceIndex,
     RigidBody,
     SpatialInertia,
 )
 
 from pushcell.config import CellConfig, PusherConfig
+from pushcell.config_arm import ArmModelConfig
+from pushcell.errors import ConfigError
 
-JOINT_NAMES = tuple(f"joint_{number}" for number in range(1, 8))
+JOINTS = 7
 TIP_FRAME = "pusher_tip"
 
 
-def add_arm(plant: MultibodyPlant) -> ModelInstanceIndex:
-    """The bare arm, its base welded to the origin of the world."""
-    urdf = files("pushcell.arm").joinpath("iiwa7.urdf").read_text(encoding="utf-8")
-    (arm,) = Parser(plant).AddModelsFromString(urdf, "urdf")
-    plant.WeldFrames(plant.world_frame(), plant.GetFrameByName("base", arm))
+def add_arm(plant: MultibodyPlant, model: ArmModelConfig) -> ModelInstanceIndex:
+    """The bare arm, its base welded to the origin of the world.
+
+    Raises ConfigError when the model is not that of an arm with seven joints.
+    """
+    arm = _parsed(plant, model)
+    for link in (model.base_link, model.tip_link):
+        if not plant.HasBodyNamed(link, arm):
+            known = ", ".join(plant.get_body(i).name() for i in plant.GetBodyIndices(arm))
+            raise ConfigError(f"arm.model: there is no link {link!r}, allowed: {known}")
+    names = [joint.name() for joint in _moving_joints(plant, arm)]
+    if len(names) != JOINTS:
+        raise ConfigError(
+            f"arm.model: its arm has {len(names)} moving joints ({', '.join(names)}), allowed: "
+            f"{JOINTS}; make the others, such as a gripper's, fixed"
+        )
+    plant.WeldFrames(plant.world_frame(), plant.GetFrameByName(model.base_link, arm))
     return arm
+
+
+def _parsed(plant: MultibodyPlant, model: ArmModelConfig) -> ModelInstanceIndex:
+    source = model.urdf or files("pushcell.arm").joinpath("iiwa7.urdf")
+    try:
+        (arm,) = Parser(plant).AddModelsFromString(source.read_text(encoding="utf-8"), "urdf")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"arm.model.urdf: no arm can be read from {source}: {error}") from None
+    return arm
+
+
+def _moving_joints(plant: MultibodyPlant, arm: ModelInstanceIndex) -> list[Joint]:
+    """Those of one degree of freedom."""
+    joints = [plant.get_joint(index) for index in plant.GetJointIndices(arm)]
+    return [joint for joint in joints if joint.num_velocities() == 1]
 
 
 def add_pusher(
@@ -53,11 +83,12 @@ def add_pusher(
 def add_arm_with_pusher(
     plant: MultibodyPlant, cell: CellConfig, contact: ProximityProperties | None = None
 ) -> ModelInstanceIndex:
-    """The arm with the pusher welded to link 7, its tip ``pusher.tip_offset_m`` from there."""
-    arm = add_arm(plant)
+    """The arm with the pusher welded to its tip link, as far out as the configuration says."""
+    arm = add_arm(plant, cell.arm.model)
     pusher = add_pusher(plant, cell.pusher, contact)
     offset = RigidTransform([0, 0, cell.pusher.tip_offset_m - cell.pusher.length_m])
-    plant.WeldFrames(plant.GetFrameByName("link_7", arm), pusher.body_frame(), offset)
+    tip_link = plant.GetFrameByName(cell.arm.model.tip_link, arm)
+    plant.WeldFrames(tip_link, pusher.body_frame(), offset)
     return arm
 
 
@@ -68,10 +99,10 @@ def arm_plant(cell: CellConfig) -> MultibodyPlant:
     are the configuration's.
     """
     plant = MultibodyPlant(time_step=0.0)
-    add_arm_with_pusher(plant, cell)
-    arm = cell.arm
-    for index, name in enumerate(JOINT_NAMES):
-        joint = plant.GetJointByName(name)
+    model, arm = add_arm_with_pusher(plant, cell), cell.arm
+    plant.Finalize()
+    for joint in _moving_joints(plant, model):
+        index = joint.position_start()
         margin = arm.joint_position_margin_rad
         joint.set_position_limits(
             joint.position_lower_limits() + margin, joint.position_upper_limits() - margin
@@ -80,5 +111,4 @@ def arm_plant(cell: CellConfig) -> MultibodyPlant:
         joint.set_velocity_limits([-velocity], [velocity])
         acceleration = arm.joint_acceleration_limits_rad_s2[index]
         joint.set_acceleration_limits([-acceleration], [acceleration])
-    plant.Finalize()
     return plant

@@ -7,10 +7,10 @@ from types import TracebackType
 import numpy as np
 from drake import lcmt_iiwa_command, lcmt_iiwa_status
 
-from pushcell.config import LcmConfig
+from pushcell.config_arm import LcmConfig
 from pushcell.drivers.arm import ArmStatus
 from pushcell.drivers.lcm_link import is_published, open_lcm
-from pushcell.drivers.lcm_url import instance_url
+from pushcell.drivers.lcm_url import lcm_url
 from pushcell.errors import ArmLinkError
 from pushcell.geometry import Array
 
@@ -21,8 +21,8 @@ _GUARD_US = 300_000
 class IiwaDriver:
     """One arm on one LCM URL; refuses to start where somebody else commands the arm."""
 
-    def __init__(self, lcm: LcmConfig, instance: int) -> None:
-        self._url = instance_url(lcm.url, instance)
+    def __init__(self, lcm: LcmConfig, domain: int) -> None:
+        self._url = lcm_url(lcm, domain)
         self._channels = lcm
         self._lcm = open_lcm(self._url)
         self._newest: lcmt_iiwa_status | None = None

@@ -19,7 +19,7 @@ from ruckig import (
     Trajectory,
 )
 
-from pushcell.config import ArmConfig
+from pushcell.config_arm import ArmConfig
 from pushcell.errors import ArmLinkError
 from pushcell.geometry import Array
 

@@ -42,20 +42,20 @@ class ContactPhysics:
     """
 
     def __init__(self, cell: CellConfig, add_pusher: AddPusher, time_step_s: float | None) -> None:
-        self.time_step_s = time_step_s or cell.simulation.physics.time_step_s
-        self._height_m = cell.simulation.physics.slider_height_m
+        self.time_step_s = time_step_s or cell.simulated.physics.time_step_s
+        self._height_m = cell.simulated.physics.slider_height_m
         builder = DiagramBuilder()
         self.plant, _ = AddMultibodyPlantSceneGraph(builder, self.time_step_s)
         # Drake's other approximations couple sliding with lifting off: a spinning slider then
         # brakes a third too fast, at coarse steps a sliding one even more.
         self.plant.set_discrete_contact_approximation(DiscreteContactApproximation.kLagged)
         self.plant.set_contact_model(ContactModel.kHydroelastic)
-        materials = ContactMaterials.of(cell.simulation.physics.friction)
+        materials = ContactMaterials.of(cell.simulated.physics.friction)
         add_table(self.plant, cell.table, contact=materials.table)
         self._slider = add_slider(
             self.plant,
             SLIDERS[cell.task.slider],
-            cell.simulation.physics,
+            cell.simulated.physics,
             contact=materials.slider,
         )
         self._joints = add_pusher(self.plant, materials.pusher)

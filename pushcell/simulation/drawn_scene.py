@@ -30,7 +30,7 @@ class DrawnScene:
         self._arm = add_arm_with_pusher(self._plant, cell)
         add_table(self._plant, cell.table, appearance.table)
         self._slider = add_slider(
-            self._plant, SLIDERS[cell.task.slider], cell.simulation.physics, appearance.slider
+            self._plant, SLIDERS[cell.task.slider], cell.simulated.physics, appearance.slider
         )
         self._plant.Finalize()
         add_viewer(builder, self.scene_graph)

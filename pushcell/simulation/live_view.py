@@ -37,7 +37,7 @@ class LiveView:
         def add_page(builder: DiagramBuilder, scene_graph: SceneGraph) -> None:
             MeshcatVisualizer.AddToBuilder(builder, scene_graph, self._meshcat)
 
-        self._scene = DrawnScene(cell, cell.simulation.target, add_page)
+        self._scene = DrawnScene(cell, cell.simulated.target, add_page)
         goal = SLIDERS[cell.task.slider].outline_at(cell.task.goal_pose)
         closed = np.vstack([goal, goal[:1]])
         on_table = np.column_stack([closed, np.full(len(closed), _GOAL_HEIGHT_M)])

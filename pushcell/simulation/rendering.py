@@ -47,7 +47,7 @@ class SceneRenderer:
         require_graphics()
         self._cell = cell
         if isinstance(appearance, str):
-            worlds = {"target": cell.simulation.target, "source": cell.simulation.source}
+            worlds = {"target": cell.simulated.target, "source": cell.simulated.source}
             appearance = worlds[appearance]
         engine = MakeRenderEngineVtk(_engine_parameters(appearance))
 

@@ -33,7 +33,7 @@ class SourceWorld:
         self._task = Task.of(cell.task, cell.pusher.radius_m)
         self._edges = _edges(self._task.shape)
         self._radius = cell.pusher.radius_m
-        self._c = cell.simulation.limit_surface_c_m
+        self._c = cell.simulated.limit_surface_c_m
         self._time = 0.0
         self._x, self._y, self._theta = cell.task.goal
         self._px, self._py = cell.task.pusher_home_m

@@ -27,10 +27,10 @@ class Wire:
     """The other end: sends commands, keeps the statuses."""
 
     def __init__(self, cell: CellConfig, instance: int) -> None:
-        self._lcm = DrakeLcm(instance_url(cell.arm.lcm.url, instance))
+        self._lcm = DrakeLcm(instance_url(cell.arm.link.lcm.url, instance))
         self._raw: list[bytes] = []
-        self._channel = cell.arm.lcm.command_channel
-        self._lcm.Subscribe(cell.arm.lcm.status_channel, self._raw.append)
+        self._channel = cell.arm.link.lcm.command_channel
+        self._lcm.Subscribe(cell.arm.link.lcm.status_channel, self._raw.append)
 
     def status(self) -> lcmt_iiwa_status:
         """The next status; fails when none comes."""
@@ -47,7 +47,7 @@ class Wire:
 
 
 def make_endpoint(cell: CellConfig, instance: int) -> tuple[ArmCell, SimulatedArmEndpoint]:
-    world, lcm = ArmCell(cell, COARSE_S), cell.arm.lcm
+    world, lcm = ArmCell(cell, COARSE_S), cell.arm.link.lcm
     url = instance_url(lcm.url, instance)
     return world, SimulatedArmEndpoint(world, url, lcm.status_channel, lcm.command_channel)
 
@@ -221,7 +221,7 @@ def test_pressing_into_the_table_stops_the_arm(
 
 def test_driver_cannot_tell_the_simulated_arm(cell: CellConfig) -> None:
     world, endpoint = make_endpoint(cell, INSTANCE)
-    with IiwaDriver(cell.arm.lcm, INSTANCE) as driver:
+    with IiwaDriver(cell.arm.link.lcm, INSTANCE) as driver:
         start: Array | None = None
         for step in range(400):
             endpoint.step()

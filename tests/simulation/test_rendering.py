@@ -40,7 +40,7 @@ def target(cell: CellConfig) -> SceneRenderer:
 
 
 def on_table(cell: CellConfig, pose: PlanarPose) -> Pose:
-    return Pose.from_planar(pose, cell.simulation.physics.slider_height_m / 2)
+    return Pose.from_planar(pose, cell.simulated.physics.slider_height_m / 2)
 
 
 def distance_to_slider(cell: CellConfig, camera: CameraConfig, pose: PlanarPose) -> Array:
@@ -48,7 +48,7 @@ def distance_to_slider(cell: CellConfig, camera: CameraConfig, pose: PlanarPose)
     outline = SLIDERS[cell.task.slider].outline_at(pose)
     bottom, top = (
         project(camera, camera.pose_in_link, np.column_stack([outline, np.full(len(outline), z)]))
-        for z in (0.0, cell.simulation.physics.slider_height_m)
+        for z in (0.0, cell.simulated.physics.slider_height_m)
     )
     walls = np.stack([bottom, np.roll(bottom, -1, 0), np.roll(top, -1, 0), top], axis=1)
     rows, columns = np.mgrid[0 : camera.height_px, 0 : camera.width_px]
@@ -67,7 +67,7 @@ def test_slider_is_drawn_where_projection_puts_it(
     camera = cell.camera("overhead").resized(*size)
     image = source.render(OUT_OF_SIGHT, on_table(cell, pose), "overhead", size)
     distance = distance_to_slider(cell, camera, pose)
-    drawn = image.max(axis=2) < 0.5 * 255 * cell.simulation.source.table[0]
+    drawn = image.max(axis=2) < 0.5 * 255 * cell.simulated.source.table[0]
     assert drawn.sum() > 300
     assert np.abs(distance[drawn != (distance < 0)]).max(initial=0) <= 0.5
 
@@ -117,7 +117,7 @@ def test_target_world_has_shadows_and_its_own_light(
     q = kinematics.home_joints(cell.task.pusher_home_m)
     slider = on_table(cell, SLIDER_POSES[0])
     camera = cell.camera("overhead")
-    bare = cell.simulation.target.model_copy(update={"shadows": False})
+    bare = cell.simulated.target.model_copy(update={"shadows": False})
     shaded = target.render(q, slider, camera).astype(int)
     plain = SceneRenderer(cell, bare).render(q, slider, camera).astype(int)
     table = plain.min(axis=2) > 100
@@ -126,11 +126,11 @@ def test_target_world_has_shadows_and_its_own_light(
     assert 0.02 < in_shadow.mean() < 0.6
     assert (plain[table].sum(axis=1) > 0.7 * plain[table].sum(axis=1).max()).all()
     red, _, blue = np.median(shaded[table], axis=0)
-    assert blue / red == pytest.approx(cell.simulation.target.light[2], abs=0.03)
+    assert blue / red == pytest.approx(cell.simulated.target.light[2], abs=0.03)
 
 
 def test_colours_are_the_configured_ones(cell: CellConfig) -> None:
-    painted = cell.simulation.source.model_copy(
+    painted = cell.simulated.source.model_copy(
         update={"table": (0.0, 0.0, 1.0), "slider": (0.0, 1.0, 0.0), "background": (1.0, 0.0, 1.0)}
     )
     image = SceneRenderer(cell, painted).render(

@@ -18,7 +18,7 @@ from pushcell.simulation.source_world import SourceWorld
 from pushcell.task import SLIDERS
 
 CELL = load_cell(Path(__file__).parents[2] / "config/cell.sim.yaml")
-RADIUS, C = CELL.pusher.radius_m, CELL.simulation.limit_surface_c_m
+RADIUS, C = CELL.pusher.radius_m, CELL.simulated.limit_surface_c_m
 START = PlanarPose(0.55, -0.05, 0.7)
 FAR = np.array([0.85, 0.25])
 

@@ -117,7 +117,7 @@ def test_sliding_brakes_with_the_tables_friction(cell: CellConfig) -> None:
     speed = 0.3
     set_slider_velocity(world, SpatialVelocity(np.zeros(3), np.array([0, -speed, 0])))
     world.advance([0.45, 0.2], 0.2)
-    friction = cell.simulation.physics.friction.slider_table
+    friction = cell.simulated.physics.friction.slider_table
     travelled = -(CENTRE.inverse() @ world.slider_pose).y
     assert travelled == pytest.approx(speed**2 / (2 * friction * GRAVITY_M_S2), rel=0.02)
 
@@ -128,7 +128,7 @@ def test_spinning_brakes_as_evenly_spread_weight_does(cell: CellConfig) -> None:
     points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     inside = points[signed_distance_to_outline(points, SLIDERS["t"].outline) < 0]
     radii = np.linalg.norm(inside, axis=1)
-    friction = cell.simulation.physics.friction.slider_table
+    friction = cell.simulated.physics.friction.slider_table
     braking = friction * GRAVITY_M_S2 * radii.mean() / (radii**2).mean()
     spin = 4.0
     world = TargetWorld(cell)
@@ -201,7 +201,7 @@ def test_arm_feels_the_force_of_a_push(cell: CellConfig) -> None:
         world.advance(0.01)
         jacobian = kinematics.tip_jacobian(world.joint_positions)
         forces.append(np.linalg.lstsq(jacobian.T, world.contact_torques, rcond=None)[0][3:])
-    physics = cell.simulation.physics
+    physics = cell.simulated.physics
     weight = physics.slider_mass_kg * GRAVITY_M_S2
     steady = np.mean(forces[-10:], axis=0)
     np.testing.assert_allclose(steady[:2], [0, physics.friction.slider_table * weight], atol=0.03)

@@ -26,7 +26,7 @@ class PushPlanner:
         workspace = cell.workspace.polygon.inset(cell.workspace.margin_m + _ARC_SLACK_M)
         self._goal = cell.task.goal_pose
         self._home = np.array(cell.task.pusher_home_m)
-        self.primitives = PushPrimitives.of(shape, radius, cell.simulation.limit_surface_c_m, s)
+        self.primitives = PushPrimitives.of(shape, radius, cell.simulated.limit_surface_c_m, s)
         approaches = self.primitives.approaches
         self._roadmap = Roadmap(shape, approaches, radius, s.clearance_m, workspace)
         self._search = SequenceSearch(cell, s, self.primitives, self._roadmap, workspace)

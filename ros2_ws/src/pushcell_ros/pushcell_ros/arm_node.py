@@ -44,7 +44,7 @@ class ArmNode(CellNode):
     def __init__(self) -> None:
         super().__init__("arm_node")
         self._kinematics = ArmKinematics(self.cell)
-        self._driver = IiwaDriver(self.cell.arm.lcm, int(os.environ.get("ROS_DOMAIN_ID", "0")))
+        self._driver = IiwaDriver(self.cell.arm.link.lcm, int(os.environ.get("ROS_DOMAIN_ID", "0")))
         self._stream: JointStream | None = None
         self._pose_every = max(1, round(self.cell.arm.status_rate_hz / _POSE_RATE_HZ))
         self._status = PeriodMonitor()

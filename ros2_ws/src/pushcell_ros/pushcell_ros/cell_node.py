@@ -13,7 +13,9 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
-from pushcell.drivers.lcm_url import instance_url
+from pushcell.config_arm import IiwaLinkConfig
+from pushcell.drivers.lcm_url import lcm_url
+from pushcell.errors import ConfigError
 from pushcell.simulation.arm_cell import ArmCell
 from pushcell.simulation.arm_endpoint import SimulatedArmEndpoint
 from pushcell.simulation.pacing import Lockstep, Pacer
@@ -47,10 +49,15 @@ class SimulatedCellNode(CellNode):
     def __init__(self) -> None:
         super().__init__("cell_node")
         self._world = ArmCell(self.cell)
-        lcm = self.cell.arm.lcm
-        url = instance_url(lcm.url, int(os.environ.get("ROS_DOMAIN_ID", "0")))
+        link = self.cell.arm.link
+        if not isinstance(link, IiwaLinkConfig):
+            raise ConfigError(
+                f"arm.link.kind = {link.kind!r}: cell_node simulates an arm on the wire of an "
+                "iiwa, allowed: 'iiwa'"
+            )
+        url = lcm_url(link.lcm, int(os.environ.get("ROS_DOMAIN_ID", "0")))
         self._endpoint = SimulatedArmEndpoint(
-            self._world, url, lcm.status_channel, lcm.command_channel
+            self._world, url, link.lcm.status_channel, link.lcm.command_channel
         )
         self._pacer = Pacer()
         self._lockstep = Lockstep(_MAX_LEAD_S, self.params.patience_s)
@@ -66,7 +73,7 @@ class SimulatedCellNode(CellNode):
 
     def spin(self, executor: Executor) -> None:
         """One step of the arm's status period at a time."""
-        simulation = self.cell.simulation
+        simulation = self.cell.simulated
         clock_every = _steps(self.cell.arm.status_rate_hz, simulation.clock_rate_hz)
         state_every = _steps(self.cell.arm.status_rate_hz, simulation.state_rate_hz)
         steps = 0

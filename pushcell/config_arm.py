@@ -1,0 +1,117 @@
+"""The section ``arm``: the arm's model, the limits of its joints, and the wire to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from pushcell.config_types import (
+    Joints,
+    Name,
+    NonNegative,
+    Positive,
+    PositiveJoints,
+    Rate,
+    Section,
+    Topic,
+)
+
+
+class ArmModelConfig(Section):
+    """The arm's kinematics; ``urdf`` is a file beside the cell's, or null for the KUKA iiwa 7."""
+
+    urdf: Path | None
+    base_link: Name
+    tip_link: Name
+
+    @field_validator("urdf")
+    @classmethod
+    def _found(cls, urdf: Path | None, info: ValidationInfo) -> Path | None:
+        if urdf is None:
+            return None
+        path = (info.context or {}).get("folder", Path()) / urdf
+        if not path.is_file():
+            raise ValueError(f"there is no file {path}, allowed: a URDF file, or null")
+        return path
+
+
+class LcmConfig(Section):
+    """The wire to a KUKA iiwa: Drake's driver protocol, on this host alone.
+
+    With ``port_follows_domain`` the port is moved up by ROS_DOMAIN_ID, so that simulated cells
+    run side by side; a real arm's driver is where it is.
+    """
+
+    url: Annotated[str, Field(pattern=r"^udpm://[0-9.]+:[0-9]+\?ttl=0$")]
+    port_follows_domain: bool
+    status_channel: Name
+    command_channel: Name
+
+
+class IiwaLinkConfig(Section):
+    """A KUKA iiwa behind Drake's driver."""
+
+    kind: Literal["iiwa"]
+    lcm: LcmConfig
+    external_torque_limits_nm: PositiveJoints
+
+
+class PositionsCommandConfig(Section):
+    """A forward position controller, which takes positions as they come."""
+
+    kind: Literal["positions"]
+    topic: Topic
+
+
+class TrajectoryCommandConfig(Section):
+    """A joint trajectory controller, which gets one point at a time."""
+
+    kind: Literal["trajectory"]
+    topic: Topic
+    time_from_start_s: Positive
+
+
+class Ros2ControlLinkConfig(Section):
+    """Any arm under ros2_control; ``joints`` are its names for our joints, from the base on."""
+
+    kind: Literal["ros2_control"]
+    joints: tuple[Name, Name, Name, Name, Name, Name, Name]
+    state_topic: Topic
+    command: Annotated[
+        PositionsCommandConfig | TrajectoryCommandConfig, Field(discriminator="kind")
+    ]
+
+    @field_validator("joints")
+    @classmethod
+    def _distinct(cls, joints: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(joints)) < len(joints):
+            raise ValueError("allowed: a different name for each joint")
+        return joints
+
+    @field_validator("state_topic")
+    @classmethod
+    def _not_ours(cls, topic: str) -> str:
+        if topic == "/joint_states":
+            raise ValueError(
+                "this is arm_node's own topic, allowed: any other; the broadcaster's parameter "
+                "use_local_topics makes it /joint_state_broadcaster/joint_states"
+            )
+        return topic
+
+
+class ArmConfig(Section):
+    """The arm, the limits of its joints, and the wire to it."""
+
+    model: ArmModelConfig
+    status_rate_hz: Rate
+    nominal_joints_rad: Joints
+    joint_position_margin_rad: NonNegative
+    joint_velocity_limits_rad_s: PositiveJoints
+    joint_acceleration_limits_rad_s2: PositiveJoints
+    joint_jerk_limits_rad_s3: PositiveJoints
+    command_silence_s: Positive
+    first_command_max_jump_rad: Positive
+    following_error_rad: Positive
+    link: Annotated[IiwaLinkConfig | Ros2ControlLinkConfig, Field(discriminator="kind")]

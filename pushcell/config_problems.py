@@ -1,0 +1,39 @@
+"""Problems with a configuration in words: key, value, and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def describe(problem: Any, values: Any) -> str:
+    """One of pydantic's problems as a sentence; ``values`` are what was checked."""
+    key = _key(problem["loc"], values)
+    value = problem["input"]
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        return f"{key} = {value!r}: unknown key, allowed: only the keys of config/cell.*.yaml"
+    if kind == "missing":
+        return f"{key}: missing key, every key of config/cell.sim.yaml must be given"
+    if kind == "union_tag_not_found":
+        return f"{key}.kind: missing key, it says what is configured here"
+    if kind == "union_tag_invalid":
+        context = problem["ctx"]
+        return f"{key}.kind = {context['tag']!r}: allowed: {context['expected_tags']}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if not key:
+        return message
+    return f"{key} = {value!r}: {message[0].lower()}{message[1:]}"
+
+
+def _key(location: tuple[str | int, ...], values: Any) -> str:
+    """The key as the file has it: pydantic's location holds a section's kind as a part too."""
+    parts: list[str] = []
+    for part in location:
+        if isinstance(values, dict) and part not in values and values.get("kind") == part:
+            continue
+        parts.append(str(part))
+        try:
+            values = values[part]
+        except (IndexError, KeyError, TypeError):  # what is named is missing, or has no parts
+            values = None
+    return ".".join(parts)
