@@ -22,3 +22,7 @@ class ArmLinkError(PushcellError):
 
 class LaunchError(PushcellError):
     """A launch that cannot be done: names the file, the tag and what is known or free."""
+
+
+class EpisodeError(PushcellError):
+    """An episode or a data set that cannot be written or read: names it and what is wrong."""

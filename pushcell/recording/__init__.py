@@ -1,0 +1,1 @@
+"""Episodes: written, kept and read again."""

@@ -1,0 +1,71 @@
+"""``episode.yaml``: what is known of an episode besides its messages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import ValidationError
+
+from pushcell.config import CameraConfig, CellConfig, TaskConfig
+from pushcell.config_types import Section
+from pushcell.errors import ConfigError, EpisodeError
+from pushcell.strict_yaml import read_yaml
+
+INFO_FILE = "episode.yaml"
+Verdict = Literal["success", "failure", "unjudged"]
+
+
+class GenerationInfo(Section):
+    """How a simulated episode came about; with the configuration it can be made again."""
+
+    world: str
+    demonstrator: str
+    seed: int
+    index: int
+    attempt: int
+    shifts: dict[str, str]
+    visual_gap: bool
+    physics_gap: bool
+
+
+class EpisodeInfo(Section):
+    """One episode; ``cameras`` are as they really were, where that is known."""
+
+    version: Literal[1] = 1
+    name: str
+    origin: Literal["generated", "imported"]
+    task: TaskConfig
+    verdict: Verdict
+    reason: str
+    rate_hz: float
+    steps: int
+    cameras: tuple[CameraConfig, ...] = ()
+    configuration_sha256: str | None = None
+    generation: GenerationInfo | None = None
+
+    def to_yaml(self) -> str:
+        """The text of the file; the same for the same episode."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def load(cls, episode: Path) -> EpisodeInfo:
+        """Of an episode's folder; raises EpisodeError in one sentence."""
+        path = episode / INFO_FILE
+        try:
+            return cls.model_validate(read_yaml(path))
+        except ConfigError as error:
+            raise EpisodeError(f"{error}: {episode} is not a whole episode") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise EpisodeError(f"{path}: {key or 'the file'}: {first['msg']}") from None
+
+
+def configuration_sha256(cell: CellConfig) -> str:
+    """The same for cells that say the same, whatever their files look like."""
+    text = json.dumps(cell.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,131 @@
+"""A folder of episodes, to which an episode is added whole or not at all.
+
+An episode is written as ``NAME.partial``, brought to the disk, verified, renamed and noted in
+``journal.jsonl``. So what has its final name is complete, whatever happened to the writer.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pushcell.errors import EpisodeError
+from pushcell.recording.bag_reader import BagReader
+from pushcell.recording.episode_info import INFO_FILE
+
+BAG_FILE = "episode.mcap"
+METADATA_FILE = "metadata.yaml"
+PARTIAL = ".partial"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class EpisodeStore:
+    """Adds episodes to a folder, which is made when it is not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.journal = Journal(folder / "journal.jsonl")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EpisodeError(f"{folder} cannot be made ({error.strerror})") from None
+
+    def save(self, name: str, files: Mapping[str, bytes], entry: Mapping[str, Any]) -> Path:
+        """Add an episode of these files and a line to the journal.
+
+        A partial episode of that name, left by a crash, is written over. Raises EpisodeError,
+        naming the episode, when the disk is full or does not give back what was written.
+        """
+        partial = self.folder / (name + PARTIAL)
+        with naming_a_full_disk(f"episode {name} in {self.folder}"):
+            partial.mkdir(exist_ok=True)
+            for file_name, content in files.items():
+                _write_durably(partial / file_name, content)
+            return self.commit(partial, entry)
+
+    def commit(self, partial: Path, entry: Mapping[str, Any]) -> Path:
+        """Verify an episode that lies on the disk as ``NAME.partial`` and give it its name."""
+        with BagReader(partial / BAG_FILE) as bag:
+            bag.verify()
+        _sync_folder(partial)
+        final = partial.with_name(partial.name.removesuffix(PARTIAL))
+        partial.rename(final)
+        _sync_folder(self.folder)
+        self.journal.append({"event": "complete", "episode": final.name, **entry})
+        return final
+
+    def episodes(self) -> list[Path]:
+        """The folders of the complete episodes, by name."""
+        return find_episodes(self.folder)
+
+
+class Journal:
+    """A file of JSON lines, each on the disk before ``append`` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Add a line; one that a crash has left unfinished is ended first."""
+        with naming_a_full_disk(str(self.path)), self.path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                torn = file.read(1) != b"\n"
+            else:
+                torn = False
+            file.write(b"\n" * torn + json.dumps(entry).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """The lines; those that a crash has torn are left out."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            for line in file:
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    continue
+
+
+def find_episodes(folder: Path) -> list[Path]:
+    """The complete episodes directly inside a folder, by name; or the folder itself, if one."""
+    if (folder / INFO_FILE).exists():
+        return [folder]
+    found = (path.parent for path in folder.glob(f"*/{INFO_FILE}"))
+    return sorted(path for path in found if not path.name.endswith(PARTIAL))
+
+
+@contextmanager
+def naming_a_full_disk(what: str) -> Iterator[None]:
+    """Turn the system's error of a full disk into an EpisodeError that says what was written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise EpisodeError(
+            f"the disk is full ({error.strerror}): {what} was not written; what was complete "
+            "before stays; make room and run the same command again"
+        ) from None
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
