@@ -83,6 +83,7 @@ class TaskConfig(Section):
     """What is pushed where, from where, and how well."""
 
     slider: SliderName
+    centre_of_mass_m: Vector2
     goal: Vector3
     pusher_home_m: Vector2
     start_box_m: tuple[Positive, Positive]

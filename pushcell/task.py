@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pushcell.config import SuccessConfig, TaskConfig
-from pushcell.errors import PlanningError
+from pushcell.errors import ConfigError, PlanningError
 from pushcell.geometry import (
     Array,
     ConvexPolygon,
@@ -53,6 +53,11 @@ class SliderShape:
         for part in parts:
             ConvexPolygon.from_vertices(part)
         return cls(name, outline - centroid, tuple(part - centroid for part in parts))
+
+    def around(self, centre: Array) -> SliderShape:
+        """The same with a point (2,) of its frame as the new origin."""
+        parts = tuple(part - centre for part in self.parts)
+        return SliderShape(self.name, self.outline - centre, parts)
 
     @property
     def radius_m(self) -> float:
@@ -146,6 +151,18 @@ SLIDERS: dict[str, SliderShape] = {
 }
 
 
+def slider_of(config: TaskConfig) -> SliderShape:
+    """The slider of a task, around its centre of mass; raises ConfigError if that lies outside."""
+    shape = SLIDERS[config.slider]
+    centre = np.array(config.centre_of_mass_m)
+    if signed_distance_to_outline(centre, shape.outline) > 0:
+        raise ConfigError(
+            f"task.centre_of_mass_m {config.centre_of_mass_m} lies outside slider "
+            f"{config.slider!r}: choose a point inside its outline"
+        )
+    return shape.around(centre)
+
+
 @dataclass(frozen=True)
 class Judgement:
     """A trial's outcome; ``reason`` says in words what decided it."""
@@ -171,7 +188,7 @@ class Task:
     def of(cls, config: TaskConfig, pusher_radius_m: float) -> Task:
         """The task that a cell's configuration describes."""
         return cls(
-            SLIDERS[config.slider],
+            slider_of(config),
             config.goal_pose,
             np.array(config.pusher_home_m),
             config.start_box_m,

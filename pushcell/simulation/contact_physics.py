@@ -25,7 +25,7 @@ from pushcell.config import CellConfig
 from pushcell.drake_pose import from_drake, to_drake
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.simulation.scene import ContactMaterials, add_slider, add_table
-from pushcell.task import SLIDERS
+from pushcell.task import slider_of
 
 # The servos follow as a critically damped oscillator of this frequency would with unit inertia;
 # they are integrated implicitly, so that stiffness costs nothing.
@@ -54,7 +54,7 @@ class ContactPhysics:
         add_table(self.plant, cell.table, contact=materials.table)
         self._slider = add_slider(
             self.plant,
-            SLIDERS[cell.task.slider],
+            slider_of(cell.task),
             cell.simulated.physics,
             contact=materials.slider,
         )

@@ -14,7 +14,7 @@ from pushcell.config import AppearanceConfig, CellConfig
 from pushcell.drake_pose import from_drake, to_drake
 from pushcell.geometry import Pose
 from pushcell.simulation.scene import add_slider, add_table
-from pushcell.task import SLIDERS
+from pushcell.task import slider_of
 
 AddViewer = Callable[[DiagramBuilder, SceneGraph], None]
 
@@ -30,7 +30,7 @@ class DrawnScene:
         self._arm = add_arm_with_pusher(self._plant, cell)
         add_table(self._plant, cell.table, appearance.table)
         self._slider = add_slider(
-            self._plant, SLIDERS[cell.task.slider], cell.simulated.physics, appearance.slider
+            self._plant, slider_of(cell.task), cell.simulated.physics, appearance.slider
         )
         self._plant.Finalize()
         add_viewer(builder, self.scene_graph)

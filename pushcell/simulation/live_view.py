@@ -11,7 +11,7 @@ from pushcell.config import CellConfig
 from pushcell.errors import PushcellError
 from pushcell.geometry import Pose
 from pushcell.simulation.drawn_scene import DrawnScene
-from pushcell.task import SLIDERS
+from pushcell.task import slider_of
 
 _LOOPBACK = "127.0.0.1"
 _GOAL_COLOUR = Rgba(0.15, 0.75, 0.25, 1.0)
@@ -38,7 +38,7 @@ class LiveView:
             MeshcatVisualizer.AddToBuilder(builder, scene_graph, self._meshcat)
 
         self._scene = DrawnScene(cell, cell.simulated.target, add_page)
-        goal = SLIDERS[cell.task.slider].outline_at(cell.task.goal_pose)
+        goal = slider_of(cell.task).outline_at(cell.task.goal_pose)
         closed = np.vstack([goal, goal[:1]])
         on_table = np.column_stack([closed, np.full(len(closed), _GOAL_HEIGHT_M)])
         self._meshcat.SetLine("goal", on_table.T, line_width=3.0, rgba=_GOAL_COLOUR)
