@@ -94,7 +94,7 @@ class ClosedLoopPlanner:
         else:
             self.reset()
             resting = PusherTrajectory(np.array([time_s]), pusher[None])
-            course = self._planned(slider, resting, time_s, ())
+            course = self._planned(slider, resting, time_s, None)
         self._course, self._last_call_s = course, time_s
         self._done = time_s >= course.end_s and self._planner.is_good(slider)
         return course.command.at(time_s + self._horizon_s)
@@ -109,20 +109,23 @@ class ClosedLoopPlanner:
             return course  # going back off the slider, with the plan made already
         if course.deviation(time_s, slider, self._planner.settings) > 1:
             self.aborts += 1
-            return self._planned(slider, course.braked(time_s), time_s + _BRAKE_S, ())
+            return self._planned(slider, course.braked(time_s), time_s + _BRAKE_S, None)
         pushes = course.plan.pushes
         if pushes and time_s >= course.start_s + pushes[0].end_s:
             self.pushes += 1
             clear_s = max(course.start_s + pushes[0].clear_s, time_s)
-            remaining = tuple(push.primitive for push in pushes[1:])
+            remaining = pushes[1].primitive if len(pushes) > 1 else None
             return self._planned(slider, course.command, clear_s, remaining)
         if time_s >= course.end_s and not self._planner.is_good(slider):
-            return self._planned(slider, course.command, time_s, ())
+            return self._planned(slider, course.command, time_s, None)
         return course
 
     def _planned(
-        self, slider: PlanarPose, command: PusherTrajectory, start_s: float, prefer: tuple[int, ...]
+        self, slider: PlanarPose, command: PusherTrajectory, start_s: float, prefer: int | None
     ) -> _Course:
         """A new plan that begins where the command is at ``start_s``."""
-        plan = self._planner.plan(slider, command.at(start_s), prefer=prefer)
+        tolerance_m = self._planner.settings.replanned_tolerance_m
+        plan = self._planner.plan(
+            slider, command.at(start_s), prefer=prefer, tolerance_m=tolerance_m
+        )
         return _Course(plan, start_s, command.followed_by(plan.trajectory, start_s))

@@ -10,9 +10,9 @@ from pushcell.geometry import PlanarPose
 from pushcell.simulation.planner.plan import PlanBuilder, PushPlan
 from pushcell.simulation.planner.primitives import PushPrimitives
 from pushcell.simulation.planner.roadmap import Roadmap
-from pushcell.simulation.planner.search import SequenceSearch
+from pushcell.simulation.planner.search import Aim, PushList, SequenceSearch
 from pushcell.simulation.planner.settings import PlannerSettings
-from pushcell.task import SLIDERS
+from pushcell.task import slider_of
 
 _ARC_SLACK_M = 0.003  # the pusher's arc bulges between the points that the search looks at
 
@@ -22,7 +22,7 @@ class PushPlanner:
 
     def __init__(self, cell: CellConfig, settings: PlannerSettings | None = None) -> None:
         self.settings = s = (settings or PlannerSettings()).within(cell.motion.policy)
-        shape, radius = SLIDERS[cell.task.slider], cell.pusher.radius_m
+        shape, radius = slider_of(cell.task), cell.pusher.radius_m
         workspace = cell.workspace.polygon.inset(cell.workspace.margin_m + _ARC_SLACK_M)
         self._goal = cell.task.goal_pose
         self._home = np.array(cell.task.pusher_home_m)
@@ -36,19 +36,22 @@ class PushPlanner:
         slider: PlanarPose,
         pusher: ArrayLike,
         goal: PlanarPose | None = None,
-        prefer: tuple[int, ...] = (),
+        tolerance_m: float | None = None,
+        prefer: int | None = None,
     ) -> PushPlan:
         """The quickest plan from a slider pose and a pusher position (2,) [m], both at rest.
 
-        ``prefer`` names the primitives that an earlier plan would go on with. A slider that is
-        at the goal already needs no push. Raises PlanningError when no plan is found.
+        ``tolerance_m`` is how far off the goal the plan may end; ``prefer`` is the primitive
+        that an earlier plan would go on with. A slider that is good at the goal already needs
+        no push. Raises PlanningError when no plan is found.
         """
         goal = goal or self._goal
         pusher = np.asarray(pusher, dtype=float)
         start = self._roadmap.escape(slider, pusher)
-        pushes = (
-            [] if self.is_good(slider, goal) else self._search.quickest(slider, start, goal, prefer)
-        )
+        pushes: PushList = []
+        if not self.is_good(slider, goal):
+            aim = Aim(goal, tolerance_m or self.settings.tolerance_m, prefer)
+            pushes = self._search.quickest(slider, start, aim)
         builder = PlanBuilder(self.primitives, self.settings, slider, pusher)
         path = np.stack([pusher, start])
         for push, length in pushes:

@@ -8,6 +8,7 @@ ignore the workspace, and then looked at in that order until none can be quicker
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,17 @@ from pushcell.simulation.planner.primitives import PushPrimitives, as_complex
 from pushcell.simulation.planner.roadmap import Roadmap
 from pushcell.simulation.planner.sequences import Sequences, SequenceSolver
 from pushcell.simulation.planner.settings import PlannerSettings
-from pushcell.task import SLIDERS
+from pushcell.task import slider_of
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Where the slider shall go, how near, and with which push to begin if that is as good."""
+
+    goal: PlanarPose
+    tolerance_m: float
+    prefer: int | None = None
+
 
 PushList = list[tuple[int, float]]  # primitive and length [m]
 
@@ -43,41 +54,37 @@ class SequenceSearch:
     ) -> None:
         self._settings, self._primitives = settings, primitives
         self._roadmap, self._workspace = roadmap, workspace
-        self._shape = SLIDERS[cell.task.slider]
+        self._shape = slider_of(cell.task)
         half_table = np.array(cell.table.size_m) / 2
         self._table_low = cell.table.centre_m - half_table
         self._table_high = cell.table.centre_m + half_table
         self._home = np.array(cell.task.pusher_home_m)
         self._solver = SequenceSolver(primitives, settings)
 
-    def quickest(
-        self, slider: PlanarPose, pusher: Array, goal: PlanarPose, prefer: tuple[int, ...]
-    ) -> PushList:
+    def quickest(self, slider: PlanarPose, pusher: Array, aim: Aim) -> PushList:
         """The best pushes from here; raises PlanningError when none are found.
 
         Where three pushes do not do it, one or more are tried first that bring the slider
         further into the workspace.
         """
-        pushes = self._up_to_three(slider, pusher, goal, prefer)
-        pushes = pushes or self._by_way_of_the_middle(slider, pusher, goal)
+        pushes = self._up_to_three(slider, pusher, aim)
+        pushes = pushes or self._by_way_of_the_middle(slider, pusher, aim)
         if pushes:
             return pushes
         raise PlanningError(
             f"no pushes found from slider {slider} with the pusher at {np.round(pusher, 4)} m "
-            f"to {goal}: move the slider further into the workspace"
+            f"to {aim.goal}: move the slider further into the workspace"
         )
 
-    def _up_to_three(
-        self, slider: PlanarPose, pusher: Array, goal: PlanarPose, prefer: tuple[int, ...]
-    ) -> PushList:
+    def _up_to_three(self, slider: PlanarPose, pusher: Array, aim: Aim) -> PushList:
         """The quickest pushes from here, none if there are none."""
-        found = self._solver.solve(slider, goal)
+        found = self._solver.solve(slider, aim.goal, aim.tolerance_m)
         count = len(self._primitives)
         first = self._travel(self._roadmap.around(slider).lengths_from(pusher)[:count])
-        last = self._travel(self._roadmap.around(goal).lengths_from(self._home)[:count])
+        last = self._travel(self._roadmap.around(aim.goal).lengths_from(self._home)[:count])
         costs = self._costs(found, first, last)
-        if prefer:
-            costs += self._settings.change_of_plan_cost_s * (found.pushes[:, 0] != prefer[0])
+        if aim.prefer is not None:
+            costs += self._settings.change_of_plan_cost_s * (found.pushes[:, 0] != aim.prefer)
         order = np.flatnonzero(np.isfinite(costs))
         order = order[np.argsort(costs[order], kind="stable")]
         best: PushList = []
@@ -97,9 +104,7 @@ class SequenceSearch:
                     best, best_cost = pushes, cost
         return best
 
-    def _by_way_of_the_middle(
-        self, slider: PlanarPose, pusher: Array, goal: PlanarPose
-    ) -> PushList:
+    def _by_way_of_the_middle(self, slider: PlanarPose, pusher: Array, aim: Aim) -> PushList:
         """Some pushes into the workspace, and then up to three to the goal; or none."""
         before: PushList = []
         for _ in range(_MOST_INWARD_PUSHES):
@@ -109,7 +114,7 @@ class SequenceSearch:
             for push, length in inward:
                 after = self._primitives.pose_after(push, slider, length)
                 clear = after.transform(self._primitives.approaches[push])
-                pushes = self._up_to_three(after, clear, goal, ())
+                pushes = self._up_to_three(after, clear, replace(aim, prefer=None))
                 if pushes:
                     return [*before, (push, length), *pushes]
             push, length = inward[0]
@@ -123,7 +128,8 @@ class SequenceSearch:
         lengths, every = np.meshgrid(_INWARD_LENGTHS_M, np.arange(len(self._primitives)))
         pushes = np.repeat(every.reshape(-1, 1), 3, axis=1)
         padded = np.column_stack([lengths.ravel(), np.zeros((lengths.size, 2))])
-        found = Sequences(pushes, padded, np.zeros(lengths.size))
+        unknown = np.zeros(lengths.size)
+        found = Sequences(pushes, padded, unknown, unknown)
         reachable = np.isfinite(self._roadmap.around(slider).lengths_from(pusher))
         good = self._stays_inside(slider, found) & reachable[pushes[:, 0]]
 
@@ -138,7 +144,8 @@ class SequenceSearch:
         """(M,) seconds, at least; ``first`` and ``last`` are the travels from and to home."""
         between = self._travel(self._roadmap.free_lengths)
         push, length = found.pushes, found.lengths
-        cost = first[push[:, 0]] + last[push[:, 2]] + found.residual_cost
+        cost = self._settings.residual_cost(found.place_left, found.angle_left)
+        cost += first[push[:, 0]] + last[push[:, 2]]
         for i in range(3):
             duration = self._push_duration(length[:, i], self._primitives.stretch[push[:, i]])
             cost += np.where(length[:, i] > 0, duration, 0.0)

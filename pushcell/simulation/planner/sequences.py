@@ -23,7 +23,9 @@ from pushcell.geometry import Array, PlanarPose
 from pushcell.simulation.planner.primitives import PushPrimitives
 from pushcell.simulation.planner.settings import PlannerSettings
 
-_SINGLE_STEPS = 141
+_SINGLE_STEPS = 351
+_NEAR_M, _NEAR_RAD = 0.05, 0.5  # from here a plan is a correction, and need not be exact
+_EXACT_M = 0.001
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,23 @@ class Sequences:
 
     pushes: NDArray[np.int64]  # (M, 3)
     lengths: Array  # (M, 3) [m], along the contact's normal
-    residual_cost: Array  # (M,) [s]
+    place_left: Array  # (M,) how far from the goal they end [m]
+    angle_left: Array  # (M,) [rad]
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Sequences:
         """Some of the candidates."""
-        return Sequences(self.pushes[rows], self.lengths[rows], self.residual_cost[rows])
+        return Sequences(
+            self.pushes[rows], self.lengths[rows], self.place_left[rows], self.angle_left[rows]
+        )
+
+    def and_also(self, other: Sequences) -> Sequences:
+        """These and others."""
+        return Sequences(
+            np.concatenate([self.pushes, other.pushes]),
+            np.concatenate([self.lengths, other.lengths]),
+            np.concatenate([self.place_left, other.place_left]),
+            np.concatenate([self.angle_left, other.angle_left]),
+        )
 
 
 class SequenceSolver:
@@ -59,15 +73,12 @@ class SequenceSolver:
         same = np.eye(count, count + 1, dtype=bool)
         self._usable = ~(same[:, :count, None] | same[None])
 
-    def solve(self, start: PlanarPose, goal: PlanarPose) -> Sequences:
+    def solve(self, start: PlanarPose, goal: PlanarPose, tolerance_m: float) -> Sequences:
         """Every sequence that takes the slider from the start pose to the goal."""
         relative = start.inverse() @ goal
-        some = [self._triplets_and_pairs(relative), self._singles(relative)]
-        return Sequences(
-            np.concatenate([part.pushes for part in some]),
-            np.concatenate([part.lengths for part in some]),
-            np.concatenate([part.residual_cost for part in some]),
-        )
+        found = self._triplets_and_pairs(relative).and_also(self._singles(relative))
+        near = found.place_left < tolerance_m
+        return found.take(near & (found.angle_left < self._settings.tolerance_rad))
 
     def _triplets_and_pairs(self, relative: PlanarPose) -> Sequences:
         turn, longest = relative.theta, self._settings.max_push_m
@@ -93,56 +104,53 @@ class SequenceSolver:
         length1 = self._length(a1, i)
         a3 = turn - a1 - a2
         pair = k == self._angle_only
-        angle_left = np.where(pair, np.abs(_wrap(a3)), 0.0)
         length3 = np.where(pair, 0.0, self._length(a3, k))
         good = (length1 < longest) & (length3 < longest)
-        good &= angle_left < self._settings.max_residual_angle_rad
         pushes = np.stack([i, j, np.where(pair, j, k)], axis=1)[good]
         lengths = np.stack([length1, length2, length3], axis=1)[good]
-        return self._without_tiny_pushes(pushes, lengths, angle_left[good])
+        return self._without_tiny_pushes(pushes, lengths, relative)
 
     def _without_tiny_pushes(
-        self, pushes: NDArray[np.int64], lengths: Array, angle_left: Array
+        self, pushes: NDArray[np.int64], lengths: Array, relative: PlanarPose
     ) -> Sequences:
-        """Leave out what no pusher can do, where the goal is still good enough without."""
-        s = self._settings
-        tiny = lengths < s.min_push_m
-        left_out = np.where(tiny, lengths, 0.0)
-        place_left = left_out.sum(axis=1)
-        angle_left = angle_left + (left_out * np.abs(self._omega[pushes])).sum(axis=1)
-        lengths = np.where(tiny, 0.0, lengths)
+        """Leave out what no pusher can do; the rest ends off the goal by a little."""
+        tiny = lengths < self._settings.min_push_m
         order = np.argsort(tiny, axis=1, kind="stable")
         pushes = np.take_along_axis(pushes, order, 1)
-        lengths = np.take_along_axis(lengths, order, 1)
+        lengths = np.take_along_axis(np.where(tiny, 0.0, lengths), order, 1)
         for stage in (1, 2):
             before = pushes[:, stage - 1]
             pushes[:, stage] = np.where(lengths[:, stage] > 0, pushes[:, stage], before)
-        good = (place_left < s.max_residual_m) & (angle_left < s.max_residual_angle_rad)
-        cost = self._residual_cost(place_left, angle_left)
-        return Sequences(pushes, lengths, cost).take(good & (lengths[:, 0] > 0))
+        place_left, angle_left = np.zeros((2, len(pushes)))
+        shortened = tiny.any(axis=1)
+        left = self._left(pushes[shortened], lengths[shortened], relative)
+        place_left[shortened], angle_left[shortened] = left
+        return Sequences(pushes, lengths, place_left, angle_left).take(lengths[:, 0] > 0)
 
-    def _residual_cost(self, place_m: Array, angle_rad: Array) -> Array:
-        s = self._settings
-        return place_m * s.residual_cost_s_per_m + angle_rad * s.residual_cost_s_per_rad
+    def _left(
+        self, pushes: NDArray[np.int64], lengths: Array, relative: PlanarPose
+    ) -> tuple[Array, Array]:
+        """How far from the goal sequences (M, 3) end: (M,) [m] and (M,) [rad]."""
+        turns = self._omega[pushes] * lengths
+        headings = np.exp(1j * np.cumsum(turns, axis=1))
+        before = np.exp(-1j * turns) * headings
+        place = (self._pivots[pushes] * (before - headings)).sum(axis=1)
+        left = np.abs(place - complex(relative.x, relative.y))
+        return left, np.abs(_wrap(turns.sum(axis=1) - relative.theta))
 
     def _singles(self, relative: PlanarPose) -> Sequences:
-        """The best length of each single push, where that is good enough."""
+        """Every single push with its best length."""
         s = self._settings
-        count = len(self._primitives)
+        every = np.arange(len(self._primitives))
         lengths = np.linspace(s.min_push_m, s.max_push_m, _SINGLE_STEPS)
-        turns = lengths * self._omega[:count, None]
-        pivots = self._pivots[:count, None]
-        off = np.abs(pivots * (1 - np.exp(1j * turns)) - complex(relative.x, relative.y))
+        turns = lengths * self._omega[every, None]
+        moves = self._pivots[every, None] * (1 - np.exp(1j * turns))
+        place = np.abs(moves - complex(relative.x, relative.y))
         angle = np.abs(_wrap(turns - relative.theta))
-        cost = self._residual_cost(off, angle)
-        best = cost.argmin(axis=1)
-        every = np.arange(count)
-        good = (off[every, best] < s.max_residual_m) & (
-            angle[every, best] < s.max_residual_angle_rad
-        )
+        best = s.residual_cost(place, angle).argmin(axis=1)
         pushes = np.repeat(every[:, None], 3, axis=1)
-        first = np.column_stack([lengths[best], np.zeros((count, 2))])
-        return Sequences(pushes, first, cost[every, best]).take(good)
+        padded = np.column_stack([lengths[best], np.zeros((len(every), 2))])
+        return Sequences(pushes, padded, place[every, best], angle[every, best])
 
     def _length(self, angle: Array, push: NDArray[np.int64]) -> Array:
         """The length >= 0 of a push that turns the slider by the angle, up to whole turns."""

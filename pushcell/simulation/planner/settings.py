@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from pushcell.config import MotionLimits
+from pushcell.geometry import Array
 from pushcell.simulation.planner.timing import Pace
 
 
@@ -25,9 +26,11 @@ class PlannerSettings:
     primitives: int = 38  # about so many pushes round the outline
     corner_margin_m: float = 0.008  # no contact nearer to a corner
 
-    # A plan may leave this much, at the price of so many seconds.
-    max_residual_angle_rad: float = math.radians(1.5)
-    max_residual_m: float = 0.003
+    # What a plan may leave, at the price of so many seconds. A plan that will be replaced after
+    # its first push need not be exact.
+    tolerance_m: float = 0.001
+    replanned_tolerance_m: float = 0.004
+    tolerance_rad: float = math.radians(1.5)
     residual_cost_s_per_m: float = 300.0
     residual_cost_s_per_rad: float = 30.0
     change_of_plan_cost_s: float = 1.0  # replanning sticks to the pushes it had in mind
@@ -47,6 +50,10 @@ class PlannerSettings:
     def travel_pace(self) -> Pace:
         """How the pusher moves from push to push."""
         return Pace(self.travel_speed_m_s, self.acceleration_m_s2, self.jerk_m_s3)
+
+    def residual_cost(self, place_m: Array, angle_rad: Array) -> Array:
+        """The price [s] of ending off the goal."""
+        return place_m * self.residual_cost_s_per_m + angle_rad * self.residual_cost_s_per_rad
 
     def within(self, limits: MotionLimits) -> PlannerSettings:
         """The same, no faster than the cell allows."""
