@@ -118,6 +118,7 @@ class MotionConfig(Section):
     teleop: MotionLimits
     stop: StopLimits
     first_target_max_jump_m: Positive
+    target_max_outside_m: Positive
     following_error_rad: Positive
     command_silence_s: Positive
     observation_age_s: Positive

@@ -1,13 +1,20 @@
 """Fixtures that many tests share."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pushcell.config import CellConfig, load_cell
 
 ROOT = Path(__file__).resolve().parent.parent
 SIM_CELL = ROOT / "config" / "cell.sim.yaml"
+
+# The same examples on every run of the tests; a thorough run looks for new ones.
+settings.register_profile("default", derandomize=True, deadline=None)
+settings.register_profile("thorough", max_examples=10_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(scope="session")

@@ -69,8 +69,11 @@ class MotionGuard:
         self._cell = cell
         self._kinematics = kinematics
         self._require_deadman = require_deadman
-        self._teleop = TeleopSource(cell.motion)
-        self._chunks = {name: ChunkSource(cell.motion) for name in (Source.POLICY, Source.REPLAY)}
+        self._teleop = TeleopSource(cell.motion, cell.workspace.polygon)
+        self._chunks = {
+            source: ChunkSource(cell.motion, cell.workspace.polygon)
+            for source in (Source.POLICY, Source.REPLAY)
+        }
         self._sources: dict[Source, MotionSource] = {
             Source.HOME: HomeSource(cell.motion, np.array(cell.task.pusher_home_m)),
             Source.TELEOP: self._teleop,

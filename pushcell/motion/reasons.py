@@ -23,6 +23,7 @@ class Reason(str, Enum):
     OUT_OF_ORDER = "a command came that is older than the last one"
     NOT_FINITE = "a command is malformed or not finite"
     TWO_PUBLISHERS = "more than one publisher commands the same source"
+    TARGET_OUTSIDE = "a target is far outside the workspace"
     FIRST_TARGET_JUMP = "the first target is too far from the pusher"
     ARM_STATUS_OLD = "the arm's status is too old"
     ARM_OFF_COMMAND = "the arm is not where it was commanded to be"

@@ -13,7 +13,7 @@ import numpy as np
 
 from policy_server.chunk import ActionChunk
 from pushcell.config import MotionConfig, MotionLimits
-from pushcell.geometry import Array
+from pushcell.geometry import Array, ConvexPolygon
 from pushcell.motion.reasons import Reason
 
 _AT_HOME_M = 1e-3
@@ -70,9 +70,10 @@ class HomeSource:
 class ChunkSource:
     """Timed chunks, from a policy or from a replayed episode."""
 
-    def __init__(self, motion: MotionConfig) -> None:
+    def __init__(self, motion: MotionConfig, workspace: ConvexPolygon) -> None:
         self.limits = motion.policy
         self._motion = motion
+        self._workspace = workspace
         self.begin()
 
     def begin(self) -> None:
@@ -87,6 +88,8 @@ class ChunkSource:
         self._heard_s = now_s
         if chunk.capture_s < self._capture_s:
             return Halt(Reason.OUT_OF_ORDER, ends_turn=True)
+        if _far_outside(chunk.positions, self._workspace, self._motion):
+            return Halt(Reason.TARGET_OUTSIDE, ends_turn=True)
         if chunk.capture_s > self._capture_s:
             if now_s - chunk.capture_s > self._motion.observation_age_s:
                 # While nothing moves yet, a fresher one may be waited for.
@@ -118,9 +121,10 @@ class ChunkSource:
 class TeleopSource:
     """A person's targets, which come one at a time."""
 
-    def __init__(self, motion: MotionConfig) -> None:
+    def __init__(self, motion: MotionConfig, workspace: ConvexPolygon) -> None:
         self.limits = motion.teleop
         self._motion = motion
+        self._workspace = workspace
         self.begin()
 
     def begin(self) -> None:
@@ -138,6 +142,8 @@ class TeleopSource:
             return Halt(Reason.OBSERVATION_OLD, ends_turn=True)
         if not np.isfinite(target).all():
             return Halt(Reason.NOT_FINITE, ends_turn=True)
+        if _far_outside(target, self._workspace, self._motion):
+            return Halt(Reason.TARGET_OUTSIDE, ends_turn=True)
         if self._target is None and _jumps(target, tip, self._motion):
             return Halt(Reason.FIRST_TARGET_JUMP, ends_turn=True)
         self._target, self._stamp_s = target, stamp_s
@@ -150,6 +156,10 @@ class TeleopSource:
         if now_s - self._heard_s > self._motion.command_silence_s:
             return Halt(Reason.TELEOP_RELEASED, ends_turn=True)
         return Reference(self._target, np.zeros(2))
+
+
+def _far_outside(targets: Array, workspace: ConvexPolygon, motion: MotionConfig) -> bool:
+    return bool(np.max(workspace.excess(targets)) > motion.target_max_outside_m)
 
 
 def _jumps(target: Array, tip: Array, motion: MotionConfig) -> bool:

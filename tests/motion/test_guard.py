@@ -140,6 +140,17 @@ def test_a_malformed_command_stops(rig):
     assert_stopped(rig, Reason.NOT_FINITE)
 
 
+def test_a_target_far_outside_stops_and_one_just_outside_is_met_at_the_edge(rig):
+    rig.drive_policy()
+    chunk = rig.chunk(offset=(0.0, 0.25))
+    rig.resend(chunk, 1.5)
+    assert rig.guard.state.phase is Phase.MOVING
+    assert rig.cell.workspace.polygon.contains(rig.tips[-1])
+    rig.guard.on_chunk(rig.now, rig.chunk(offset=(0.0, 1.0)))
+    rig.settle()
+    assert rig.guard.state.reason is Reason.TARGET_OUTSIDE
+
+
 def test_two_publishers_stop(rig):
     rig.drive_policy()
     rig.guard.on_publishers(Source.POLICY, 2)

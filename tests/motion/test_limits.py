@@ -1,0 +1,166 @@
+"""Whatever is thrown at the guard, nothing beyond a limit comes out.
+
+``make test`` throws some hundred sequences; ``HYPOTHESIS_PROFILE=thorough`` throws 10,000.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from policy_server.chunk import ActionChunk
+from pushcell.arm.kinematics import ArmKinematics
+from pushcell.motion.guard import Source
+from tests.conftest import SIM_CELL
+from tests.motion.limits_checker import violations
+from tests.motion.rig import PERIOD_S, Rig
+
+ANYWHERE = st.floats(-0.3, 1.5)
+BAD = st.sampled_from([np.nan, np.inf, -np.inf, 1e300, -1e300, 0.0])
+point = st.tuples(st.one_of(ANYWHERE, BAD), st.one_of(ANYWHERE, BAD))
+near = st.tuples(st.floats(-0.05, 0.05), st.floats(-0.05, 0.05))
+
+# (what, for how many ticks, detail)
+act = st.one_of(
+    st.tuples(
+        st.just("way"), st.integers(5, 40), st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3))
+    ),
+    st.tuples(st.just("step"), st.integers(1, 20), point),
+    st.tuples(st.just("noise"), st.integers(3, 20), st.integers(0, 2**31)),
+    st.tuples(st.just("teleop"), st.integers(1, 30), near),
+    st.tuples(st.just("teleop_step"), st.integers(1, 10), point),
+    st.tuples(st.just("burst"), st.integers(1, 10), st.integers(0, 2**31)),
+    st.tuples(st.just("old"), st.integers(1, 10), st.floats(-1.0, 5.0)),
+    st.tuples(st.just("gap"), st.integers(1, 30), st.none()),
+    st.tuples(st.just("select"), st.integers(1, 5), st.sampled_from(Source)),
+    st.tuples(st.just("deadman"), st.integers(1, 25), st.booleans()),
+    st.tuples(st.just("publishers"), st.integers(1, 3), st.integers(0, 3)),
+    st.tuples(st.just("stop"), st.integers(1, 10), st.none()),
+    st.tuples(st.just("no_arm"), st.integers(1, 15), st.none()),
+    st.tuples(st.just("time_jump"), st.integers(1, 5), st.floats(-10, 10)),
+)
+
+
+@pytest.fixture(scope="module")
+def kinematics(cell):
+    return ArmKinematics(cell)
+
+
+class Adversary:
+    """Throws acts at a rig and keeps what came out of the guard, arm by arm."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        rig.deadman = True
+        rig.released()
+        rig.guard.select(Source.POLICY)
+        self.moved_m = 0.0
+        self.pieces: list[tuple[list, list]] = [([], [])]
+
+    def do(self, what: str, ticks: int, detail: object) -> None:
+        rig = self.rig
+        if what == "select":
+            rig.guard.select(detail)
+        elif what == "deadman":
+            rig.deadman = detail
+        elif what == "publishers":
+            rig.guard.on_publishers(Source.POLICY, detail)
+        elif what == "stop":
+            rig.guard.emergency_stop.set_pressed(True)
+            rig.guard.emergency_stop.set_pressed(False)
+        elif what == "time_jump":
+            rig.now += detail
+        rig.arm_reports = what != "no_arm"
+        start = rig.guard.tip
+        for tick in range(ticks):
+            if rig.guard.tip is not None:
+                self.command(what, detail, tick, ticks, start)
+            self.tick()
+        rig.arm_reports, rig.deadman = True, True
+        rig.guard.on_publishers(Source.POLICY, 1)
+        rig.guard.emergency_stop.release()
+        if rig.guard.state.source is Source.HOLD:
+            rig.guard.select(Source.POLICY)
+
+    def command(self, what, detail, tick, ticks, start) -> None:
+        rig = self.rig
+        if what == "way" and start is not None:
+            shares = np.minimum(1, (tick + np.array([0, 10, 20])) / ticks)[:, None]
+            self.send(rig.now, start + shares * np.array(detail))
+        elif what == "step":
+            self.send(rig.now, [detail, detail])
+        elif what == "noise":
+            self.send(
+                rig.now,
+                rig.guard.tip + np.random.default_rng(detail + tick).normal(0, 0.04, (4, 2)),
+            )
+        elif what == "burst":
+            rng = np.random.default_rng(detail + tick)
+            for _ in range(5):
+                self.send(
+                    rig.now - rng.uniform(0, 0.1), rng.uniform([0.3, -0.5], [0.9, 0.5], (8, 2))
+                )
+        elif what == "old":
+            self.send(rig.now - detail, rig.guard.tip + np.zeros((4, 2)))
+        elif what == "teleop":
+            rig.guard.on_teleop(rig.now, rig.now, rig.guard.tip + detail)
+        elif what == "teleop_step":
+            rig.guard.on_teleop(rig.now, rig.now, np.array(detail))
+
+    def send(self, capture_s: float, positions) -> None:
+        try:
+            chunk = ActionChunk.at_rate(capture_s, self.rig.now, 10.0, positions)
+        except ValueError:
+            self.rig.guard.on_malformed(Source.POLICY)
+        else:
+            self.rig.guard.on_chunk(self.rig.now, chunk)
+
+    def tick(self) -> None:
+        rig = self.rig
+        rig.tick()
+        tips, joints = self.pieces[-1]
+        if rig.guard.tip is None:
+            if tips:
+                self.pieces.append(([], []))
+            return
+        if tips:
+            self.moved_m += float(np.linalg.norm(rig.guard.tip - tips[-1]))
+        tips.append(rig.guard.tip)
+        joints.append(rig.q)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(acts=st.lists(act, min_size=1, max_size=8))
+def test_nothing_beyond_a_limit_comes_out(cell, kinematics, acts):
+    adversary = Adversary(Rig(cell, kinematics, require_deadman=True))
+    for what, ticks, detail in acts:
+        adversary.do(what, ticks, detail)
+    for tips, joints in adversary.pieces:
+        if tips:
+            found = violations(SIM_CELL.read_text(), PERIOD_S, np.array(tips), np.array(joints))
+            assert not found, found
+
+
+def test_the_checker_sees_violations(cell, kinematics):
+    """It would be worth nothing if it could not fail."""
+    rig = Rig(cell, kinematics).released()
+    rig.drive_policy(1.0)
+    tips = np.array(rig.tips)
+    joints = np.repeat(rig.q[None], len(tips), axis=0)
+    text = SIM_CELL.read_text()
+    assert not violations(text, PERIOD_S, tips, joints)
+    for scale, name in ((2.5, "speed"), (30, "workspace")):
+        wild = tips[0] + scale * (tips - tips[0])
+        assert any(name in found for found in violations(text, PERIOD_S, wild, joints))
+    for size, name in ((5e-3, "jerk"), (5e-2, "acceleration [m")):
+        jolted = tips.copy()
+        jolted[50:] += [0.0, size * PERIOD_S]
+        assert any(name in found for found in violations(text, PERIOD_S, jolted, joints))
+    for size, name in (
+        (0.03, "joint 3 velocity"),
+        (0.006, "joint 3 acceleration"),
+        (4.0, "joint 3 position"),
+    ):
+        jumped = joints.copy()
+        jumped[50:, 2] += size
+        assert any(name in found for found in violations(text, PERIOD_S, tips, jumped))
