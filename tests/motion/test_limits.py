@@ -159,7 +159,7 @@ def test_the_checker_sees_violations(cell, kinematics):
     for size, name in (
         (0.03, "joint 3 velocity"),
         (0.006, "joint 3 acceleration"),
-        (4.0, "joint 3 position"),
+        (-4.0, "joint 3 position"),
     ):
         jumped = joints.copy()
         jumped[50:, 2] += size
