@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from numpy.typing import ArrayLike
-from pydrake.geometry import SceneGraph
+from pydrake.geometry import PerceptionProperties, Rgba, Role, SceneGraph
 from pydrake.multibody.plant import AddMultibodyPlantSceneGraph
 from pydrake.systems.framework import DiagramBuilder
 
@@ -37,6 +37,22 @@ class DrawnScene:
         self.diagram = builder.Build()
         self.context = self.diagram.CreateDefaultContext()
         self._plant_context = self._plant.GetMyMutableContextFromRoot(self.context)
+
+    def recolour(self, appearance: AppearanceConfig) -> None:
+        """Give table and slider other colours, as renderers that are added from now on see them."""
+        context = self.scene_graph.GetMyMutableContextFromRoot(self.context)
+        inspector = self.scene_graph.model_inspector()
+        source = self._plant.get_source_id()
+        for body, name, colour in (
+            (self._plant.world_body(), "table", appearance.table),
+            (self._slider, "slider::slider", appearance.slider),
+        ):
+            frame = self._plant.GetBodyFrameIdOrThrow(body.index())
+            geometry = inspector.GetGeometryIdByName(frame, Role.kPerception, name)
+            properties = PerceptionProperties(inspector.GetPerceptionProperties(geometry))
+            properties.UpdateProperty("phong", "diffuse", Rgba(*colour, 1.0))
+            self.scene_graph.RemoveRole(context, source, geometry, Role.kPerception)
+            self.scene_graph.AssignRole(context, source, geometry, properties)
 
     def pose(self, joints: ArrayLike, slider: Pose) -> None:
         """Put the arm at joints (7,) [rad] and the slider at its pose in the base."""

@@ -56,6 +56,14 @@ class SceneRenderer:
 
         self._scene = DrawnScene(cell, appearance, add_engine)
 
+    def recolour(self, appearance: AppearanceConfig) -> None:
+        """Let all look otherwise from now on; far quicker than a new renderer."""
+        graph = self._scene.scene_graph
+        context = graph.GetMyMutableContextFromRoot(self._scene.context)
+        graph.RemoveRenderer(context, _RENDERER)
+        self._scene.recolour(appearance)
+        graph.AddRenderer(context, _RENDERER, MakeRenderEngineVtk(_engine_parameters(appearance)))
+
     def render(
         self,
         joints: ArrayLike,
