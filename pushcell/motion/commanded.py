@@ -45,6 +45,11 @@ class CommandedArm:
         return self._filter.state.position
 
     @property
+    def unsolved(self) -> int:
+        """How often no motion towards the target was found and it braked instead."""
+        return self._filter.unsolved
+
+    @property
     def still(self) -> bool:
         """Whether the commanded tip is at rest."""
         return self._filter.state.still

@@ -18,12 +18,12 @@ from ruckig import (
     InputParameter,
     Result,
     Ruckig,
+    RuckigError,
     Synchronization,
     Trajectory,
 )
 
 from pushcell.config import MotionLimits, StopLimits
-from pushcell.errors import PushcellError
 from pushcell.geometry import Array, ConvexPolygon
 
 # The limits hold for the length of the vectors; Ruckig limits each axis by itself.
@@ -65,6 +65,7 @@ class CommandFilter:
         self._otg = Ruckig(2)
         self.state = TipState.at_rest(start)
         self._stop_ahead: list[TipState] = []
+        self.unsolved = 0
 
     def follow(self, target: Array, target_velocity: Array, limits: MotionLimits) -> bool:
         """Move one tick towards a moving target (2,) [m], (2,) [m/s]; False when it had to brake.
@@ -76,8 +77,13 @@ class CommandFilter:
         # At rest is the second choice: a straight way from rest to rest never leaves the workspace,
         # so that no edge of it holds the pusher for ever.
         for velocity in (target_velocity, np.zeros(2)):
-            candidate = self._towards(target, velocity, limits)
-            stop = self._stop_from(candidate)
+            try:
+                candidate = self._towards(target, velocity, limits)
+                stop = self._stop_from(candidate)
+            except RuckigError:
+                # No motion found is no motion to take; the stop ahead is known already.
+                self.unsolved += 1
+                continue
             if self._is_good([candidate, *stop], limits):
                 self.state, self._stop_ahead = candidate, stop
                 return True
@@ -98,9 +104,9 @@ class CommandFilter:
         frame = np.clip(turn @ velocity, -_TARGET_SPEED_SHARE * top, _TARGET_SPEED_SHARE * top)
         command = InputParameter(2)
         command.synchronization = Synchronization.No
-        command.current_position = turn @ (self.state.position - target)
-        command.current_velocity = turn @ self.state.velocity - frame
-        command.current_acceleration = turn @ self.state.acceleration
+        command.current_position = _snapped(turn @ (self.state.position - target))
+        command.current_velocity = _snapped(turn @ self.state.velocity - frame)
+        command.current_acceleration = _snapped(turn @ self.state.acceleration)
         command.max_velocity = top - frame
         command.min_velocity = -top - frame
         command.max_acceleration = [limits.acceleration_m_s2 * _PER_AXIS] * 2
@@ -129,8 +135,8 @@ class CommandFilter:
         command.control_interface = ControlInterface.Velocity
         command.synchronization = Synchronization.Phase
         command.current_position = state.position
-        command.current_velocity = state.velocity
-        command.current_acceleration = state.acceleration
+        command.current_velocity = _snapped(state.velocity)
+        command.current_acceleration = _snapped(state.acceleration)
         command.max_acceleration = [self._stop.acceleration_m_s2 * _PER_AXIS] * 2
         command.max_jerk = [self._stop.jerk_m_s3 * _PER_AXIS] * 2
         profile = self._solve(command)
@@ -144,8 +150,13 @@ class CommandFilter:
         profile = Trajectory(2)
         result = self._otg.calculate(command, profile)
         if result not in (Result.Working, Result.Finished):
-            raise PushcellError(f"Ruckig finds no jerk-limited motion ({result}) for {command}")
+            raise RuckigError(str(result))
         return profile
+
+
+def _snapped(values: Array) -> Array:
+    """Zero for what is zero but for rounding, on which Ruckig's root finding fails."""
+    return np.where(np.abs(values) < _SLACK, 0.0, values)
 
 
 def _turn_towards(offset: Array) -> Array:

@@ -93,6 +93,11 @@ class MotionGuard:
         """(2,) where the tip is commanded to be [m]; None while there is no arm."""
         return None if self._arm is None else self._arm.tip
 
+    @property
+    def unsolved(self) -> int:
+        """How often the filter found no motion and braked instead, since the arm was met."""
+        return 0 if self._arm is None else self._arm.unsolved
+
     # What comes in
 
     def select(self, source: Source) -> Reason | None:

@@ -73,6 +73,7 @@ class MotionNode(CellNode):
             "period_p99_ms": f"{1e3 * periods.p99:.2f}",
             "period_max_ms": f"{1e3 * periods.max:.2f}",
             "missed_ticks": self._missed,
+            "filter_unsolved": self._guard.unsolved,
         }
         levels = {Phase.NO_ARM: ERROR, Phase.STOPPED: ERROR, Phase.STOPPING: WARN}
         return levels.get(state.phase, OK), state.reason.value, figures
