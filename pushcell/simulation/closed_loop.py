@@ -17,6 +17,9 @@ from pushcell.task import Task
 class Controller(Protocol):
     """What can push: from true poses to a chunk of pusher positions."""
 
+    def reset(self) -> None:
+        """A new trial begins."""
+
     @property
     def done(self) -> bool:
         """Whether there is nothing left to do."""
@@ -48,6 +51,7 @@ def run_closed_loop(
     The pusher moves evenly to the first action of each chunk, over one period of ``rate_hz``.
     """
     period = 1.0 / rate_hz
+    controller.reset()
     times, sliders = [world.time_s], [world.slider_pose]
     pushers: list[Array] = [world.pusher_position]
     actions: list[Array] = []

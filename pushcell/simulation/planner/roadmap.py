@@ -64,7 +64,7 @@ class Roadmap:
         Raises PlanningError when no straight move leads there without pushing.
         """
         start = slider.inverse().transform(pusher)
-        if self._gap(start) >= self._enough_gap:
+        if self._gap(start) >= self._enough_gap - _SLACK_M:
             return pusher
         angles = np.linspace(0, 2 * math.pi, _ESCAPE_DIRECTIONS, endpoint=False)
         directions = np.column_stack([np.cos(angles), np.sin(angles)])

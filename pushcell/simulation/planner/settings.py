@@ -18,7 +18,7 @@ class PlannerSettings:
     travel_speed_m_s: float = 0.14
     # Well below what a cell allows: what follows must be able to catch up.
     acceleration_m_s2: float = 0.3
-    jerk_m_s3: float = 4.0
+    jerk_m_s3: float = 8.0
     clearance_m: float = 0.012  # between pusher and slider while travelling
     dwell_s: float = 0.1  # at the end of a push, for an arm that lags behind
     min_push_m: float = 0.004  # less is lost in what an arm gets wrong

@@ -72,7 +72,8 @@ class Pace:
     def _windows(self) -> tuple[int, int]:
         """Lengths of the two averages, in samples."""
         ramp_s = self.speed_m_s / self.acceleration_m_s2
-        onset_s = self.acceleration_m_s2 / self.jerk_m_s3
+        # Short ways have the end of one ramp and the onset of the next at once.
+        onset_s = 2 * self.acceleration_m_s2 / self.jerk_m_s3
         return max(2, round(ramp_s / _SAMPLE_S)), max(2, round(onset_s / _SAMPLE_S))
 
     def _smooth(self, path: Array) -> Array:
