@@ -65,13 +65,18 @@ class CommandFilter:
         self._otg = Ruckig(2)
         self.state = TipState.at_rest(start)
         self._stop_ahead: list[TipState] = []
+        self._stopping = False
         self.unsolved = 0
 
     def follow(self, target: Array, target_velocity: Array, limits: MotionLimits) -> bool:
         """Move one tick towards a moving target (2,) [m], (2,) [m/s]; False when it had to brake.
 
-        A target outside the workspace is followed to the nearest point inside.
+        A target outside the workspace is followed to the nearest point inside. A stop that has
+        begun is brought to its end: turned round halfway, it would swing back.
         """
+        if self._stopping:
+            self.brake()
+            return False
         if not self._workspace.contains(target):
             target, target_velocity = self._workspace.nearest(target), np.zeros(2)
         # At rest is the second choice: a straight way from rest to rest never leaves the workspace,
@@ -94,6 +99,7 @@ class CommandFilter:
         """Move one tick of the shortest jerk-limited stop along the direction of motion."""
         if self._stop_ahead:
             self.state = self._stop_ahead.pop(0)
+        self._stopping = bool(self._stop_ahead)
 
     def _towards(self, target: Array, velocity: Array, limits: MotionLimits) -> TipState:
         # Two frames make Ruckig's time-optimal profile the wanted one. It moves with the target, so
