@@ -12,7 +12,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/pushcell_ros"]),
         ("share/pushcell_ros", ["package.xml"]),
         ("share/pushcell_ros/launch", glob("launch/*.launch.yaml")),
-        ("share/pushcell_ros/config", glob("config/*.yaml")),
+        ("share/pushcell_ros/config", glob("config/*")),
     ],
     entry_points={"console_scripts": [f"{node} = pushcell_ros.{node}:main" for node in NODES]},
     license="Apache-2.0",

@@ -1,0 +1,222 @@
+"""The node graph for fault drills: its processes, an operator, and a watch on the arm's wire."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from drake import lcmt_iiwa_status
+from geometry_msgs.msg import PoseStamped
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
+
+from pushcell.arm.kinematics import ArmKinematics
+from pushcell.config import load_cell
+from pushcell.drivers.lcm_link import open_lcm
+from pushcell.drivers.lcm_url import instance_url
+from pushcell.errors import PushcellError
+from pushcell.geometry import Array, PlanarPose, Pose
+from pushcell_ros.conversions import pose_message, status_values, to_stamp
+
+ROOT = Path(__file__).resolve().parent.parent
+CELL = ROOT / "config" / "cell.sim.yaml"
+DOMAIN = 84
+ASIDE = PlanarPose(0.62, -0.22, 0.0)
+_DEADMAN_PERIOD_S = 0.02
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+_SIM_TIME = ("use_sim_time", True)
+PROCESSES: dict[str, tuple[list[str], list[tuple[str, object]]]] = {
+    # Without patience: simulated time waits for nobody here, as real time would not.
+    "cell_node": (["-m", "pushcell_ros.cell_node"], [("patience_s", 0.0)]),
+    "render_node": (["-m", "pushcell_ros.render_node"], [_SIM_TIME, ("live_view", False)]),
+    "arm_node": (["-m", "pushcell_ros.arm_node"], [_SIM_TIME]),
+    "motion_node": (["-m", "pushcell_ros.motion_node"], [_SIM_TIME]),
+    "policy_node": ([str(ROOT / "benchmarks" / "exerciser_node.py")], [_SIM_TIME]),
+}
+
+
+class Drill:
+    """Starts the graph; a context manager that leaves no process behind."""
+
+    def __init__(self) -> None:
+        self.cell = load_cell(CELL)
+        self.kinematics = ArmKinematics(self.cell)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.extra: list[subprocess.Popen[bytes]] = []
+        self.deadman: bool | None = True
+        self.motion: dict[str, str] = {}
+        # (simulated time [s], measured joints (7,)) of every report on the wire
+        self.wire: list[tuple[float, Array]] = []
+        self._deadman_due_s = 0.0
+
+    def __enter__(self) -> Drill:
+        rclpy.init(domain_id=DOMAIN)
+        self._connect()
+        for name in PROCESSES:
+            self.start(name)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop_extra()
+        for name in self.processes:
+            self.kill(name)
+        rclpy.shutdown()
+
+    # Processes
+
+    def start(self, name: str) -> None:
+        """Start a node's process."""
+        self.processes[name] = self.spawn(name)
+
+    def spawn(self, name: str) -> subprocess.Popen[bytes]:
+        """Another process of a node."""
+        program, parameters = PROCESSES[name]
+        words = [f"{key}:={str(value).lower()}" for key, value in parameters]
+        arguments = [word for pair in words for word in ("-p", pair)]
+        environment = {
+            **os.environ,
+            "ROS_DOMAIN_ID": str(DOMAIN),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "FASTRTPS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds.xml"),
+            "OMP_NUM_THREADS": "1",
+        }
+        command = [sys.executable, *program, "--ros-args", "-p", f"cell:={CELL}", *arguments]
+        return subprocess.Popen(command, cwd=ROOT, env=environment)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a node."""
+        self.processes[name].send_signal(number)
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def stop_extra(self) -> None:
+        """End what a fault started beside the graph."""
+        for process in self.extra:
+            process.kill()
+            process.wait()
+        self.extra.clear()
+
+    # Time passes
+
+    def run(self, duration_s: float) -> None:
+        """Watch for a while of steady time; the operator holds the deadman as told."""
+        until = time.monotonic() + duration_s
+        while (now := time.monotonic()) < until:
+            if self.deadman is not None and now >= self._deadman_due_s:
+                self._deadman_due_s = now + _DEADMAN_PERIOD_S
+                self._deadman_publisher.publish(Bool(data=self.deadman))
+            self._executor.spin_once(timeout_sec=0.002)
+            self._lcm.HandleSubscriptions(0)
+
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Watch until a condition holds; PushcellError otherwise."""
+        until = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > until:
+                raise PushcellError(f"the drill waited in vain for {what}; motion: {self.motion}")
+            self.run(0.02)
+
+    def call(self, service: str) -> Trigger.Response:
+        """Call one of motion_node's services."""
+        client = self._clients[service]
+        self.wait_for(client.service_is_ready, 15, service)
+        future = client.call_async(Trigger.Request())
+        self.wait_for(future.done, 5, f"an answer of {service}")
+        return future.result()
+
+    # What the drill does
+
+    def set_moving(self) -> None:
+        """Bring the whole graph up and the pusher to speed, whatever happened before."""
+        self.stop_extra()
+        self.deadman = True
+        self.set_fault("")
+        self.press_stop(False)
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                self.start(name)
+            self.signal(name, signal.SIGCONT)
+        self.motion.clear()
+        self.wait_for(lambda: self.motion.get("phase", "no_arm") != "no_arm", 20, "the arm")
+        self._slider_publisher.publish(
+            pose_message(Pose.from_planar(ASIDE), to_stamp(self.wire[-1][0]))
+        )
+        for service in ("/safety/release", "/motion/home"):
+            # A node that was just started hears the operator a moment later.
+            self.wait_for(lambda s=service: self.call(s).success, 10, f"{service} to be granted")
+        self.wait_for(lambda: self.motion["reason"] == "at_home", 10, "the pusher at home")
+        self.wait_for(self._moves, 15, "motion")
+        self.run(1.6)
+
+    def set_fault(self, fault: str) -> None:
+        """Have the exerciser break its contract."""
+        self._fault_publisher.publish(String(data=fault))
+
+    def press_stop(self, pressed: bool) -> None:
+        """Press or let go of the emergency stop."""
+        self._stop_publisher.publish(Bool(data=pressed))
+
+    def jump_clock(self, by_s: float) -> None:
+        """One message of another time on /clock."""
+        self._clock_publisher.publish(Clock(clock=to_stamp(self._ros_s + by_s)))
+
+    def tips(self) -> tuple[Array, Array]:
+        """Simulated times (N,) and measured tips (N, 2) of every report."""
+        times = np.array([time_s for time_s, _ in self.wire])
+        return times, np.array([self.kinematics.tip_pose(q).translation[:2] for _, q in self.wire])
+
+    def _moves(self) -> bool:
+        """Whether the policy drives; asked for until the last one that was killed is forgotten."""
+        if self.motion["source"] != "policy":
+            self.call("/motion/policy")
+            self.run(0.3)
+        return self.motion["phase"] == "moving"
+
+    def _connect(self) -> None:
+        node = rclpy.create_node("drill")
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(node)
+        node.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
+        node.create_subscription(Clock, "/clock", self._on_clock, 10)
+        self._ros_s = 0.0
+        self._deadman_publisher = node.create_publisher(Bool, "/safety/deadman", 10)
+        self._stop_publisher = node.create_publisher(Bool, "/safety/estop", _LATCHED)
+        self._fault_publisher = node.create_publisher(String, "/exerciser/fault", _LATCHED)
+        self._slider_publisher = node.create_publisher(PoseStamped, "/trial/start_pose", 10)
+        self._clock_publisher = node.create_publisher(Clock, "/clock", 10)
+        names = ("/motion/home", "/motion/policy", "/safety/release")
+        self._clients = {name: node.create_client(Trigger, name) for name in names}
+        link = self.cell.arm.link
+        self._lcm = open_lcm(instance_url(link.lcm.url, DOMAIN))
+        self._lcm.Subscribe(link.lcm.status_channel, self._on_status)
+
+    def _on_motion(self, message: DiagnosticStatus) -> None:
+        self.motion = status_values(message)
+
+    def _on_clock(self, message: Clock) -> None:
+        self._ros_s = message.clock.sec + message.clock.nanosec * 1e-9
+
+    def _on_status(self, data: bytes) -> None:
+        status = lcmt_iiwa_status.decode(data)
+        self.wire.append((status.utime * 1e-6, np.array(status.joint_position_measured)))

@@ -1,0 +1,232 @@
+"""The fault drill: every fault on the running graph, and how the arm comes to rest after it.
+
+The pusher moves at 0.15 m/s when the fault strikes. Time and way are measured on the arm's wire, in
+simulated time, from the last report before the fault to the first after which the tip rests.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.drill import Drill
+from pushcell.geometry import Array
+
+REST_M_S = 0.003
+REST_S = 0.1
+ALLOWED_S = 0.3
+WATCHED_S = 1.5
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is done to the running graph, and what must come of it."""
+
+    name: str
+    strike: Callable[[Drill], None]
+    # Of the watchdog that must notice [s]; None where the motion must go on undisturbed.
+    limit_s: float | None
+    # What motion_node must say; "" where it cannot speak any more.
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one fault."""
+
+    name: str
+    to_standstill_s: float | None
+    limit_s: float | None
+    way_m: float
+    reason: str
+    violations: list[str]
+    passed: bool
+
+
+def faults(drill: Drill) -> list[Fault]:
+    """All faults, with the watchdogs' limits of the cell."""
+    motion, arm = drill.cell.motion, drill.cell.arm
+    silence, status, last = motion.command_silence_s, motion.arm_status_age_s, arm.command_silence_s
+    # The exerciser falls silent when blind, after its own limit.
+    blind = 0.25 + silence
+    stopped = signal.SIGSTOP
+    return [
+        Fault("kill -9 policy", lambda d: d.kill("policy_node"), silence, ("command_silent",)),
+        Fault("SIGSTOP policy", _signal("policy_node", stopped), silence, ("command_silent",)),
+        Fault("kill -9 motion", lambda d: d.kill("motion_node"), last, ("",)),
+        Fault("SIGSTOP motion", _signal("motion_node", stopped), last, ("",)),
+        Fault(
+            "restart motion", _restart("motion_node"), last, ("", "not_selected", "emergency_stop")
+        ),
+        Fault("kill -9 arm node", lambda d: d.kill("arm_node"), status, ("arm_status_old",)),
+        Fault("SIGSTOP arm node", _signal("arm_node", stopped), status, ("arm_status_old",)),
+        Fault("restart arm node", _restart("arm_node"), status, ("arm_status_old", "not_selected")),
+        Fault("SIGSTOP camera", _signal("render_node", stopped), blind, ("command_silent",)),
+        Fault("kill -9 camera", lambda d: d.kill("render_node"), blind, ("command_silent",)),
+        Fault("arm's wire frozen 1 s", _freeze_cell, status, _FROZEN),
+        Fault("kill -9 arm", lambda d: d.kill("cell_node"), status, ("arm_status_old", "")),
+        Fault("delayed commands", _fault("delayed"), 0.1, ("observation_old", "out_of_order")),
+        Fault("commands out of order", _fault("out of order"), 0.1, ("out_of_order",)),
+        Fault("NaN in a command", _fault("not finite"), 0.05, ("not_finite",)),
+        Fault("target 1 m away", _fault("far target"), 0.05, ("target_outside",)),
+        Fault("two policies", _second_policy, 2.0, ("two_publishers", "out_of_order")),
+        Fault("deadman released", _deadman(False), 0.05, ("deadman_released",)),
+        Fault("deadman silent", _deadman(None), motion.deadman_s, ("deadman_released",)),
+        Fault("emergency stop", lambda d: d.press_stop(True), 0.05, ("emergency_stop",)),
+        Fault("clock back 10 s", lambda d: d.jump_clock(-10), 0.05, _JUMPED),
+        Fault("clock forward 10 s", lambda d: d.jump_clock(10), 0.05, _JUMPED),
+        Fault("duplicated commands", _fault("duplicated"), None, ("none",)),
+        Fault("one core loaded", _load, None, ("none",)),
+    ]
+
+
+_FROZEN = (
+    "arm_status_old",
+    "command_silent",
+    "not_selected",
+    "deadman_released",
+    "arm_off_command",
+)
+_JUMPED = ("clock_jumped", "arm_status_old", "not_selected", "command_silent", "deadman_released")
+
+
+def run() -> dict[str, Any]:
+    """Every fault once."""
+    with Drill() as drill:
+        outcomes = [asdict(play(drill, fault)) for fault in track(faults(drill), "faults")]
+    return {"outcomes": outcomes, "passed": sum(o["passed"] for o in outcomes)}
+
+
+def table(figures: dict[str, Any]) -> Table:
+    """One row a fault."""
+    outcomes = figures["outcomes"]
+    shown = Table(title=f"fault drill: {figures['passed']} of {len(outcomes)} as they must be")
+    for title in ("fault", "noticed within [ms]", "at rest after [ms]", "way [mm]", "reason", ""):
+        shown.add_column(title, justify="left" if title in ("fault", "reason") else "right")
+    for row in outcomes:
+        rest, limit = row["to_standstill_s"], row["limit_s"]
+        shown.add_row(
+            row["name"],
+            "-" if limit is None else f"{1e3 * limit:.0f}",
+            "moves on" if rest is None else f"{1e3 * rest:.0f}",
+            f"{1e3 * row['way_m']:.1f}",
+            row["reason"] or "(cannot speak)",
+            "[green]ok[/]" if row["passed"] else f"[red]{'; '.join(row['violations']) or 'bad'}[/]",
+        )
+    return shown
+
+
+def play(drill: Drill, fault: Fault) -> Outcome:
+    """Strike one fault while the pusher moves, and measure."""
+    drill.set_moving()
+    drill.wire.clear()
+    drill.run(0.3)
+    struck = len(drill.wire) - 1
+    drill.motion.clear()
+    fault.strike(drill)
+    drill.run(WATCHED_S + (fault.limit_s or 0))
+    times, tips = drill.tips()
+    rest = _rest_index(times, tips, struck)
+    violations = _violations(drill, times, tips)
+    reason = drill.motion.get("reason", "")
+    to_rest = None if rest is None else float(times[rest] - times[struck])
+    in_time = to_rest is None if fault.limit_s is None else _soon(to_rest, fault.limit_s)
+    moved = tips[struck : None if rest is None else rest + 1]
+    return Outcome(
+        name=fault.name,
+        to_standstill_s=to_rest,
+        limit_s=fault.limit_s,
+        way_m=float(np.linalg.norm(np.diff(moved, axis=0), axis=1).sum()),
+        reason=reason,
+        violations=violations,
+        passed=in_time and reason in fault.reasons and not violations,
+    )
+
+
+def _soon(to_rest_s: float | None, limit_s: float) -> bool:
+    return to_rest_s is not None and to_rest_s <= limit_s + ALLOWED_S
+
+
+def _rest_index(times: Array, tips: Array, struck: int) -> int | None:
+    """The first report after the strike from which on the tip rests; None if it never does."""
+    if times[-1] - times[struck] < REST_S:
+        return len(times) - 1  # the arm itself is gone
+    speeds = np.linalg.norm(np.diff(tips, axis=0), axis=1) / np.diff(times)
+    moving = np.flatnonzero(speeds[struck:] > REST_M_S)
+    last = struck + (moving[-1] if len(moving) else 0) + 1
+    return int(last) if times[-1] - times[last] >= REST_S else None
+
+
+def _violations(drill: Drill, times: Array, tips: Array) -> list[str]:
+    """What the measured arm did beyond its limits; over 20 ms, so that no sample's noise counts."""
+    cell = drill.cell
+    joints = np.array([q for _, q in drill.wire])
+    grid = np.arange(times[0], times[-1], 0.02)
+    if len(grid) < 3:
+        return []
+    tip = np.column_stack([np.interp(grid, times, tips[:, i]) for i in range(2)])
+    q = np.column_stack([np.interp(grid, times, joints[:, i]) for i in range(7)])
+    speed = np.linalg.norm(np.diff(tip, axis=0), axis=1).max() / 0.02
+    joint_speed = np.abs(np.diff(q, axis=0)).max(axis=0) / 0.02
+    joint_acceleration = np.abs(np.diff(q, 2, axis=0)).max(axis=0) / 0.02**2
+    found = {
+        "workspace": cell.workspace.polygon.excess(tip).max() > 0,
+        "speed": speed > cell.motion.policy.speed_m_s,
+        "joint speed": (joint_speed > cell.arm.joint_velocity_limits_rad_s).any(),
+        "joint acceleration": (
+            joint_acceleration > cell.arm.joint_acceleration_limits_rad_s2
+        ).any(),
+    }
+    return [name for name, broken in found.items() if broken]
+
+
+def _signal(name: str, number: signal.Signals) -> Callable[[Drill], None]:
+    return lambda drill: drill.signal(name, number)
+
+
+def _fault(name: str) -> Callable[[Drill], None]:
+    return lambda drill: drill.set_fault(name)
+
+
+def _restart(name: str) -> Callable[[Drill], None]:
+    def strike(drill: Drill) -> None:
+        drill.kill(name)
+        drill.start(name)
+
+    return strike
+
+
+def _deadman(held: bool | None) -> Callable[[Drill], None]:
+    def strike(drill: Drill) -> None:
+        drill.deadman = held
+
+    return strike
+
+
+def _freeze_cell(drill: Drill) -> None:
+    drill.signal("cell_node", signal.SIGSTOP)
+    drill.run(1.0)
+    drill.signal("cell_node", signal.SIGCONT)
+
+
+def _second_policy(drill: Drill) -> None:
+    drill.extra.append(drill.spawn("policy_node"))
+
+
+def _spin_for_ever() -> None:
+    while True:
+        pass
+
+
+def _load(drill: Drill) -> None:
+    hog = multiprocessing.get_context("spawn").Process(target=_spin_for_ever, daemon=True)
+    hog.start()
+    drill.run(2.0)
+    hog.kill()
