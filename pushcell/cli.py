@@ -11,6 +11,11 @@ from pushcell.errors import PushcellError
 
 COMMANDS = {
     "launch": ("run a launch file", "pushcell.launcher.command:main"),
+    "generate": (
+        "make simulated demonstrations",
+        "pushcell.simulation.factory.command:main",
+    ),
+    "convert": ("convert between episodes and data sets", "pushcell.formats.command:main"),
     "bench": ("run a benchmark", "pushcell.bench:main"),
 }
 """Name -> (one line, "module:function"); the function takes the words and gives the exit code."""
@@ -18,10 +23,16 @@ COMMANDS = {
 _EXTRAS = {
     "av": "sim",
     "matplotlib": "sim",
+    "mcap": "data",
+    "numcodecs": "data",
+    "pyarrow": "data",
     "pydrake": "sim",
+    "ray": "ray",
     "rclpy": "ros",
+    "rosbags": "data",
     "ruckig": "sim",
     "torch": "train",
+    "zarr": "data",
 }
 """Which extra of the package brings a module that may be missing."""
 

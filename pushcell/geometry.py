@@ -131,6 +131,13 @@ class Pose:
         return m
 
     @property
+    def rpy(self) -> Array:
+        """(3,) fixed-axis roll, pitch, yaw [rad], the inverse of ``from_xyz_rpy``."""
+        r = self.rotation
+        pitch = math.atan2(-r[2, 0], math.hypot(r[0, 0], r[1, 0]))
+        return np.array([math.atan2(r[2, 1], r[2, 2]), pitch, math.atan2(r[1, 0], r[0, 0])])
+
+    @property
     def quaternion_xyzw(self) -> Array:
         """(4,) unit quaternion x y z w with w >= 0."""
         # The symmetric matrix whose dominant eigenvector is the quaternion (Bar-Itzhack 2000):

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from pushcell.config import CameraConfig, CellConfig, TaskConfig
-from pushcell.config_types import Section
+from pushcell.config_types import Section, Vector3
 from pushcell.errors import ConfigError, EpisodeError
 from pushcell.strict_yaml import read_yaml
 
@@ -27,6 +27,7 @@ class GenerationInfo(Section):
     seed: int
     index: int
     attempt: int
+    start: Vector3
     shifts: dict[str, str]
     visual_gap: bool
     physics_gap: bool

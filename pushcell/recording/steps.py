@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pushcell.errors import EpisodeError
 
 Array = NDArray[np.float64]
+Images = Mapping[str, NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Steps:
     slider: Array  # (T, 3)
     action: Array  # (T, 2)
     goal: Array  # (3,) of the slider
-    images: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)  # (T, H, W, 3) a camera
+    images: Images = field(default_factory=dict)  # (T, H, W, 3) a camera
 
     def __post_init__(self) -> None:
         if not self.rate_hz > 0:

@@ -1,0 +1,38 @@
+"""What a command tells at its end: a table for people and, where asked for, the same as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def console_beside(json_target: Path | None) -> Console:
+    """Where people read: standard output, unless the JSON goes there."""
+    return Console(file=sys.stderr if json_target == Path("-") else sys.stdout)
+
+
+def show_result(figures: Mapping[str, Any], table: Table, json_target: Path | None) -> None:
+    """Print the table, and write the figures to a file, or to standard output for ``-``."""
+    console_beside(json_target).print(table)
+    if json_target is None:
+        return
+    text = json.dumps(figures, indent=2) + "\n"
+    if json_target == Path("-"):
+        sys.stdout.write(text)
+    else:
+        json_target.write_text(text, encoding="utf-8")
+
+
+def figures_table(title: str, figures: Mapping[str, Any]) -> Table:
+    """One row a figure."""
+    table = Table(title=title, show_header=False)
+    for name, value in figures.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        table.add_row(name.replace("_", " "), shown)
+    return table
