@@ -1,25 +1,57 @@
-"""What every arm driver offers to ``arm_node``."""
+"""What every arm driver offers, and the names of all that can go wrong with an arm."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from types import TracebackType
 from typing import Protocol
 
 from pushcell.geometry import Array
 
 
-@dataclass(frozen=True)
-class ArmStatus:
-    """One report of the arm; (7,) each, [rad], [rad/s], [Nm]."""
+class Fault(str, Enum):
+    """Why an arm must not be commanded any more; the value is said to people."""
 
+    SILENT = "the arm stopped reporting"
+    REPORT_GAP = "reports of the arm got lost"
+    RESTARTED = "the arm's clock went back, so its driver was restarted"
+    LINK_LOST = "the arm takes no commands"
+    MALFORMED = "the arm's report is malformed or not finite"
+    JOINTS_MISSING = "the arm's report lacks joints"
+    OUTSIDE_RANGE = "a joint reports a position that it cannot have"
+    EXTERNAL_TORQUE = "something turns a joint harder than allowed"
+    OFF_COMMAND = "the arm is not where it was commanded to be"
+    OTHER_COMMANDER = "somebody else commands the arm too"
+
+
+@dataclass(frozen=True)
+class ArmFault:
+    """A fault and what was seen of it, with figures."""
+
+    kind: Fault
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} ({self.detail})"
+
+
+@dataclass(frozen=True)
+class ArmReport:
+    """One report of the arm; (7,) each, [rad], [rad/s], [Nm]; None where the arm does not say.
+
+    ``time_s`` is of the arm's own clock.
+    """
+
+    time_s: float
     position: Array
-    velocity: Array
-    torque: Array
+    velocity: Array | None = None
+    torque: Array | None = None
+    external_torque: Array | None = None
 
 
 class ArmDriver(Protocol):
-    """A link to an arm in position mode; a context manager, which closes the link at its end."""
+    """The wire to an arm in position mode; a context manager, which closes it at its end."""
 
     def __enter__(self) -> ArmDriver: ...
 
@@ -31,11 +63,11 @@ class ArmDriver(Protocol):
     ) -> None: ...
 
     @property
-    def ready(self) -> bool:
-        """Whether the arm takes commands yet."""
+    def waits_for(self) -> str | None:
+        """What is missing before the arm takes commands, in words; None when it takes them."""
 
-    def receive(self, timeout_s: float) -> ArmStatus | None:
-        """Wait for the arm's next report; None when none came in time. Only the newest counts."""
+    def receive(self) -> ArmReport | ArmFault | None:
+        """The newest report since the last call, or what is wrong with it; does not wait."""
 
     def send(self, position: Array) -> None:
         """Command joint positions (7,) [rad]."""

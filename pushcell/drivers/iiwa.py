@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+import struct
+from collections import deque
 from types import TracebackType
 
 import numpy as np
 from drake import lcmt_iiwa_command, lcmt_iiwa_status
 
-from pushcell.config_arm import LcmConfig
-from pushcell.drivers.arm import ArmStatus
+from pushcell.config_arm import IiwaLinkConfig
+from pushcell.drivers.arm import ArmFault, ArmReport, Fault
 from pushcell.drivers.lcm_link import is_published, open_lcm
 from pushcell.drivers.lcm_url import lcm_url
 from pushcell.errors import ArmLinkError
-from pushcell.geometry import Array
+from pushcell.timing import steady_seconds
 
 # Drake's driver gives up when commands come sooner than 0.25 s after its start.
 _GUARD_US = 300_000
+# LCM keeps one message and drops what comes after it. Who looks later than this finds an old one.
+_HELD_UP_S = 0.01
+_SENT_KEPT = 8
 
 
 class IiwaDriver:
     """One arm on one LCM URL; refuses to start where somebody else commands the arm."""
 
-    def __init__(self, lcm: LcmConfig, domain: int) -> None:
-        self._url = lcm_url(lcm, domain)
-        self._channels = lcm
+    def __init__(self, link: IiwaLinkConfig, domain: int) -> None:
+        self._url = lcm_url(link.lcm, domain)
+        self._channels = link.lcm
         self._lcm = open_lcm(self._url)
-        self._newest: lcmt_iiwa_status | None = None
-        self._first_utime: int | None = None
-        self._last_utime = -1
+        self._heard: ArmReport | ArmFault | None = None
+        self._rival = False
+        self._sent: deque[bytes] = deque(maxlen=_SENT_KEPT)
+        self._looked_s = -np.inf
+        self._first_utime = self._last_utime = -1
+        self._commanding = False
 
     def __enter__(self) -> IiwaDriver:
         if is_published(self._url, self._channels.command_channel):
             raise ArmLinkError(
                 f"somebody else already commands the arm on LCM channel "
                 f"{self._channels.command_channel} of {self._url}: stop it, or set another "
-                "ROS_DOMAIN_ID, which moves the LCM port too"
+                "ROS_DOMAIN_ID, which moves the port of a simulated cell's LCM too"
             )
         self._lcm.Subscribe(self._channels.status_channel, self._on_status)
+        self._lcm.Subscribe(self._channels.command_channel, self._on_command)
         return self
 
     def __exit__(
@@ -48,39 +57,56 @@ class IiwaDriver:
         del self._lcm
 
     @property
-    def ready(self) -> bool:
-        """Whether the arm takes commands yet: not while it may have just started."""
-        return self._first_utime is not None and self._last_utime - self._first_utime > _GUARD_US
+    def waits_for(self) -> str | None:
+        """What is missing before the arm takes commands, in words; None when it takes them."""
+        if not self._commanding:
+            return "its controller does not run: start the position driver's application on it"
+        if self._last_utime - self._first_utime <= _GUARD_US:
+            return "its driver has just started"
+        return None
 
-    def receive(self, timeout_s: float) -> ArmStatus | None:
-        """Wait for the arm's next report; None when none came in time. Only the newest counts."""
-        self._newest = None
-        self._lcm.HandleSubscriptions(round(1000 * timeout_s))
-        status = self._newest
-        if status is None:
-            return None
-        if status.num_joints != 7:
-            raise ArmLinkError(
-                f"the arm on {self._url} has {status.num_joints} joints where an iiwa has 7"
+    def receive(self) -> ArmReport | ArmFault | None:
+        """The newest report since the last call, or what is wrong with it; does not wait."""
+        held_up = steady_seconds() - self._looked_s > _HELD_UP_S
+        self._heard = None
+        self._lcm.HandleSubscriptions(0)
+        self._looked_s = steady_seconds()
+        if self._rival:
+            self._rival = False
+            return ArmFault(
+                Fault.OTHER_COMMANDER, f"on LCM channel {self._channels.command_channel}"
             )
-        return ArmStatus(
-            np.array(status.joint_position_measured),
-            np.array(status.joint_velocity_estimated),
-            np.array(status.joint_torque_measured),
-        )
+        return None if held_up and isinstance(self._heard, ArmReport) else self._heard
 
-    def send(self, position: Array) -> None:
+    def send(self, position: np.ndarray) -> None:
         """Command joint positions (7,) [rad]."""
         command = lcmt_iiwa_command()
         command.utime = self._last_utime
         command.num_joints = len(position)
         command.joint_position = [float(v) for v in position]
-        self._lcm.Publish(self._channels.command_channel, command.encode())
+        data = command.encode()
+        self._sent.append(data)
+        self._lcm.Publish(self._channels.command_channel, data)
+
+    def _on_command(self, data: bytes) -> None:
+        self._rival = self._rival or data not in self._sent
 
     def _on_status(self, data: bytes) -> None:
-        status = lcmt_iiwa_status.decode(data)
-        if status.utime > self._last_utime:
-            if self._first_utime is None:
-                self._first_utime = status.utime
-            self._last_utime = status.utime
-            self._newest = status
+        try:
+            status = lcmt_iiwa_status.decode(data)
+        except (ValueError, struct.error) as error:
+            self._heard = ArmFault(Fault.MALFORMED, f"not an lcmt_iiwa_status: {error}")
+            return
+        if self._first_utime < 0 or status.utime < self._last_utime:
+            self._first_utime = status.utime
+        self._last_utime = status.utime
+        # Drake's driver has no position of the controller's own interpolation outside of the
+        # states in which it may command.
+        self._commanding = bool(np.isfinite(status.joint_position_ipo).all())
+        self._heard = ArmReport(
+            1e-6 * status.utime,
+            np.array(status.joint_position_measured),
+            np.array(status.joint_velocity_estimated),
+            np.array(status.joint_torque_measured),
+            np.array(status.joint_torque_external),
+        )

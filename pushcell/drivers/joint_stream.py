@@ -2,12 +2,16 @@
 
 Commands come with the time at which they are due, at the motion path's rate; the arm wants
 positions at its own, higher rate. The stream is played one command period late, so that there
-is something to interpolate. Where it falls silent the joints brake, jerk-limited, by themselves.
+is something to interpolate: cubics through the commanded positions and velocities. Where it
+falls silent the joints brake, jerk-limited, by themselves. It begins, and begins again, only at
+rest and only near where the joints stand, and whatever is commanded, no joint is ever sent
+faster than its limit.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 from ruckig import (
@@ -24,6 +28,38 @@ from pushcell.errors import ArmLinkError
 from pushcell.geometry import Array
 
 _KEPT = 8
+# A command may be due this long after now: clocks are read at different moments.
+_MAX_AHEAD_S = 0.05
+# Who was held up this long must not catch up: the arm stood still meanwhile.
+_HELD_UP_S = 0.05
+# Ticks of the commanding clock come unevenly: the speed between two commands may seem higher.
+_UNEVENNESS = 2.0
+# How long it takes to pass from where the joints stand to the first command.
+_HANDOVER_S = 0.3
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """Positions [rad], velocities [rad/s] and accelerations [rad/s^2] of the joints, (7,) each."""
+
+    q: Array
+    qd: Array
+    qdd: Array
+
+    @classmethod
+    def at_rest(cls, q: Array) -> _Motion:
+        return cls(np.array(q, dtype=float), np.zeros(7), np.zeros(7))
+
+    def __add__(self, other: _Motion) -> _Motion:
+        return _Motion(self.q + other.q, self.qd + other.qd, self.qdd + other.qdd)
+
+
+@dataclass(frozen=True)
+class _Command:
+    due_s: float
+    q: Array
+    qd: Array
+    sender: str
 
 
 class JointStream:
@@ -31,74 +67,131 @@ class JointStream:
 
     def __init__(self, arm: ArmConfig, command_period_s: float, q_start: Array) -> None:
         self._arm = arm
-        self._delay_s = command_period_s
-        self._silence_s = arm.command_silence_s
-        self._commands: deque[tuple[float, Array]] = deque(maxlen=_KEPT)
-        self._q = np.array(q_start, dtype=float)
-        self._qd = np.zeros(7)
+        self._period_s = command_period_s
+        self._max_speed = np.array(arm.joint_velocity_limits_rad_s)
+        self._max_acceleration = np.array(arm.joint_acceleration_limits_rad_s2)
+        self._commands: deque[_Command] = deque(maxlen=_KEPT)
+        self._handover, self._began_s = np.zeros(7), -np.inf
+        self._motion = _Motion.at_rest(q_start)
         self._played_s: float | None = None
         self._stop: tuple[float, Trajectory] | None = None
+        self.closed = False
         self.refused = 0
 
     @property
     def silent(self) -> bool:
         """Whether the joints were stopped because commands stopped coming."""
-        return self._stop is not None
+        return self._stop is not None and not self.closed
 
-    def push(self, due_s: float, position: Array) -> bool:
-        """Take a command; False (and counted) when it is malformed, too old or out of order.
+    @property
+    def resting(self) -> bool:
+        """Whether the joints stand still until the next command."""
+        if self._stop is None or self._played_s is None:
+            return not self._commands
+        began_s, profile = self._stop
+        return self._played_s - began_s >= profile.duration
 
-        After a silence the stream starts again only from where the joints stand.
+    def push(
+        self, now_s: float, due_s: float, position: Array, velocity: Array, sender: str
+    ) -> bool:
+        """Take a command; False (and counted) when it is malformed, late, early or a jump.
+
+        Whose commands began the stream has it until it ends.
         """
-        well_formed = position.shape == (7,) and np.isfinite(position).all()
-        in_order = not self._commands or due_s > self._commands[-1][0]
-        restarting = not self._commands and well_formed
-        far = restarting and np.abs(position - self._q).max() > self._arm.first_command_max_jump_rad
-        if not well_formed or not in_order or far:
-            self.refused += 1
-            return False
-        if restarting:
-            self._commands.append((due_s - self._delay_s, self._q))
-            self._stop = None
-        self._commands.append((due_s, np.array(position, dtype=float)))
-        return True
+        well_formed = position.shape == velocity.shape == (7,)
+        well_formed = well_formed and bool(np.isfinite([due_s, *position, *velocity]).all())
+        latest_s = self._period_s + self._arm.command_silence_s
+        timely = -_MAX_AHEAD_S <= now_s - due_s <= latest_s
+        command = _Command(due_s, np.array(position), np.array(velocity), sender)
+        fits = self._continue if self._commands else self._begin
+        accepted = not self.closed and well_formed and timely and fits(command)
+        self.refused += not accepted
+        return accepted
 
     def position_at(self, now_s: float) -> Array:
-        """The joints (7,) to command now; times must not go back."""
-        due_s = now_s - self._delay_s
-        if self._commands and due_s - self._commands[-1][0] > self._silence_s:
-            self._begin_stop(now_s)
-        q = self._interpolated(due_s) if self._stop is None else _along(*self._stop, now_s)
-        if self._played_s is not None and now_s > self._played_s:
-            self._qd = (q - self._q) / (now_s - self._played_s)
-        self._q, self._played_s = q, now_s
-        return q
+        """The joints (7,) to command now."""
+        passed_s = 0.0 if self._played_s is None else now_s - self._played_s
+        if not 0 <= passed_s <= _HELD_UP_S:
+            passed_s, self._played_s = 0.0, now_s
+            self._motion = _Motion.at_rest(self._motion.q)
+            if self._commands or self._stop is not None:
+                self._brake(now_s)
+        due_s = now_s - self._period_s
+        if self._commands and due_s - self._commands[-1].due_s > self._arm.command_silence_s:
+            self._brake(now_s)
+        self._motion = self._limited(self._next(now_s, due_s), passed_s)
+        self._played_s = now_s
+        return self._motion.q
 
-    def _interpolated(self, due_s: float) -> Array:
-        """Linear between the commands around the time; a late command is waited for in place."""
+    def close(self, now_s: float) -> None:
+        """Stop, jerk-limited, and take no more commands."""
+        if not self.closed:
+            if self._stop is None:
+                self._brake(now_s)
+            self.closed = True
+
+    def _continue(self, command: _Command) -> bool:
+        last = self._commands[-1]
+        reach = _UNEVENNESS * self._max_speed * (command.due_s - last.due_s)
+        near = bool((np.abs(command.q - last.q) <= reach).all())
+        slow = bool((np.abs(command.qd) <= _UNEVENNESS * self._max_speed).all())
+        in_order = command.due_s > last.due_s and command.sender == last.sender
+        if not in_order or not near or not slow:
+            return False
+        self._commands.append(command)
+        return True
+
+    def _begin(self, command: _Command) -> bool:
+        """Begin with a command that is one period from rest, near where the joints stand."""
+        start = command.q - 0.5 * self._period_s * command.qd
+        offset = self._motion.q - start
+        near = bool((np.abs(offset) <= self._arm.first_command_max_jump_rad).all())
+        at_rest = np.abs(command.qd) <= _UNEVENNESS * self._max_acceleration * self._period_s
+        if not self.resting or not near or not at_rest.all():
+            return False
+        self._began_s = command.due_s - self._period_s
+        self._commands.append(_Command(self._began_s, start, np.zeros(7), command.sender))
+        self._commands.append(command)
+        self._handover, self._stop = offset, None
+        return True
+
+    def _next(self, now_s: float, due_s: float) -> _Motion:
+        if self._stop is not None:
+            began_s, profile = self._stop
+            return _Motion(*map(np.array, profile.at_time(min(now_s - began_s, profile.duration))))
         if not self._commands:
-            return self._q
-        times = [time_s for time_s, _ in self._commands]
-        later = next((i for i, time_s in enumerate(times) if time_s > due_s), None)
-        if later is None:
-            return self._extrapolated(due_s)
-        if later == 0:
-            return self._commands[0][1]
-        (t0, q0), (t1, q1) = self._commands[later - 1], self._commands[later]
-        return q0 + (due_s - t0) / (t1 - t0) * (q1 - q0)
+            return self._motion
+        return self._commanded(due_s) + _faded(self._handover, due_s - self._began_s)
 
-    def _extrapolated(self, due_s: float) -> Array:
-        """On with the last velocity, until the next command comes or silence is declared."""
-        (t0, q0), (t1, q1) = self._commands[-2], self._commands[-1]
-        return q1 + (due_s - t1) / (t1 - t0) * (q1 - q0)
+    def _commanded(self, due_s: float) -> _Motion:
+        """The command of that time; on with the last velocity where there is none yet."""
+        after = next((i for i, c in enumerate(self._commands) if c.due_s > due_s), None)
+        if after == 0:
+            return _Motion.at_rest(self._commands[0].q)
+        if after is not None:
+            return _between(self._commands[after - 1], self._commands[after], due_s)
+        last = self._commands[-1]
+        return _Motion(last.q + (due_s - last.due_s) * last.qd, last.qd, np.zeros(7))
 
-    def _begin_stop(self, now_s: float) -> None:
+    def _limited(self, wanted: _Motion, passed_s: float) -> _Motion:
+        """The wanted motion as far as the joints get at their highest speed."""
+        step, reach = wanted.q - self._motion.q, self._max_speed * passed_s
+        if self._played_s is None or (np.abs(step) <= reach + 1e-12).all():
+            return wanted
+        step = np.clip(step, -reach, reach)
+        speed = step / passed_s if passed_s > 0 else self._motion.qd
+        return _Motion(self._motion.q + step, speed, np.zeros(7))
+
+    def _brake(self, now_s: float) -> None:
         command = InputParameter(7)
         command.control_interface = ControlInterface.Velocity
         command.synchronization = Synchronization.Phase
-        command.current_position = self._q
-        command.current_velocity = self._qd
-        command.max_acceleration = self._arm.joint_acceleration_limits_rad_s2
+        command.current_position = self._motion.q
+        command.current_velocity = self._motion.qd
+        command.current_acceleration = np.clip(
+            self._motion.qdd, -self._max_acceleration, self._max_acceleration
+        )
+        command.max_acceleration = self._max_acceleration
         command.max_jerk = self._arm.joint_jerk_limits_rad_s3
         profile = Trajectory(7)
         result = Ruckig(7).calculate(command, profile)
@@ -108,5 +201,23 @@ class JointStream:
         self._stop = (now_s if self._played_s is None else self._played_s, profile)
 
 
-def _along(began_s: float, profile: Trajectory, now_s: float) -> Array:
-    return np.array(profile.at_time(min(now_s - began_s, profile.duration))[0])
+def _between(a: _Command, b: _Command, due_s: float) -> _Motion:
+    """The cubic that meets both commands' positions and velocities."""
+    h = b.due_s - a.due_s
+    u = (due_s - a.due_s) / h
+    c1, way = h * a.qd, b.q - a.q
+    c2, c3 = 3 * way - h * (2 * a.qd + b.qd), h * (a.qd + b.qd) - 2 * way
+    return _Motion(
+        a.q + u * (c1 + u * (c2 + u * c3)),
+        (c1 + u * (2 * c2 + 3 * u * c3)) / h,
+        (2 * c2 + 6 * u * c3) / h**2,
+    )
+
+
+def _faded(offset: Array, passed_s: float) -> _Motion:
+    """An offset (7,) [rad] that goes to nothing without a jerk."""
+    u = np.clip(passed_s / _HANDOVER_S, 0.0, 1.0)
+    share = 1 - u**3 * (10 - 15 * u + 6 * u**2)
+    speed = -30 * u**2 * (1 - u) ** 2 / _HANDOVER_S
+    acceleration = -60 * u * (1 - u) * (1 - 2 * u) / _HANDOVER_S**2
+    return _Motion(share * offset, speed * offset, acceleration * offset)

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pushcell.drivers.joint_stream import JointStream
 
 PERIOD_S, STEP_S = 0.01, 0.005
 START = np.array([0.6, 1.0, -0.5, -1.4, 0.6, 0.9, 2.9])
 DIRECTION = np.array([0.5, -0.3, 0.2, 0.1, -0.4, 0.3, 0.2])
+REST = np.zeros(7)
 
 
 @pytest.fixture
@@ -17,39 +20,54 @@ def smooth(time_s: float) -> np.ndarray:
     return START + 0.1 * DIRECTION * (1 - np.cos(3 * time_s))
 
 
-def play(stream, until_s, commands_until_s, jitter=lambda tick: 0.0):
+def speed(time_s: float) -> np.ndarray:
+    return 0.3 * DIRECTION * np.sin(3 * time_s)
+
+
+def command(stream, time_s: float, sender: str = "motion") -> bool:
+    return stream.push(time_s, time_s, smooth(time_s), speed(time_s), sender)
+
+
+def play(stream, until_s, commands_until_s, from_s=0.0):
     """Command a smooth path at 100 Hz up to a time, play it at 200 Hz."""
     played = []
-    for tick in range(round(until_s / STEP_S)):
+    for tick in range(round(from_s / STEP_S), round(until_s / STEP_S)):
         now = tick * STEP_S
         if tick % 2 == 0 and now <= commands_until_s:
-            stream.push(now + jitter(tick), smooth(now))
+            command(stream, now)
         played.append(stream.position_at(now))
     return np.array(played)
+
+
+def derivatives(played: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    velocity = np.diff(played, axis=0) / STEP_S
+    acceleration = np.diff(velocity, axis=0) / STEP_S
+    return velocity, acceleration, np.diff(acceleration, axis=0) / STEP_S
 
 
 def test_it_plays_the_path_one_period_late(stream):
     played = play(stream, 1.0, 1.0)
     times = np.arange(len(played)) * STEP_S - PERIOD_S
     expected = np.array([smooth(max(0.0, t)) for t in times])
-    assert np.abs(played - expected).max() < 2e-4
+    assert np.abs(played - expected).max() < 2e-6
 
 
 def test_nothing_moves_before_the_first_command(stream):
     assert np.array_equal(stream.position_at(0.0), START)
     assert np.array_equal(stream.position_at(5.0), START)
+    assert stream.resting
     assert not stream.silent
 
 
 def test_silence_ends_in_a_jerk_limited_stop_along_the_joint_path(cell, stream):
     played = play(stream, 1.5, 0.5)
     assert stream.silent
+    assert stream.resting
     assert np.array_equal(played[-1], played[-20]), "it rests"
-    velocity = np.diff(played, axis=0) / STEP_S
-    acceleration = np.diff(velocity, axis=0) / STEP_S
-    limit = np.array(cell.arm.joint_acceleration_limits_rad_s2)
-    braking = slice(110, None)
-    assert (np.abs(acceleration[braking]) <= limit * 1.05).all()
+    velocity, acceleration, jerk = derivatives(played)
+    braking = slice(102, None)
+    assert (np.abs(acceleration[braking]) <= cell.arm.joint_acceleration_limits_rad_s2).all()
+    assert (np.abs(jerk[braking]) <= np.array(cell.arm.joint_jerk_limits_rad_s3) * 1.05).all()
     directions = velocity[braking][np.abs(velocity[braking]).max(axis=1) > 1e-3]
     cosines = directions @ DIRECTION / np.linalg.norm(directions, axis=1)
     assert (np.abs(cosines) > 0.999 * np.linalg.norm(DIRECTION)).all()
@@ -57,27 +75,132 @@ def test_silence_ends_in_a_jerk_limited_stop_along_the_joint_path(cell, stream):
     assert stopped_after_s < 0.15
 
 
-def test_after_a_silence_it_starts_again_only_from_where_it_stands(stream):
-    stood = play(stream, 1.5, 0.5)[-1]
-    assert not stream.push(1.5, stood + 0.1)
+def test_after_a_silence_it_begins_again_only_at_rest_and_where_it_stands(stream):
+    played = play(stream, 0.55, 0.5)
     assert stream.silent
-    assert stream.push(1.51, stood + 0.001)
+    assert not stream.resting
+    assert not command(stream, 0.55), "still stopping"
+    stood = play(stream, 1.5, 0.5, from_s=0.55)[-1]
+    assert np.abs(stood - played[-1]).max() > 1e-4
+    assert not stream.push(1.5, 1.5, stood + 0.1, REST, "motion")
+    assert not stream.push(1.5, 1.5, stood, speed(0.5) * 10, "motion"), "not from rest"
+    assert stream.silent
+    assert stream.push(1.51, 1.51, stood + 0.015, REST, "motion")
     assert not stream.silent
-    assert np.abs(stream.position_at(1.51) - stood).max() < 0.002
+
+
+def test_it_passes_gently_from_where_it_stands_to_the_first_commands(stream):
+    target = START + 0.015
+    played = []
+    for tick in range(100):
+        if tick % 2 == 0:
+            assert stream.push(tick * STEP_S, tick * STEP_S, target, REST, "motion")
+        played.append(stream.position_at(tick * STEP_S))
+    assert np.array_equal(played[0], START)
+    assert np.allclose(played[-1], target, atol=1e-9)
+    velocity, acceleration, _ = derivatives(np.array(played))
+    assert np.abs(velocity).max() < 0.15
+    assert np.abs(acceleration).max() < 1.5
 
 
 @pytest.mark.parametrize(
-    ("due_s", "position"),
+    ("now_s", "due_s", "position", "velocity"),
     [
-        (1.0, START[:6]),
-        (1.0, np.full(7, np.nan)),
-        (1.0, START + np.inf),
-        (0.0, START),
-        (-1.0, START),
+        (1.0, 1.0, START[:6], REST),
+        (1.0, 1.0, START, REST[:6]),
+        (1.0, 1.0, np.full(7, np.nan), REST),
+        (1.0, 1.0, START + np.inf, REST),
+        (1.0, 1.0, START, np.full(7, np.nan)),
+        (1.0, np.nan, START, REST),
+        (0.0, 0.0, START, REST),
+        (0.01, -0.02, START, REST),
+        (0.01, 0.2, START, REST),
+        (0.1, 0.01, START, REST),
+        (0.01, 0.01, START + 0.05, REST),
+        (0.01, 0.01, START, REST + 5.0),
     ],
-    ids=["six joints", "nan", "infinite", "same time", "earlier"],
+    ids=[
+        "six joints",
+        "six velocities",
+        "nan",
+        "infinite",
+        "nan velocity",
+        "nan time",
+        "same time",
+        "earlier",
+        "far ahead",
+        "late",
+        "jump",
+        "too fast",
+    ],
 )
-def test_bad_commands_are_refused_and_counted(stream, due_s, position):
-    assert stream.push(0.0, START)
-    assert not stream.push(due_s, position)
+def test_bad_commands_are_refused_and_counted(stream, now_s, due_s, position, velocity):
+    assert stream.push(0.0, 0.0, START, REST, "motion")
+    assert not stream.push(now_s, due_s, position, velocity, "motion")
     assert stream.refused == 1
+
+
+def test_whoever_began_has_the_stream_until_it_ends(stream):
+    assert command(stream, 0.0, "one")
+    assert not command(stream, 0.01, "other")
+    assert command(stream, 0.01, "one")
+    stood = play(stream, 1.0, -1.0)[-1]
+    assert stream.silent
+    assert stream.push(1.0, 1.0, stood, REST, "other")
+
+
+def test_who_was_held_up_does_not_catch_up(stream):
+    last = play(stream, 0.5, 0.5)[-1]
+    for now in (1.0, 1.005, 1.01, 3.0):
+        assert np.array_equal(stream.position_at(now), last)
+    assert stream.silent
+    assert stream.resting
+
+
+def test_a_clock_that_goes_back_leaves_the_joints_where_they_are(stream):
+    last = play(stream, 0.5, 0.5)[-1]
+    for now in (0.2, 0.205, 0.21):
+        assert np.array_equal(stream.position_at(now), last)
+    assert stream.silent
+
+
+def test_closing_stops_for_good(cell, stream):
+    play(stream, 0.5, 0.5)
+    stream.close(0.5)
+    played = [stream.position_at(0.5 + tick * STEP_S) for tick in range(60)]
+    _, acceleration, _ = derivatives(np.array(played))
+    assert (np.abs(acceleration) <= cell.arm.joint_acceleration_limits_rad_s2).all()
+    assert stream.resting
+    assert not stream.push(0.8, 0.8, played[-1], REST, "motion")
+
+
+wild = st.floats(-4, 4) | st.sampled_from([np.nan, np.inf, -np.inf, 1e300])
+wild_joints = st.lists(st.floats(-0.05, 0.05) | wild, min_size=7, max_size=7)
+wild_commands = st.tuples(
+    st.floats(-0.06, 0.06) | wild,  # when it is due, from now
+    wild_joints,  # from where the joints were sent last
+    wild_joints,  # velocity
+    st.sampled_from(["motion", "other"]),
+)
+passing = st.floats(0.0, 0.02) | st.sampled_from([0.005] * 5 + [-0.1, 0.06, 1.0])
+good = st.none()
+sequences = st.lists(st.tuples(passing, good | good | good | wild_commands), max_size=80)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(sequences)
+def test_whatever_is_commanded_no_joint_is_sent_faster_than_its_limit(cell, sequence):
+    stream = JointStream(cell.arm, PERIOD_S, START)
+    limit = np.array(cell.arm.joint_velocity_limits_rad_s)
+    now, last = 0.0, stream.position_at(0.0)
+    for passed, wildness in sequence:
+        now += passed
+        if wildness is None:
+            command(stream, now)
+        else:
+            due, offset, velocity, sender = wildness
+            stream.push(now, now + due, last + np.array(offset), np.array(velocity), sender)
+        position = stream.position_at(now)
+        assert np.isfinite(position).all()
+        assert (np.abs(position - last) <= limit * max(0.0, passed) + 1e-9).all()
+        last = position

@@ -1,31 +1,46 @@
 """The link to the arm: its reports become ``/joint_states``, ``/arm/joint_command`` goes to it.
 
 It runs in step with the arm: every report is answered with a command. It cannot tell a
-simulated arm from a real one.
+simulated arm from a real one. While the arm is not linked, or has a fault, there is no
+``/joint_states``: by that ``motion_node`` stops, and begins anew from where the arm then stands.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import Executor
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.drivers.arm import ArmStatus
+from pushcell.config_arm import IiwaLinkConfig, Ros2ControlLinkConfig, TrajectoryCommandConfig
+from pushcell.drivers.arm import ArmDriver, ArmFault, ArmReport
+from pushcell.drivers.guarded_arm import GuardedArm
 from pushcell.drivers.iiwa import IiwaDriver
-from pushcell.drivers.joint_stream import JointStream
+from pushcell.drivers.ros2_control import Ros2ControlDriver
+from pushcell.geometry import Array
 from pushcell.timing import PeriodMonitor, steady_seconds
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
-from pushcell_ros.conversions import joint_message, pose_message
+from pushcell_ros.conversions import (
+    joint_message,
+    pose_message,
+    positions_message,
+    to_seconds,
+    trajectory_message,
+)
 from pushcell_ros.params import parameter
 
 _POLL_S = 0.002
 _POSE_RATE_HZ = 50.0
+_PEERS_RATE_HZ = 5.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,7 @@ class ArmParams:
 
 
 class ArmNode(CellNode):
-    """One arm driver, one joint stream."""
+    """One arm behind its last checks."""
 
     Params = ArmParams
     urgency = Urgency.REAL_TIME
@@ -44,13 +59,16 @@ class ArmNode(CellNode):
     def __init__(self) -> None:
         super().__init__("arm_node")
         self._kinematics = ArmKinematics(self.cell)
-        self._driver = IiwaDriver(self.cell.arm.link.lcm, int(os.environ.get("ROS_DOMAIN_ID", "0")))
-        self._stream: JointStream | None = None
+        self._driver = self._make_driver()
+        limits = self._kinematics.lower_rad, self._kinematics.upper_rad
+        self._arm = GuardedArm(self.cell, self._driver, *limits)
+        self._told: ArmFault | None = None
         self._pose_every = max(1, round(self.cell.arm.status_rate_hz / _POSE_RATE_HZ))
-        self._status = PeriodMonitor()
+        self._reports = PeriodMonitor()
         self._joints = self.create_publisher(JointState, "/joint_states", 10)
         self._pusher = self.create_publisher(PoseStamped, "/pusher/pose", 10)
         self.create_subscription(JointState, "/arm/joint_command", self._on_command, 10)
+        self.create_service(Trigger, "/arm/reset", self._on_reset)
 
     def spin(self, executor: Executor) -> None:
         """See to ROS as events come, and look at the arm's wire in between.
@@ -58,45 +76,104 @@ class ArmNode(CellNode):
         Waiting is done on the ROS side: LCM would hold Python's lock while it waits.
         """
         with self._driver:
-            while running():
-                executor.spin_once(timeout_sec=_POLL_S)
-                status = self._driver.receive(0)
-                if status is not None:
-                    self._on_status(status)
+            try:
+                while running():
+                    executor.spin_once(timeout_sec=_POLL_S)
+                    self._step()
+            finally:
+                self._come_to_rest()
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
-        """Rate and age of the arm's reports."""
-        age_s = self._status.age(steady_seconds())
+        """Rate and age of the arm's reports, and what is wrong."""
+        arm, fault = self._arm, self._arm.fault
         figures = {
-            "status_rate_hz": f"{self._status.rate_hz():.1f}",
-            "status_age_ms": f"{1e3 * age_s:.1f}",
-            "commands_refused": self._stream.refused if self._stream else 0,
+            "link": self.cell.arm.link.kind,
+            "fault": fault.kind.name.lower() if fault else "none",
+            "status_rate_hz": f"{self._reports.rate_hz():.1f}",
+            "status_age_ms": f"{1e3 * self._reports.age(steady_seconds()):.1f}",
+            "worst_following_error_rad": f"{arm.checks.worst_following_error_rad:.4f}",
+            "worst_torque_share": f"{arm.checks.worst_torque_share:.3f}",
+            "duplicate_reports": arm.duplicates,
+            "commands_refused": arm.commands_refused,
         }
-        if age_s > self.cell.motion.arm_status_age_s:
-            return ERROR, "the arm does not report", figures
-        if self._stream is not None and self._stream.silent:
+        if arm.waits_for is not None:
+            return ERROR, arm.waits_for, figures
+        if arm.commands_silent:
             return WARN, "the joints were stopped because commands stopped coming", figures
         return OK, "linked", figures
 
-    def _on_status(self, status: ArmStatus) -> None:
-        self._status.tick(steady_seconds())
-        stamp = self.stamp()
-        self._joints.publish(joint_message(stamp, status.position, status.velocity, status.torque))
-        if self._status.count % self._pose_every == 0:
-            pose = self._kinematics.tip_pose(status.position)
-            self._pusher.publish(pose_message(pose, stamp))
-        if not self._driver.ready:
+    def _make_driver(self) -> ArmDriver:
+        link = self.cell.arm.link
+        if isinstance(link, IiwaLinkConfig):
+            return IiwaDriver(link, int(os.environ.get("ROS_DOMAIN_ID", "0")))
+        return self._make_ros2_control(link)
+
+    def _make_ros2_control(self, link: Ros2ControlLinkConfig) -> Ros2ControlDriver:
+        command = link.command
+        if isinstance(command, TrajectoryCommandConfig):
+            publisher = self.create_publisher(JointTrajectory, command.topic, 1)
+            time_from_start_s = command.time_from_start_s
+
+            def publish(position: Array) -> None:
+                publisher.publish(trajectory_message(link.joints, position, time_from_start_s))
+        else:
+            publisher = self.create_publisher(Float64MultiArray, command.topic, 1)
+
+            def publish(position: Array) -> None:
+                publisher.publish(positions_message(position))
+
+        driver = Ros2ControlDriver(link, publish)
+
+        def hear(message: JointState) -> None:
+            stamp_s = to_seconds(message.header.stamp)
+            fields = message.name, message.position, message.velocity, message.effort
+            driver.on_joint_states(stamp_s, *fields)
+
+        def look_at_peers() -> None:
+            listeners = publisher.get_subscription_count()
+            driver.on_peers(listeners, self.count_publishers(command.topic))
+
+        # One message: after a stall nobody wants the older ones.
+        self.create_subscription(JointState, link.state_topic, hear, 1)
+        self.every(_PEERS_RATE_HZ, look_at_peers)
+        return driver
+
+    def _step(self) -> None:
+        report = self._arm.step(self.now())
+        if self._arm.fault is not self._told:
+            self._told = self._arm.fault
+            if self._told is not None:
+                self.get_logger().error(str(self._arm.waits_for))
+            self._publish_diagnostics()
+        if report is None:
             return
-        if self._stream is None:
-            # The arm is first commanded to stay where it says that it is.
-            self._stream = JointStream(
-                self.cell.arm, 1.0 / self.cell.motion.rate_hz, status.position
-            )
-        self._driver.send(self._stream.position_at(self.now()))
+        self._reports.tick(steady_seconds())
+        if self._arm.linked:
+            self._publish(report)
+
+    def _publish(self, report: ArmReport) -> None:
+        stamp = self.stamp()
+        message = joint_message(stamp, report.position, report.velocity, report.torque)
+        self._joints.publish(message)
+        if self._reports.count % self._pose_every == 0:
+            pose = self._kinematics.tip_pose(report.position)
+            self._pusher.publish(pose_message(pose, stamp))
+
+    def _come_to_rest(self) -> None:
+        """Told to end, it leaves no joint moving."""
+        began_s, control_s = steady_seconds(), self.now()
+        while not self._arm.finish(control_s + steady_seconds() - began_s):
+            time.sleep(_POLL_S)
 
     def _on_command(self, message: JointState) -> None:
-        if self._stream is not None:
-            self._stream.push(self.control_time(message.header.stamp), np.array(message.position))
+        due_s = self.control_time(message.header.stamp)
+        fields = np.array(message.position), np.array(message.velocity), message.header.frame_id
+        self._arm.command(self.now(), due_s, *fields)
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        refusal = self._arm.reset()
+        response.success, response.message = refusal is None, refusal or ""
+        return response
 
 
 def main() -> None:

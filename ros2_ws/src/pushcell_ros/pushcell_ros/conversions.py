@@ -10,7 +10,13 @@ from builtin_interfaces.msg import Time as TimeMsg
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseStamped, Transform
 from sensor_msgs.msg import CameraInfo, Image, JointState
-from trajectory_msgs.msg import MultiDOFJointTrajectory, MultiDOFJointTrajectoryPoint
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import (
+    JointTrajectory,
+    JointTrajectoryPoint,
+    MultiDOFJointTrajectory,
+    MultiDOFJointTrajectoryPoint,
+)
 
 from policy_server.chunk import ActionChunk
 from pushcell.config import CameraConfig
@@ -59,16 +65,31 @@ def to_planar(message: PoseStamped) -> PlanarPose:
 
 
 def joint_message(
-    stamp: TimeMsg, position: Array, velocity: Array, effort: Sequence[float] | Array = ()
+    stamp: TimeMsg, position: Array, velocity: Array | None, effort: Array | None = None
 ) -> JointState:
-    """Joint positions [rad], velocities [rad/s] and, where known, torques [Nm]."""
+    """Joint positions [rad] and, where known, velocities [rad/s] and torques [Nm]."""
     message = JointState()
     message.header.stamp = stamp
     message.name = JOINT_NAMES
     message.position = [float(v) for v in position]
-    message.velocity = [float(v) for v in velocity]
-    message.effort = [float(v) for v in effort]
+    message.velocity = [] if velocity is None else [float(v) for v in velocity]
+    message.effort = [] if effort is None else [float(v) for v in effort]
     return message
+
+
+def positions_message(position: Array) -> Float64MultiArray:
+    """What a forward position controller takes [rad]."""
+    return Float64MultiArray(data=[float(v) for v in position])
+
+
+def trajectory_message(
+    joints: Sequence[str], position: Array, time_from_start_s: float
+) -> JointTrajectory:
+    """One point [rad] for a joint trajectory controller, to begin at once."""
+    point = JointTrajectoryPoint(
+        positions=[float(v) for v in position], time_from_start=to_duration(time_from_start_s)
+    )
+    return JointTrajectory(joint_names=list(joints), points=[point])
 
 
 def scene_message(stamp: TimeMsg, joints: Array, slider: Pose) -> JointState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -51,6 +52,8 @@ class MotionNode(CellNode):
             self.get_logger().warning(
                 "require_deadman is off: the arm moves without an operator; for simulation only"
             )
+        # arm_node obeys one sender at a time: a second motion_node must not share the arm.
+        self._sender = str(uuid.uuid4())
         self._ticks = PeriodMonitor()
         self._missed = 0
         self._command = self.create_publisher(JointState, "/arm/joint_command", 10)
@@ -122,7 +125,9 @@ class MotionNode(CellNode):
         if target is None:
             return
         stamp = self.stamp(now)
-        self._command.publish(joint_message(stamp, target.position, target.velocity))
+        command = joint_message(stamp, target.position, target.velocity)
+        command.header.frame_id = self._sender
+        self._command.publish(command)
         self._target.publish(pose_message(self._kinematics.pusher_posture(self._guard.tip), stamp))
 
     def _publish_state(self) -> None:
