@@ -28,6 +28,7 @@ from pushcell.drivers.lcm_link import open_lcm
 from pushcell.drivers.lcm_url import instance_url
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array, PlanarPose, Pose
+from pushcell.urgency import Urgency
 from pushcell_ros.conversions import pose_message, status_values, to_stamp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,8 +40,7 @@ _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 _SIM_TIME = ("use_sim_time", True)
 PROCESSES: dict[str, tuple[list[str], list[tuple[str, object]]]] = {
-    # Without patience: simulated time waits for nobody here, as real time would not.
-    "cell_node": (["-m", "pushcell_ros.cell_node"], [("patience_s", 0.0)]),
+    "cell_node": (["-m", "pushcell_ros.cell_node"], []),
     "render_node": (["-m", "pushcell_ros.render_node"], [_SIM_TIME, ("live_view", False)]),
     "arm_node": (["-m", "pushcell_ros.arm_node"], [_SIM_TIME]),
     "motion_node": (["-m", "pushcell_ros.motion_node"], [_SIM_TIME]),
@@ -49,9 +49,14 @@ PROCESSES: dict[str, tuple[list[str], list[tuple[str, object]]]] = {
 
 
 class Drill:
-    """Starts the graph; a context manager that leaves no process behind."""
+    """Starts the graph; a context manager that leaves no process behind.
 
-    def __init__(self) -> None:
+    Simulated time waits up to ``patience_s`` for a node that does not come along: 0 is what real
+    time would do; on a busy machine a patience keeps its load from being a fault of its own.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
         self.cell = load_cell(CELL)
         self.kinematics = ArmKinematics(self.cell)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -63,6 +68,7 @@ class Drill:
         self._deadman_due_s = 0.0
 
     def __enter__(self) -> Drill:
+        Urgency.REAL_TIME.apply()
         rclpy.init(domain_id=DOMAIN)
         self._connect()
         for name in PROCESSES:
@@ -89,6 +95,8 @@ class Drill:
     def spawn(self, name: str) -> subprocess.Popen[bytes]:
         """Another process of a node."""
         program, parameters = PROCESSES[name]
+        if name == "cell_node":
+            parameters = [("patience_s", self._patience_s)]
         words = [f"{key}:={str(value).lower()}" for key, value in parameters]
         arguments = [word for pair in words for word in ("-p", pair)]
         environment = {
@@ -129,6 +137,12 @@ class Drill:
             self._executor.spin_once(timeout_sec=0.002)
             self._lcm.HandleSubscriptions(0)
 
+    def run_simulated(self, duration_s: float) -> None:
+        """Watch for a while of simulated time, as the arm reports it; not for ever if it is gone."""
+        until_s, deadline = self.wire[-1][0] + duration_s, time.monotonic() + 4 * duration_s
+        while self.wire[-1][0] < until_s and time.monotonic() < deadline:
+            self.run(0.02)
+
     def wait_for(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
         """Watch until a condition holds; PushcellError otherwise."""
         until = time.monotonic() + timeout_s
@@ -162,11 +176,9 @@ class Drill:
         self._slider_publisher.publish(
             pose_message(Pose.from_planar(ASIDE), to_stamp(self.wire[-1][0]))
         )
-        for service in ("/safety/release", "/motion/home"):
-            # A node that was just started hears the operator a moment later.
-            self.wait_for(lambda s=service: self.call(s).success, 10, f"{service} to be granted")
-        self.wait_for(lambda: self.motion["reason"] == "at_home", 10, "the pusher at home")
-        self.wait_for(self._moves, 15, "motion")
+        self.wait_for(lambda: self.call("/safety/release").success, 10, "the stop's release")
+        self.wait_for(lambda: self._follows("home", "at_home"), 30, "the pusher at home")
+        self.wait_for(lambda: self._follows("policy", "none"), 15, "motion")
         self.run(1.6)
 
     def set_fault(self, fault: str) -> None:
@@ -186,12 +198,16 @@ class Drill:
         times = np.array([time_s for time_s, _ in self.wire])
         return times, np.array([self.kinematics.tip_pose(q).translation[:2] for _, q in self.wire])
 
-    def _moves(self) -> bool:
-        """Whether the policy drives; asked for until the last one that was killed is forgotten."""
-        if self.motion["source"] != "policy":
-            self.call("/motion/policy")
+    def _follows(self, source: str, reason: str) -> bool:
+        """Whether a source has come as far as a reason; it is selected until that is granted.
+
+        A node that was just started hears the operator a moment later, and one that was just
+        killed is forgotten later still.
+        """
+        if self.motion["reason"] != reason and self.motion["source"] != source:
+            self.call(f"/motion/{source}")
             self.run(0.3)
-        return self.motion["phase"] == "moving"
+        return self.motion["reason"] == reason
 
     def _connect(self) -> None:
         node = rclpy.create_node("drill")

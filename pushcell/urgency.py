@@ -27,4 +27,6 @@ class Urgency(Enum):
             os.nice(_PATIENT_NICENESS)
         if self is Urgency.REAL_TIME and hasattr(os, "sched_setscheduler"):
             with suppress(PermissionError):
-                os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_REAL_TIME_PRIORITY))
+                # Not for processes that this one starts.
+                policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+                os.sched_setscheduler(0, policy, os.sched_param(_REAL_TIME_PRIORITY))

@@ -170,14 +170,20 @@ class MotionGuard:
 
     def _meet_arm(self, now_s: float) -> None:
         """Begin with a new arm from where it is; stop a lost one, then forget where it was."""
-        if now_s - self._status_s <= self._cell.motion.arm_status_age_s:
-            if self._arm is None:
+        lost = now_s - self._status_s > self._cell.motion.arm_status_age_s
+        if lost:
+            self._end_turn(Reason.ARM_STATUS_OLD)
+        if self._arm is None:
+            if not lost:
                 self._begin(CommandedArm(self._cell, self._kinematics, self._q_measured))
-            return
-        self._end_turn(Reason.ARM_STATUS_OLD)
-        if self._arm is not None and self._arm.still:
+        elif self._arm.still and (lost or self._left_behind(self._arm)):
             self._arm = None
             self.state = replace(self.state, phase=Phase.NO_ARM)
+
+    def _left_behind(self, arm: CommandedArm) -> bool:
+        """Whether an arm that is to hold is somewhere else, moved by hand or by its own brakes."""
+        holds = self.state.source is Source.HOLD
+        return holds and arm.problem(self._q_measured) is Reason.ARM_OFF_COMMAND
 
     def _begin(self, arm: CommandedArm) -> None:
         if arm.inside_workspace:

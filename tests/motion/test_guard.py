@@ -191,6 +191,15 @@ def test_an_arm_that_does_not_follow_stops(rig):
     assert rig.guard.state.source is Source.HOLD
 
 
+def test_an_arm_moved_by_hand_is_met_where_it_is(rig):
+    moved = rig.q + np.array([0.0, 0.0, 0.0, 0.25, 0.0, 0.0, 0.0])
+    rig.q = moved
+    rig.run(0.05)
+    assert rig.guard.state.phase is Phase.HOLDING
+    assert np.abs(rig.q - moved).max() < 0.02
+    assert rig.guard.select(Source.HOME) is None
+
+
 def test_a_clock_that_goes_back_stops(rig):
     rig.drive_policy()
     rig.now -= 10
