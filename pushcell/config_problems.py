@@ -13,9 +13,9 @@ def describe(problem: Any, values: Any) -> str:
     if kind == "extra_forbidden":
         return f"{key} = {value!r}: unknown key, allowed: only the keys of config/cell.*.yaml"
     if kind == "missing":
-        return f"{key}: missing key, every key of config/cell.sim.yaml must be given"
+        return f"{key}: missing key, it must be given"
     if kind == "union_tag_not_found":
-        return f"{key}.kind: missing key, it says what is configured here"
+        return f"{key}.kind: missing key, it must be given"
     if kind == "union_tag_invalid":
         context = problem["ctx"]
         return f"{key}.kind = {context['tag']!r}: allowed: {context['expected_tags']}"

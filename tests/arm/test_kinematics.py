@@ -2,6 +2,9 @@
 
 import itertools
 import math
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CellConfig
-from pushcell.errors import PlanningError
+from pushcell.config import CellConfig, load_cell
+from pushcell.config_arm import ArmModelConfig
+from pushcell.errors import ConfigError, PlanningError
 from pushcell.geometry import Array, Pose
+from tests.conftest import SIM_CELL
 
 # Axis and a point on it of every joint, of the arm that stretches straight up.
 _AXES = (
@@ -157,3 +162,54 @@ def test_out_of_reach_says_by_how_much(kinematics: ArmKinematics) -> None:
         kinematics.home_joints((0.95, 0.0))
     miss_mm = float(str(caught.value).split("nearest found: ")[1].split(" mm")[0])
     assert 1e3 * (0.95 - stretched_m) - 5 < miss_mm < 1e3 * (0.95 - 0.80)
+
+
+@pytest.fixture
+def other_arm(cell: CellConfig, tmp_path: Path) -> Callable[..., CellConfig]:
+    """The cell with its arm's URDF rewritten and read from a file."""
+
+    def make(tip_link: str = "link_7", **replacements: str) -> CellConfig:
+        urdf = files("pushcell.arm").joinpath("iiwa7.urdf").read_text(encoding="utf-8")
+        for old, new in replacements.items():
+            assert old in urdf
+            urdf = urdf.replace(old, new)
+        (tmp_path / "arm.urdf").write_text(urdf)
+        model = ArmModelConfig(urdf=tmp_path / "arm.urdf", base_link="base", tip_link=tip_link)
+        return cell.model_copy(update={"arm": cell.arm.model_copy(update={"model": model})})
+
+    return make
+
+
+def test_another_arm_comes_from_its_urdf_whatever_its_names(
+    other_arm: Callable[..., CellConfig], kinematics: ArmKinematics
+) -> None:
+    mesh = '<mesh filename="package://nowhere/base.dae"/>'
+    cylinder = '<cylinder radius="0.08" length="0.157"/>'
+    other = ArmKinematics(other_arm("lbr_7", joint_="A", link_="lbr_", **{cylinder: mesh}))
+    q = np.linspace(-1, 1, 7)
+    np.testing.assert_allclose(other.tip_pose(q).matrix(), kinematics.tip_pose(q).matrix())
+    np.testing.assert_array_equal(other.lower_rad, kinematics.lower_rad)
+
+
+@pytest.mark.parametrize(
+    ("tip_link", "replacement", "problem"),
+    [
+        ("flange", {}, r"no link 'flange', allowed: base, link_1"),
+        ("link_7", {'"joint_3" type="revolute"': '"joint_3" type="fixed"'}, "6 moving joints"),
+        ("link_7", {"</robot>": ""}, r"no arm can be read from .*arm\.urdf"),
+    ],
+    ids=["no such link", "six joints", "no XML"],
+)
+def test_a_model_that_is_no_arm_of_seven_joints_is_refused(
+    other_arm: Callable[..., CellConfig], tip_link: str, replacement: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        ArmKinematics(other_arm(tip_link, **replacement))
+
+
+@pytest.mark.parametrize("path", sorted(SIM_CELL.parent.glob("cell.*.yaml")), ids=lambda p: p.name)
+def test_every_shipped_cells_workspace_can_be_reached(path: Path) -> None:
+    shipped = load_cell(path)
+    arm = ArmKinematics(shipped)
+    for corner in shipped.workspace.polygon.vertices:
+        arm.home_joints(corner)
