@@ -89,19 +89,20 @@ class ClosedLoopPlanner:
         Raises PlanningError when there is no plan from here.
         """
         pusher = np.asarray(pusher, dtype=float)
-        if self._course and not self._was_reset(self._course, time_s, pusher):
+        if time_s < self._last_call_s:
+            self.reset()
+        if self._course and not self._is_lost(self._course, time_s, pusher):
             course = self._revised(self._course, time_s, slider)
         else:
-            self.reset()
             resting = PusherTrajectory(np.array([time_s]), pusher[None])
             course = self._planned(slider, resting, time_s, None)
         self._course, self._last_call_s = course, time_s
         self._done = time_s >= course.end_s and self._planner.is_good(slider)
         return course.command.at(time_s + self._horizon_s)
 
-    def _was_reset(self, course: _Course, time_s: float, pusher: Array) -> bool:
+    def _is_lost(self, course: _Course, time_s: float, pusher: Array) -> bool:
         away = np.linalg.norm(course.command.at(time_s) - pusher)
-        return bool(time_s < self._last_call_s or away > self._lost_m)
+        return bool(away > self._lost_m)
 
     def _revised(self, course: _Course, time_s: float, slider: PlanarPose) -> _Course:
         """The same course, or a new one where a push has ended or gone wrong."""

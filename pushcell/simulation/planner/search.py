@@ -22,6 +22,14 @@ from pushcell.simulation.planner.sequences import Sequences, SequenceSolver
 from pushcell.simulation.planner.settings import PlannerSettings
 from pushcell.task import slider_of
 
+PushList = list[tuple[int, float]]  # primitive and length [m]
+
+_BATCH = 500  # candidates whose poses are checked at once, cheapest first
+_ARC_FRACTIONS = np.arange(1, 13) / 12
+_INWARD_LENGTHS_M = np.array([0.02, 0.05, 0.09, 0.14])
+_INWARD_PUSHES = 12
+_MOST_INWARD_PUSHES = 3
+
 
 @dataclass(frozen=True)
 class Aim:
@@ -30,15 +38,6 @@ class Aim:
     goal: PlanarPose
     tolerance_m: float
     prefer: int | None = None
-
-
-PushList = list[tuple[int, float]]  # primitive and length [m]
-
-_BATCH = 500  # candidates whose poses are checked at once, cheapest first
-_ARC_FRACTIONS = np.arange(1, 13) / 12
-_INWARD_LENGTHS_M = np.array([0.02, 0.05, 0.09, 0.14])
-_INWARD_PUSHES = 12
-_MOST_INWARD_PUSHES = 3
 
 
 class SequenceSearch:
