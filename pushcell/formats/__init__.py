@@ -1,0 +1,1 @@
+"""Data sets in other people's layouts, and in one that travels light."""

@@ -1,0 +1,117 @@
+"""``pushcell convert``: between folders of episodes and data sets of other layouts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
+from tyro.conf import Positional, arg
+
+from pushcell.command_output import console_beside, figures_table, show_result
+from pushcell.config import load_cell
+from pushcell.errors import EpisodeError
+from pushcell.formats.data_set import DataSet, Demonstration
+from pushcell.formats.opening import open_data_set
+from pushcell.recording.store import PARTIAL, naming_a_full_disk
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Convert episodes and data sets; what is converted and back again is the same.
+
+    Sources are told by what they hold: folders of episodes, zarr groups in the layout of the
+    published planar pushing sets, LeRobot data sets (v3.0) or packed files.
+
+    examples:
+      pushcell convert sets/a sets/b --to zarr --out a_and_b.zarr
+      pushcell convert published.zarr --to episodes --out episodes
+    """
+
+    source: Positional[tuple[Path, ...]]
+    """What to convert, one after the other."""
+    to: Literal["zarr", "lerobot", "episodes", "packed"]
+    """Packed: one Parquet file for machines with little more than numpy and pyarrow."""
+    out: Path
+    """What to make; it must not be there yet."""
+    most: int | None = None
+    """Stop after so many episodes."""
+    image_px: tuple[int, int] = (128, 128)
+    """Width and height to which the images of episodes are squeezed."""
+    cell: Path = Path("config/cell.sim.yaml")
+    """The cell whose task imported episodes are of."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures there too; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; raises EpisodeError."""
+    options = tyro.cli(Convert, prog="pushcell convert", args=list(words))
+    if options.out.exists():
+        raise EpisodeError(f"{options.out} is there already: choose another --out")
+    sources = [open_data_set(path, options.image_px) for path in options.source]
+    total = sum(map(len, sources))
+    total = total if options.most is None else min(total, options.most)
+    began = time.monotonic()
+    console = console_beside(options.json)
+    columns = (MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        counted = _Counted(sources, total, bar.add_task("", total=total), bar)
+        draft = options.out.with_name(options.out.name + PARTIAL)
+        with naming_a_full_disk(str(options.out)):
+            _writer(options)(counted, draft)
+        os.replace(draft, options.out)
+    seconds = time.monotonic() - began
+    figures = {
+        "episodes": counted.episodes,
+        "steps": counted.steps,
+        "seconds": seconds,
+        "real_time_factor": counted.duration_s / seconds,
+    }
+    show_result(figures, figures_table(f"converted to {options.out}", figures), options.json)
+    return 0
+
+
+class _Counted:
+    """The demonstrations of some data sets, counted as they pass."""
+
+    def __init__(self, sources: Sequence[DataSet], most: int, task: TaskID, bar: Progress) -> None:
+        self._sources, self._most = sources, most
+        self._task, self._bar = task, bar
+        self.episodes = self.steps = 0
+        self.duration_s = 0.0
+
+    def __iter__(self) -> Iterator[Demonstration]:
+        for source in self._sources:
+            for demonstration in source:
+                if self.episodes == self._most:
+                    return
+                yield demonstration
+                self.episodes += 1
+                self.steps += len(demonstration.steps)
+                self.duration_s += demonstration.steps.duration_s
+                self._bar.update(self._task, completed=self.episodes)
+
+
+def _writer(options: Convert) -> Callable[[_Counted, Path], None]:
+    if options.to == "zarr":
+        from pushcell.formats.zarr_format import write_zarr
+
+        return write_zarr
+    if options.to == "lerobot":
+        from pushcell.formats.lerobot_writer import write_lerobot
+
+        return write_lerobot
+    if options.to == "packed":
+        from pushcell.formats.packed_format import write_packed
+
+        return write_packed
+    from pushcell.formats.episodes_format import write_episodes
+
+    cell, origin = load_cell(options.cell), " and ".join(path.name for path in options.source)
+    return lambda demonstrations, path: write_episodes(demonstrations, path, cell, origin)

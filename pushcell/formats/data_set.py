@@ -1,0 +1,47 @@
+"""What every format is read as, and how arrays grow on the disk without being held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pushcell.errors import EpisodeError
+from pushcell.recording.steps import Steps
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """One episode of a data set."""
+
+    name: str
+    steps: Steps
+
+
+class DataSet(Protocol):
+    """Episodes, read one by one."""
+
+    def __len__(self) -> int:
+        """How many episodes."""
+
+    def __iter__(self) -> Iterator[Demonstration]:
+        """Each in turn; raises EpisodeError that names the one which cannot be read."""
+
+
+def check_ends(ends: NDArray[np.int64], rows: int, where: str) -> None:
+    """Raise EpisodeError unless the ends of episodes increase and the last is ``rows``."""
+    starts = np.concatenate([[0], ends[:-1]])
+    for episode in np.flatnonzero(ends <= starts):
+        raise EpisodeError(
+            f"{where}: episode {episode} ends at step {ends[episode]} where it begins at "
+            f"{starts[episode]}: the ends must increase"
+        )
+    last = int(ends[-1]) if len(ends) else 0
+    if last != rows:
+        raise EpisodeError(
+            f"{where}: the last episode ({len(ends) - 1}) ends at step {last}, but there are "
+            f"{rows} steps: the set was cut off or put together wrongly"
+        )

@@ -1,0 +1,54 @@
+"""Folders of episodes, as they are recorded and generated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pushcell.config import CellConfig
+from pushcell.errors import EpisodeError
+from pushcell.formats.data_set import Demonstration
+from pushcell.recording.episode_info import EpisodeInfo
+from pushcell.recording.episode_steps import episode_files, read_steps
+from pushcell.recording.store import EpisodeStore, find_episodes
+
+
+class EpisodeSet:
+    """A `DataSet` of one folder; what failed is left out."""
+
+    def __init__(self, folder: Path, image_px: tuple[int, int]) -> None:
+        self._image_px = image_px
+        self._episodes = [
+            (path, info)
+            for path in find_episodes(folder)
+            if (info := EpisodeInfo.load(path)).verdict != "failure"
+        ]
+        if not self._episodes:
+            raise EpisodeError(f"{folder} holds no complete episode that has not failed")
+
+    def __len__(self) -> int:
+        return len(self._episodes)
+
+    def __iter__(self) -> Iterator[Demonstration]:
+        for path, info in self._episodes:
+            yield Demonstration(path.name, read_steps(path, info, self._image_px))
+
+
+def write_episodes(
+    demonstrations: Iterable[Demonstration], folder: Path, cell: CellConfig, origin: str
+) -> None:
+    """Add each as an episode to a folder; ``cell`` tells of the task besides the goal."""
+    store = EpisodeStore(folder)
+    for number, demonstration in enumerate(demonstrations):
+        steps, name = demonstration.steps, f"episode_{number:06d}"
+        goal = tuple(steps.goal.tolist())
+        info = EpisodeInfo(
+            name=name,
+            origin="imported",
+            task=cell.task.model_copy(update={"goal": goal}),
+            verdict="unjudged",
+            reason=f"{demonstration.name} of {origin}",
+            rate_hz=steps.rate_hz,
+            steps=len(steps),
+        )
+        store.save(name, episode_files(steps, info, cell), {"steps": len(steps)})

@@ -1,0 +1,163 @@
+"""The layout of the published planar pushing data sets: a zarr group, version 2 on the disk.
+
+``data/state`` (T, 3) of the pusher, ``data/slider_state`` (T, 3), ``data/action`` (T, 2),
+``data/target`` (T, 3) the goal, ``data/<camera>_camera`` (T, H, W, 3) and ``meta/episode_ends``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numcodecs import Zstd
+from numpy.typing import NDArray
+
+from pushcell.errors import EpisodeError
+from pushcell.formats.data_set import Demonstration, check_ends
+from pushcell.recording.steps import Steps
+
+RATE_HZ = 10.0
+_WIDTHS = {"state": 3, "slider_state": 3, "action": 2, "target": 3}
+_CAMERA = "_camera"
+_PUBLISHED_CAMERAS = ("overhead", "wrist")
+_ROWS_A_CHUNK = 1024
+_IMAGES_A_CHUNK = 128
+# Version 3 of the library writes the older layout when asked; version 2 knows no other.
+_ON_DISK = {"zarr_format": 2} if int(zarr.__version__.split(".")[0]) >= 3 else {}
+
+
+class ZarrSet:
+    """A `DataSet`; raises EpisodeError for arrays that are missing or do not fit together."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._group = zarr.open_group(str(path), mode="r")
+        except (OSError, ValueError, KeyError) as error:
+            raise EpisodeError(f"{path} is not a zarr group ({error})") from None
+        # Sets without one camera or the other say so; the published ones have both.
+        cameras = self._group.attrs.get("cameras", _PUBLISHED_CAMERAS)
+        self._images = {name: f"data/{name}{_CAMERA}" for name in cameras}
+        names = [*(f"data/{name}" for name in _WIDTHS), *self._images.values()]
+        missing = [name for name in (*names, "meta/episode_ends") if name not in self._group]
+        if missing:
+            raise EpisodeError(f"{path} lacks the arrays {', '.join(missing)}")
+        self._arrays = {name: self._group[name] for name in names}
+        self._ends = np.asarray(self._group["meta/episode_ends"][:]).astype(np.int64)
+        rows = {name: array.shape[0] for name, array in self._arrays.items()}
+        if len(set(rows.values())) > 1:
+            counts = ", ".join(f"{name} {count}" for name, count in rows.items())
+            raise EpisodeError(f"{path}: the arrays differ in their number of steps: {counts}")
+        check_ends(self._ends, rows["data/state"], str(path))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __iter__(self) -> Iterator[Demonstration]:
+        start = 0
+        for number, end in enumerate(self._ends.tolist()):
+            yield Demonstration(f"episode_{number:06d}", self._steps(number, slice(start, end)))
+            start = end
+
+    def _steps(self, number: int, rows: slice) -> Steps:
+        state, slider_state, action, target = (
+            np.asarray(self._arrays[f"data/{name}"][rows], dtype=np.float64) for name in _WIDTHS
+        )
+        if (target != target[0]).any():
+            raise EpisodeError(f"{self._path}: the goal changes within episode {number}")
+        images = {name: self._arrays[array][rows] for name, array in self._images.items()}
+        try:
+            return Steps(RATE_HZ, state, slider_state, action, target[0], images)
+        except EpisodeError as error:
+            raise EpisodeError(f"{self._path}, episode {number}: {error}") from None
+
+
+def write_zarr(demonstrations: Iterable[Demonstration], path: Path) -> None:
+    """Write a new group; raises EpisodeError for cameras or rates that differ."""
+    writer: _Writer | None = None
+    for demonstration in demonstrations:
+        writer = writer or _Writer(path, demonstration.steps)
+        writer.add(demonstration)
+    if writer:
+        writer.close()
+
+
+class _Writer:
+    def __init__(self, path: Path, first: Steps) -> None:
+        self._shapes = {name: images.shape[1:] for name, images in first.images.items()}
+        group = zarr.open_group(str(path), mode="w", **_ON_DISK)
+        group.attrs["cameras"] = list(self._shapes)
+        for name in ("data", "meta"):
+            group.create_group(name)
+        self._columns = {
+            name: _Column(path, f"data/{name}", (width,), "<f8", _ROWS_A_CHUNK)
+            for name, width in _WIDTHS.items()
+        }
+        self._columns |= {
+            name + _CAMERA: _Column(path, f"data/{name}{_CAMERA}", shape, "|u1", _IMAGES_A_CHUNK)
+            for name, shape in self._shapes.items()
+        }
+        self._ends = _Column(path, "meta/episode_ends", (), "<i8", _ROWS_A_CHUNK)
+        self._count = 0
+
+    def add(self, demonstration: Demonstration) -> None:
+        """Append an episode."""
+        steps = demonstration.steps
+        shapes = {name: images.shape[1:] for name, images in steps.images.items()}
+        if shapes != self._shapes or steps.rate_hz != RATE_HZ:
+            raise EpisodeError(
+                f"episode {demonstration.name} has cameras {shapes} at {steps.rate_hz} Hz where "
+                f"this set has {self._shapes} at {RATE_HZ} Hz: convert them apart"
+            )
+        goals = np.repeat(steps.goal[None], len(steps), axis=0)
+        vectors = (steps.pusher, steps.slider, steps.action, goals)
+        for name, rows in zip(_WIDTHS, vectors, strict=True):
+            self._columns[name].append(rows)
+        for name, images in steps.images.items():
+            self._columns[name + _CAMERA].append(images)
+        self._count += len(steps)
+        self._ends.append(np.array([self._count]))
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        for column in (*self._columns.values(), self._ends):
+            column.close()
+
+
+class _Column:
+    """An array that grows by whole chunks, so that each is compressed once."""
+
+    def __init__(
+        self, path: Path, name: str, row: tuple[int, ...], dtype: str, rows_a_chunk: int
+    ) -> None:
+        self._array: Any = zarr.open_array(
+            str(path / name),
+            mode="w",
+            shape=(0, *row),
+            chunks=(rows_a_chunk, *row),
+            dtype=dtype,
+            compressor=Zstd(3),  # over whole chunks: most of an image is like the one before it
+            **_ON_DISK,
+        )
+        self._rows_a_chunk = rows_a_chunk
+        self._pending: NDArray[Any] = np.empty((0, *row), dtype)
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Add rows; those of a chunk that is not full yet stay in memory."""
+        self._pending = np.concatenate([self._pending, rows.astype(self._pending.dtype)])
+        full = len(self._pending) - len(self._pending) % self._rows_a_chunk
+        self._write(full)
+
+    def close(self) -> None:
+        """Write the last chunk."""
+        self._write(len(self._pending))
+
+    def _write(self, count: int) -> None:
+        if count:
+            length = self._array.shape[0]
+            self._array.resize((length + count, *self._array.shape[1:]))
+            self._array[length:] = self._pending[:count]
+            self._pending = self._pending[count:]
