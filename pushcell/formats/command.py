@@ -52,8 +52,10 @@ class Convert:
 def main(words: Sequence[str]) -> int:
     """Run the command; raises EpisodeError."""
     options = tyro.cli(Convert, prog="pushcell convert", args=list(words))
-    if options.out.exists():
-        raise EpisodeError(f"{options.out} is there already: choose another --out")
+    draft = options.out.with_name(options.out.name + PARTIAL)
+    for path in (options.out, draft):
+        if path.exists():
+            raise EpisodeError(f"{path} is there already: choose another --out, or delete it")
     sources = [open_data_set(path, options.image_px) for path in options.source]
     total = sum(map(len, sources))
     total = total if options.most is None else min(total, options.most)
@@ -62,7 +64,6 @@ def main(words: Sequence[str]) -> int:
     columns = (MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         counted = _Counted(sources, total, bar.add_task("", total=total), bar)
-        draft = options.out.with_name(options.out.name + PARTIAL)
         with naming_a_full_disk(str(options.out)):
             _writer(options)(counted, draft)
         os.replace(draft, options.out)

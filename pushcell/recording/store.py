@@ -50,10 +50,12 @@ class EpisodeStore:
 
     def commit(self, partial: Path, entry: Mapping[str, Any]) -> Path:
         """Verify an episode that lies on the disk as ``NAME.partial`` and give it its name."""
+        final = partial.with_name(partial.name.removesuffix(PARTIAL))
+        if final.exists():
+            raise EpisodeError(f"{final} is there already: choose another name")
         with BagReader(partial / BAG_FILE) as bag:
             bag.verify()
         _sync_folder(partial)
-        final = partial.with_name(partial.name.removesuffix(PARTIAL))
         partial.rename(final)
         _sync_folder(self.folder)
         self.journal.append({"event": "complete", "episode": final.name, **entry})

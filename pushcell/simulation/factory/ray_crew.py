@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -29,6 +30,7 @@ def made_by_ray(
             address=address,
             runtime_env={"env_vars": ENVIRONMENT},
             log_to_driver=False,
+            logging_level=logging.WARNING,
             include_dashboard=False if address == LOCAL else None,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
