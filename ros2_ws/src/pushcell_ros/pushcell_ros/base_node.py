@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import traceback
@@ -27,6 +28,8 @@ from pushcell_ros.params import declare
 OK, WARN, ERROR = 0, 1, 2
 HEARTBEAT_TOPIC = "/cell/heartbeat"
 _HEARTBEAT_RATE_HZ = 50.0
+# Two clocks are not read at one moment; what differs by more is a jump.
+_ROS_JUMP_S = 0.002
 
 
 class CellNode(Node):
@@ -44,6 +47,7 @@ class CellNode(Node):
         self.urgency.apply()
         self.params: Any = declare(self, self.Params)
         self.cell: CellConfig = load_cell(self.params.cell)
+        self._offset_s = math.inf
         self.simulated_time = bool(self.get_parameter("use_sim_time").value)
         self._control_clock = (
             self.get_clock() if self.simulated_time else Clock(clock_type=ClockType.STEADY_TIME)
@@ -68,7 +72,7 @@ class CellNode(Node):
         """A ROS stamp as control time [s]."""
         if self.simulated_time:
             return to_seconds(stamp)
-        return steady_seconds() - (self._ros_seconds() - to_seconds(stamp))
+        return to_seconds(stamp) - self._ros_offset_s()
 
     def stamp(self, control_s: float | None = None) -> TimeMsg:
         """Control time (now, if none is given) as a ROS stamp."""
@@ -76,7 +80,7 @@ class CellNode(Node):
             return self.get_clock().now().to_msg()
         if self.simulated_time:
             return to_stamp(control_s)
-        return to_stamp(self._ros_seconds() + control_s - steady_seconds())
+        return to_stamp(control_s + self._ros_offset_s())
 
     def every(self, rate_hz: float, callback: Callable[[], None]) -> None:
         """Call back at a rate of control time."""
@@ -97,8 +101,12 @@ class CellNode(Node):
     def _beat(self) -> None:
         self._heartbeat.publish(Header(stamp=self.stamp(), frame_id=self.get_name()))
 
-    def _ros_seconds(self) -> float:
-        return self.get_clock().now().nanoseconds * 1e-9
+    def _ros_offset_s(self) -> float:
+        """ROS time less steady time; the same until ROS time jumps, so that stamps compare."""
+        offset_s = self.get_clock().now().nanoseconds * 1e-9 - steady_seconds()
+        if abs(offset_s - self._offset_s) > _ROS_JUMP_S:
+            self._offset_s = offset_s
+        return self._offset_s
 
     def _publish_diagnostics(self) -> None:
         level, message, values = self.diagnose()
