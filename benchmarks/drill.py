@@ -138,7 +138,7 @@ class Drill:
             self._lcm.HandleSubscriptions(0)
 
     def run_simulated(self, duration_s: float) -> None:
-        """Watch for a while of simulated time, as the arm reports it; not for ever if it is gone."""
+        """Watch for a while of simulated time, as the arm reports it, or until it is gone."""
         until_s, deadline = self.wire[-1][0] + duration_s, time.monotonic() + 4 * duration_s
         while self.wire[-1][0] < until_s and time.monotonic() < deadline:
             self.run(0.02)

@@ -125,6 +125,11 @@ class MotionConfig(Section):
     deadman_s: Positive
     arm_status_age_s: Positive
 
+    @property
+    def tick_s(self) -> float:
+        """The period of the filter [s]."""
+        return 1.0 / self.rate_hz
+
 
 class CameraConfig(Section):
     """A pinhole camera; fixed to the arm's base or tip link, the pose is of its optical frame."""

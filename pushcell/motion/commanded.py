@@ -30,7 +30,7 @@ class CommandedArm:
     """Starts from measured joints; moves one tick at a time."""
 
     def __init__(self, cell: CellConfig, kinematics: ArmKinematics, q_measured: Array) -> None:
-        period_s = 1.0 / cell.motion.rate_hz
+        period_s = cell.motion.tick_s
         workspace = cell.workspace.polygon.inset(cell.workspace.margin_m)
         start = kinematics.tip_pose(q_measured).translation[:2]
         self.inside_workspace = bool(workspace.contains(start))

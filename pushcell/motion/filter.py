@@ -28,6 +28,9 @@ from pushcell.geometry import Array, ConvexPolygon
 
 # The limits hold for the length of the vectors; Ruckig limits each axis by itself.
 _PER_AXIS = 1 / math.sqrt(2)
+# The filter aims at where the target will be this much later [s]: with no look ahead it would be
+# late for every change of speed, and overshoot.
+PREVIEW_S = 0.1
 # A target as fast as the limit could never be caught up with.
 _TARGET_SPEED_SHARE = 0.95
 # Of rounding [m] and [m/s].
@@ -69,8 +72,9 @@ class CommandFilter:
         self.unsolved = 0
 
     def follow(self, target: Array, target_velocity: Array, limits: MotionLimits) -> bool:
-        """Move one tick towards a moving target (2,) [m], (2,) [m/s]; False when it had to brake.
+        """Move one tick towards a moving target; False when it had to brake.
 
+        The target (2,) [m] and its velocity (2,) [m/s] are those of `PREVIEW_S` after this tick.
         A target outside the workspace is followed to the nearest point inside. A stop that has
         begun is brought to its end: turned round halfway, it would swing back.
         """
@@ -108,9 +112,11 @@ class CommandFilter:
         turn = _turn_towards(target - self.state.position)
         top = limits.speed_m_s * _PER_AXIS
         frame = np.clip(turn @ velocity, -_TARGET_SPEED_SHARE * top, _TARGET_SPEED_SHARE * top)
+        now = target - PREVIEW_S * (turn.T @ frame)
         command = InputParameter(2)
         command.synchronization = Synchronization.No
-        command.current_position = _snapped(turn @ (self.state.position - target))
+        command.minimum_duration = PREVIEW_S
+        command.current_position = _snapped(turn @ (self.state.position - now))
         command.current_velocity = _snapped(turn @ self.state.velocity - frame)
         command.current_acceleration = _snapped(turn @ self.state.acceleration)
         command.max_velocity = top - frame
@@ -119,7 +125,7 @@ class CommandFilter:
         command.max_jerk = [limits.jerk_m_s3 * _PER_AXIS] * 2
         position, speed, acceleration = self._solve(command).at_time(self._period_s)
         return TipState(
-            target + turn.T @ (np.array(position) + frame * self._period_s),
+            now + turn.T @ (np.array(position) + frame * self._period_s),
             turn.T @ (np.array(speed) + frame),
             turn.T @ np.array(acceleration),
         )

@@ -14,6 +14,7 @@ import numpy as np
 from policy_server.chunk import ActionChunk
 from pushcell.config import MotionConfig, MotionLimits
 from pushcell.geometry import Array, ConvexPolygon
+from pushcell.motion.filter import PREVIEW_S
 from pushcell.motion.reasons import Reason
 
 _AT_HOME_M = 1e-3
@@ -21,7 +22,7 @@ _AT_HOME_M = 1e-3
 
 @dataclass(frozen=True)
 class Reference:
-    """Where the tip shall be (2,) [m], and how fast it shall move there (2,) [m/s]."""
+    """Where the tip shall be (2,) [m], and how fast (2,) [m/s], `PREVIEW_S` after the tick."""
 
     position: Array
     velocity: Array
@@ -115,7 +116,7 @@ class ChunkSource:
             # The next chunk begins from standstill, through the jump gate again.
             self._chunk, self._pause = None, Halt(Reason.CHUNK_EXHAUSTED, ends_turn=False)
             return self._pause
-        return Reference(*self._chunk.sample(now_s))
+        return Reference(*self._chunk.sample(now_s + self._motion.tick_s + PREVIEW_S))
 
 
 class TeleopSource:

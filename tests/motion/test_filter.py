@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pushcell.motion.filter import CommandFilter
+from pushcell.motion.filter import PREVIEW_S, CommandFilter
 
 PERIOD_S = 0.01
 SLACK = 1.0 + 1e-6
@@ -66,10 +66,24 @@ def test_it_catches_up_with_a_moving_target(cell, command):
     velocity = np.array([0.0, -0.1])
     start = np.array(cell.task.pusher_home_m)
     for tick in range(1, 200):
-        command.follow(start + velocity * tick * PERIOD_S, velocity, cell.motion.policy)
-    assert np.allclose(command.state.position, start + velocity * 200 * PERIOD_S, atol=1e-3), (
-        "the state is that of the tick's end"
-    )
+        ahead = start + velocity * (tick * PERIOD_S + PREVIEW_S)
+        command.follow(ahead, velocity, cell.motion.policy)
+    assert np.allclose(command.state.position, start + velocity * 199 * PERIOD_S, atol=1e-3)
+
+
+def test_it_keeps_to_a_way_with_even_acceleration(cell, command):
+    """Up to most of the limit; without a look ahead it would be centimetres off."""
+    acceleration, speed = 0.5, 0.14
+    start, direction = np.array(cell.task.pusher_home_m), np.array([0.0, -1.0])
+
+    def way(time_s):
+        ramp = np.clip(time_s, 0, speed / acceleration)
+        along = acceleration * ramp**2 / 2 + speed * max(0.0, time_s - speed / acceleration)
+        return start + along * direction, acceleration * ramp * direction
+
+    for tick in range(1, 200):
+        command.follow(*way(tick * PERIOD_S + PREVIEW_S), cell.motion.policy)
+        assert np.linalg.norm(command.state.position - way(tick * PERIOD_S)[0]) < 2.5e-3
 
 
 def test_a_stop_is_straight_and_short(cell, command):
