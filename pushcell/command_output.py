@@ -31,7 +31,7 @@ def show_result(figures: Mapping[str, Any], table: Table, json_target: Path | No
 
 def figures_table(title: str, figures: Mapping[str, Any]) -> Table:
     """One row a figure."""
-    table = Table(title=title, show_header=False)
+    table = Table(title=title, show_header=False, min_width=len(title))
     for name, value in figures.items():
         shown = f"{value:.4g}" if isinstance(value, float) else str(value)
         table.add_row(name.replace("_", " "), shown)
