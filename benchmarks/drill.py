@@ -68,6 +68,8 @@ class Drill:
         self._deadman_due_s = 0.0
 
     def __enter__(self) -> Drill:
+        # Ended from outside, too, it leaves no process behind.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
         Urgency.REAL_TIME.apply()
         rclpy.init(domain_id=DOMAIN)
         self._connect()
@@ -152,7 +154,7 @@ class Drill:
             self.run(0.02)
 
     def call(self, service: str) -> Trigger.Response:
-        """Call one of motion_node's services."""
+        """Call one of the graph's services."""
         client = self._clients[service]
         self.wait_for(client.service_is_ready, 15, service)
         future = client.call_async(Trigger.Request())
@@ -171,6 +173,7 @@ class Drill:
             if process.poll() is not None:
                 self.start(name)
             self.signal(name, signal.SIGCONT)
+        self.wait_for(lambda: self.call("/arm/reset").success, 20, "the arm's reset")
         self.motion.clear()
         self.wait_for(lambda: self.motion.get("phase", "no_arm") != "no_arm", 20, "the arm")
         self._slider_publisher.publish(
@@ -221,7 +224,7 @@ class Drill:
         self._fault_publisher = node.create_publisher(String, "/exerciser/fault", _LATCHED)
         self._slider_publisher = node.create_publisher(PoseStamped, "/trial/start_pose", 10)
         self._clock_publisher = node.create_publisher(Clock, "/clock", 10)
-        names = ("/motion/home", "/motion/policy", "/safety/release")
+        names = ("/arm/reset", "/motion/home", "/motion/policy", "/safety/release")
         self._clients = {name: node.create_client(Trigger, name) for name in names}
         link = self.cell.arm.link
         self._lcm = open_lcm(instance_url(link.lcm.url, DOMAIN))
