@@ -85,6 +85,7 @@ class MotionGuard:
         self._deadman_s = -np.inf
         self._publishers: dict[Source, int] = {}
         self._ticked_s = -np.inf
+        self._settling = False
         self.emergency_stop = EmergencyStop()
         self.state = MotionState(Source.HOLD, Phase.NO_ARM, Reason.ARM_STATUS_OLD)
 
@@ -101,7 +102,7 @@ class MotionGuard:
     # What comes in
 
     def select(self, source: Source) -> Reason | None:
-        """Let a source move the arm; returns the reason where that may not be."""
+        """Let a source move the arm, from rest; returns the reason where that may not be."""
         if source is Source.HOLD:
             self._end_turn(Reason.HOLD_REQUESTED)
             return None
@@ -110,6 +111,8 @@ class MotionGuard:
         forbidden = self._forbidden(self._ticked_s, source)
         if forbidden is None:
             self._sources[source].begin()
+            # A person takes over in full motion, anything else after a stop.
+            self._settling = source is not Source.TELEOP and not self._arm.still
             self.state = replace(self.state, source=source, reason=Reason.AWAITING_COMMAND)
         return forbidden
 
@@ -200,6 +203,9 @@ class MotionGuard:
         problem = self._forbidden(now_s, source) or arm.problem(self._q_measured)
         if problem is not None:
             return Halt(problem, ends_turn=True)
+        self._settling = self._settling and not arm.still
+        if self._settling:
+            return Halt(Reason.SOURCE_SWITCHED, ends_turn=False)
         return self._sources[source].reference(now_s, arm.tip)
 
     def _forbidden(self, now_s: float, source: Source) -> Reason | None:

@@ -209,6 +209,20 @@ def test_a_clock_that_goes_back_stops(rig):
     assert rig.guard.state.reason in (Reason.CLOCK_JUMPED, Reason.ARM_STATUS_OLD)
 
 
+def test_another_source_begins_after_a_stop(rig):
+    rig.drive_policy()
+    assert rig.guard.select(Source.HOME) is None
+    rig.tick()
+    assert rig.guard.state.reason is Reason.SOURCE_SWITCHED
+    assert rig.guard.state.phase is Phase.STOPPING
+    speeds = []
+    while rig.guard.state.reason is not Reason.AT_HOME:
+        rig.tick()
+        speeds.append(rig.speed)
+    assert min(speeds[:30]) < 1e-3, "it came to rest first"
+    assert max(speeds) > 0.05
+
+
 def test_hold_stops(rig):
     rig.drive_policy()
     rig.guard.select(Source.HOLD)
