@@ -82,7 +82,7 @@ def test_it_follows_the_policy(rig):
 def test_home_is_reached(rig):
     rig.drive_policy(1.0)
     assert rig.guard.select(Source.HOME) is None
-    rig.run(0.05)
+    rig.run(0.4)
     assert rig.guard.state.phase is Phase.MOVING
     rig.settle()
     assert rig.guard.state.reason is Reason.AT_HOME
