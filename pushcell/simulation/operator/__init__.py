@@ -1,0 +1,6 @@
+"""An operator-like demonstrator: orients first, then translates, and corrects by eye."""
+
+from pushcell.simulation.operator.operator import Operator
+from pushcell.simulation.operator.settings import OperatorSettings
+
+__all__ = ["Operator", "OperatorSettings"]

@@ -1,0 +1,110 @@
+"""Which push the operator does next, and how far it is worth going on with it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pushcell.errors import PlanningError
+from pushcell.geometry import Array, ConvexPolygon, PlanarPose
+from pushcell.simulation.operator.settings import OperatorSettings
+from pushcell.simulation.planner.primitives import PushPrimitives, as_complex
+from pushcell.simulation.planner.roadmap import Roads
+
+_LENGTHS_M = np.arange(0.0, 0.30, 0.003)
+_LEAST_M = 0.006  # a push shorter than this is not worth the way to it
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a push is for: the price of ending off the goal by metres and radians.
+
+    Near the workspace's edge, where the next push would have no room, every metre costs more.
+    """
+
+    goal: PlanarPose
+    price_m_per_rad: float
+    workspace: ConvexPolygon
+    room_m: float
+    price_of_room: float
+
+    def cost(self, poses: Array) -> Array:
+        """(...,) price [m] of slider poses (..., 3)."""
+        place = np.hypot(poses[..., 0] - self.goal.x, poses[..., 1] - self.goal.y)
+        turn = np.abs(np.mod(poses[..., 2] - self.goal.theta + math.pi, 2 * math.pi) - math.pi)
+        cramped = np.maximum(self.workspace.excess(poses[..., :2]) + self.room_m, 0)
+        return place + self.price_m_per_rad * turn + self.price_of_room * cramped
+
+
+class PushChoice:
+    """The choice for one slider and workspace: a pure function of what is seen."""
+
+    def __init__(
+        self,
+        primitives: PushPrimitives,
+        workspace: ConvexPolygon,
+        goal: PlanarPose,
+        settings: OperatorSettings,
+    ) -> None:
+        self._primitives, self._workspace = primitives, workspace
+        self._goal, self._settings = goal, settings
+
+    def aim(self, slider: PlanarPose) -> Aim:
+        """Turning comes first, then moving."""
+        s = self._settings
+        turning = slider.distance_to(self._goal)[1] > s.orient_beyond_rad
+        price = s.orient_m_per_rad if turning else s.translate_m_per_rad
+        return Aim(self._goal, price, self._workspace, s.room_m, s.price_of_room)
+
+    def best(self, slider: PlanarPose, roads: Roads, pusher: Array) -> int:
+        """The push that leaves least after it; raises PlanningError when none is any use."""
+        aim, s = self.aim(slider), self._settings
+        poses = self._poses(slider)
+        cost = np.where(self._reachable(poses), aim.cost(poses), np.inf)
+        cost[:, _LENGTHS_M < _LEAST_M] = np.inf
+        ways = roads.lengths_from(pusher)[: len(self._primitives)]
+        left = cost.min(axis=1)
+        total = left + s.travel_m_per_m * ways
+        total[left > aim.cost(slider.as_array()) - s.least_gain_m] = np.inf
+        push = int(total.argmin())
+        if not np.isfinite(total[push]):
+            raise PlanningError(
+                f"the operator sees no push that helps from slider {slider} with the pusher at "
+                f"{np.round(pusher, 4)} m: move the slider further into the workspace"
+            )
+        return push
+
+    def worth_m(self, push: int, slider: PlanarPose, aim: Aim) -> float:
+        """How much further [m] a push is worth going on with; 0 when it is not."""
+        poses = self._primitives.poses_along(push, slider, _LENGTHS_M)
+        cost = aim.cost(poses)
+        best = int(cost.argmin())
+        if best in (0, len(cost) - 1):
+            return float(_LENGTHS_M[best])
+        before, at, after = cost[best - 1 : best + 2]
+        vertex = 0.5 * (before - after) / (before - 2 * at + after)
+        return float(_LENGTHS_M[best] + vertex * (_LENGTHS_M[1] - _LENGTHS_M[0]))
+
+    def _poses(self, slider: PlanarPose) -> Array:
+        """(N, K, 3) of every push and length."""
+        p = self._primitives
+        turns = p.twists[:, 2, None] * _LENGTHS_M
+        shifts = p.pivots[:, None] * (1 - np.exp(1j * turns)) * np.exp(1j * slider.theta)
+        return np.stack([slider.x + shifts.real, slider.y + shifts.imag, slider.theta + turns], -1)
+
+    def _reachable(self, poses: Array) -> NDArray[np.bool_]:
+        """(N, K) whether the pusher stays in the workspace until then and can leave."""
+        headings = np.exp(1j * poses[..., 2])
+        places = poses[..., 0] + 1j * poses[..., 1]
+
+        def inside(points: Array) -> NDArray[np.bool_]:
+            there = places + headings * as_complex(points)[:, None]
+            return self._workspace.contains(np.stack([there.real, there.imag], -1))
+
+        p = self._primitives
+        approach = inside(p.approaches)
+        stays = np.logical_and.accumulate(inside(p.centres), axis=1)
+        return stays & approach & approach[:, :1]
