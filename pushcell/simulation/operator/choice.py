@@ -14,8 +14,7 @@ from pushcell.simulation.operator.settings import OperatorSettings
 from pushcell.simulation.planner.primitives import PushPrimitives, as_complex
 from pushcell.simulation.planner.roadmap import Roads
 
-_LENGTHS_M = np.arange(0.0, 0.30, 0.003)
-_LEAST_M = 0.006  # a push shorter than this is not worth the way to it
+_LENGTHS_M = np.arange(0.0, 0.30, 0.002)
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ class PushChoice:
     ) -> None:
         self._primitives, self._workspace = primitives, workspace
         self._goal, self._settings = goal, settings
+        turns = np.abs(primitives.twists[:, 2, None] * _LENGTHS_M)
+        self._turns_at_most_half = turns < math.pi + 0.1
 
     def aim(self, slider: PlanarPose) -> Aim:
         """Turning comes first, then moving."""
@@ -63,8 +64,9 @@ class PushChoice:
         """The push that leaves least after it; raises PlanningError when none is any use."""
         aim, s = self.aim(slider), self._settings
         poses = self._poses(slider)
-        cost = np.where(self._reachable(poses), aim.cost(poses), np.inf)
-        cost[:, _LENGTHS_M < _LEAST_M] = np.inf
+        useful = self._reachable(poses) & self._turns_at_most_half
+        cost = np.where(useful, aim.cost(poses), np.inf)
+        cost[:, 0] = np.inf
         ways = roads.lengths_from(pusher)[: len(self._primitives)]
         left = cost.min(axis=1)
         total = left + s.travel_m_per_m * ways
@@ -80,7 +82,7 @@ class PushChoice:
     def worth_m(self, push: int, slider: PlanarPose, aim: Aim) -> float:
         """How much further [m] a push is worth going on with; 0 when it is not."""
         poses = self._primitives.poses_along(push, slider, _LENGTHS_M)
-        cost = aim.cost(poses)
+        cost = aim.cost(poses)[self._turns_at_most_half[push]]
         best = int(cost.argmin())
         if best in (0, len(cost) - 1):
             return float(_LENGTHS_M[best])
