@@ -15,6 +15,10 @@ COMMANDS = {
         "make simulated demonstrations",
         "pushcell.simulation.factory.command:main",
     ),
+    "evaluate": (
+        "run trials and tell how many succeed",
+        "pushcell.evaluation.command:main",
+    ),
     "convert": ("convert between episodes and data sets", "pushcell.formats.command:main"),
     "bench": ("run a benchmark", "pushcell.bench:main"),
 }

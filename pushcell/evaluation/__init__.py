@@ -1,0 +1,1 @@
+"""How well something pushes: many trials, and figures with their intervals."""
