@@ -182,15 +182,18 @@ def _violations(drill: Drill, times: Array, tips: Array) -> list[str]:
     speed = np.linalg.norm(np.diff(tip, axis=0), axis=1).max() / 0.02
     joint_speed = np.abs(np.diff(q, axis=0)).max(axis=0) / 0.02
     joint_acceleration = np.abs(np.diff(q, 2, axis=0)).max(axis=0) / 0.02**2
-    found = {
-        "workspace": cell.workspace.polygon.excess(tip).max() > 0,
-        "speed": speed > cell.motion.policy.speed_m_s,
-        "joint speed": (joint_speed > cell.arm.joint_velocity_limits_rad_s).any(),
-        "joint acceleration": (
-            joint_acceleration > cell.arm.joint_acceleration_limits_rad_s2
-        ).any(),
-    }
-    return [name for name, broken in found.items() if broken]
+    limits = cell.arm
+    found = [
+        ("workspace [m]", cell.workspace.polygon.excess(tip).max(), 0.0),
+        ("speed [m/s]", speed, cell.motion.policy.speed_m_s),
+        ("joint speed, share", (joint_speed / limits.joint_velocity_limits_rad_s).max(), 1.0),
+        (
+            "joint acceleration, share",
+            (joint_acceleration / limits.joint_acceleration_limits_rad_s2).max(),
+            1.0,
+        ),
+    ]
+    return [f"{name} {value:.3g}" for name, value, limit in found if value > limit]
 
 
 def _signal(name: str, number: signal.Signals) -> Callable[[Drill], None]:

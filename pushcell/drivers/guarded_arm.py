@@ -20,6 +20,7 @@ import numpy as np
 from pushcell.config import CellConfig
 from pushcell.drivers.arm import ArmDriver, ArmFault, ArmReport, Fault
 from pushcell.drivers.joint_stream import JointStream
+from pushcell.drivers.play_clock import PlayClock
 from pushcell.drivers.report_checks import ReportChecks
 from pushcell.geometry import Array
 
@@ -42,6 +43,7 @@ class GuardedArm:
         self._sent: Array | None = None
         self._sent_s = -np.inf
         self._looked_s: float | None = None
+        self._play_clock = PlayClock()
         self._silence_s = np.inf
         self._problem: ArmFault | None = None
         self.fault: ArmFault | None = None
@@ -82,7 +84,10 @@ class GuardedArm:
         self._watch(now_s, heard is not None)
         if heard is not None:
             self._judge(now_s, heard)
-        self._answer(now_s, heard is not None)
+        play_s = now_s
+        if isinstance(heard, ArmReport) and self._problem is None:
+            play_s = self._play_clock.at(heard.time_s, now_s)
+        self._answer(play_s, heard is not None)
         return heard if isinstance(heard, ArmReport) else None
 
     def command(
