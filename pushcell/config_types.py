@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import Self
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -23,3 +24,7 @@ class Section(BaseModel):
     """A part of the configuration; frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=False)
+
+    def changed(self, **values: Any) -> Self:
+        """A checked copy with other values; nothing that was computed of the old ones stays."""
+        return type(self).model_validate({**self.model_dump(), **values})

@@ -41,11 +41,10 @@ def write_episodes(
     store = EpisodeStore(folder)
     for number, demonstration in enumerate(demonstrations):
         steps, name = demonstration.steps, f"episode_{number:06d}"
-        goal = tuple(steps.goal.tolist())
         info = EpisodeInfo(
             name=name,
             origin="imported",
-            task=cell.task.model_copy(update={"goal": goal}),
+            task=cell.task.changed(goal=steps.goal.tolist()),
             verdict="unjudged",
             reason=f"{demonstration.name} of {origin}",
             rate_hz=steps.rate_hz,

@@ -104,15 +104,12 @@ def shifted_cell(cell: CellConfig, shifts: Shifts) -> CellConfig:
     if centre_y:
         goal = goal @ PlanarPose(0, centre_y, 0)
     old_x, old_y = cell.task.centre_of_mass_m
-    task = cell.task.model_copy(
-        update={
-            "slider": slider,
-            "centre_of_mass_m": (old_x, old_y + centre_y),
-            "goal": tuple(goal.as_array().tolist()),
-        }
+    task = cell.task.changed(
+        slider=slider,
+        centre_of_mass_m=(old_x, old_y + centre_y),
+        goal=goal.as_array().tolist(),
     )
-    # Through validation: the goal must still lie in the workspace.
-    return CellConfig.model_validate(cell.model_copy(update={"task": task}).model_dump())
+    return cell.changed(task=task.model_dump())
 
 
 @dataclass(frozen=True)

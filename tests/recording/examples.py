@@ -26,7 +26,7 @@ def some_steps(count: int = 12, seed: int = 0, size: tuple[int, int] | None = (1
 
 def some_info(steps: Steps, cell: CellConfig, name: str = "episode_000000") -> EpisodeInfo:
     """What would be known of them."""
-    task = cell.task.model_copy(update={"goal": tuple(steps.goal.tolist())})
+    task = cell.task.changed(goal=steps.goal.tolist())
     return EpisodeInfo(
         name=name,
         origin="imported",

@@ -19,7 +19,7 @@ from rich.progress import Progress as ProgressBar
 from tyro.conf import UseAppendAction, arg
 
 from pushcell.command_output import console_beside, figures_table, show_result
-from pushcell.config import load_cell
+from pushcell.config import CellConfig, load_cell
 from pushcell.errors import ConfigError
 from pushcell.recording.store import EpisodeStore
 from pushcell.simulation.factory.crew import made_by_processes
@@ -62,6 +62,8 @@ class Generate:
     """Processes of this machine, or with --ray actors of the cluster; one a CPU by default."""
     ray: Annotated[str | None, arg(metavar="ADDRESS")] = None
     """A Ray cluster: its address, auto, or local."""
+    start_box: tuple[float, float] = (0.35, 0.5)
+    """Size in x and y [m] of the box, centred on the goal, in which the slider starts."""
     cell: Path = Path("config/cell.sim.yaml")
     """The cell's description."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
@@ -76,7 +78,7 @@ def main(words: Sequence[str]) -> int:
     shifts = Shifts.parse(
         itertools.chain.from_iterable(options.shift), options.visual_gap, options.physics_gap
     )
-    cell = load_cell(options.cell)
+    cell = _with_start_box(load_cell(options.cell), options.start_box)
     recipe = Recipe(cell, options.world, options.demonstrator, options.seed, shifts, options.images)
     began = time.monotonic()
     with _progress_bar(console_beside(options.json), options.episodes) as tell:
@@ -92,6 +94,12 @@ def main(words: Sequence[str]) -> int:
     title = f"{options.world} episodes in {options.out}"
     show_result(figures, figures_table(title, figures), options.json)
     return 0
+
+
+def _with_start_box(cell: CellConfig, size_m: tuple[float, float]) -> CellConfig:
+    if min(size_m) <= 0:
+        raise ConfigError(f"--start-box must be positive, not {size_m}")
+    return cell.changed(task=cell.task.changed(start_box_m=size_m).model_dump())
 
 
 def _crew(options: Generate) -> Crew:

@@ -67,16 +67,13 @@ class EpisodeMaker:
         self._frame_in_slider = PlanarPose.from_array([*-offset, 0]) if offset.any() else None
         radius = recipe.cell.pusher.radius_m
         self._task = Task.of(self._cell.task, radius)
-        kept = self._cell.task.model_copy(
-            update={
-                "centre_of_mass_m": recipe.cell.task.centre_of_mass_m,
-                "goal": tuple(self._kept(self._task.goal).as_array().tolist()),
-            }
+        self._kept_task = self._cell.task.changed(
+            centre_of_mass_m=recipe.cell.task.centre_of_mass_m,
+            goal=self._kept(self._task.goal).as_array().tolist(),
         )
-        self._kept_task = kept
-        self._judging_task = Task.of(kept, radius)
+        self._judging_task = Task.of(self._kept_task, radius)
         # Starts are the same wherever the goal is shifted to.
-        starts = kept.model_copy(update={"goal": recipe.cell.task.goal})
+        starts = self._kept_task.changed(goal=recipe.cell.task.goal)
         self._starting_task = Task.of(starts, radius)
         self._looks = Looks(recipe.cell, recipe.world, shifts)
         self._photographer = (
@@ -102,7 +99,7 @@ class EpisodeMaker:
         seeds = np.random.SeedSequence([self._recipe.seed, index, attempt])
         start_rng, whims, look_rng = (np.random.default_rng(s) for s in seeds.spawn(3))
         try:
-            start = self._starting_task.sample_start(start_rng)
+            start = self._start(start_rng)
         except PlanningError as error:
             raise EpisodeError(f"episode {index}: {error}") from None
         place = _plain(start)
@@ -112,10 +109,18 @@ class EpisodeMaker:
             steps, judgement = self._steps(trial, look)
         except PlanningError as error:
             return Made(index, attempt, False, str(error), place, 0, {})
-        reason = judgement.reason if judgement.success else trial.reason
+        succeeded = judgement.success or trial.success
+        reason = judgement.reason if succeeded else trial.reason  # which tells who gave up
         made = Made(index, attempt, judgement.success, reason, place, len(steps), {})
         files = episode_files(steps, self._info(made, look), self._cell)
         return Made(index, attempt, judgement.success, reason, place, len(steps), files)
+
+    def _start(self, rng: np.random.Generator) -> PlanarPose:
+        """Where the slider starts; not where nothing would be left to do."""
+        while True:
+            start = self._starting_task.sample_start(rng)
+            if not self._judging_task.judge(start, self._task.pusher_home, 0.0).success:
+                return start
 
     def _run(self, start: PlanarPose, whims: np.random.Generator) -> TrialResult:
         world: PushingWorld
