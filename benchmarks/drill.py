@@ -70,7 +70,7 @@ class Drill:
     def __enter__(self) -> Drill:
         # Ended from outside, too, it leaves no process behind.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
-        Urgency.REAL_TIME.apply()
+        Urgency.REAL_TIME.apply(for_children=False)
         rclpy.init(domain_id=DOMAIN)
         self._connect()
         for name in PROCESSES:

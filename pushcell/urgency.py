@@ -17,8 +17,8 @@ class Urgency(Enum):
     NORMAL = "like everything else"
     PATIENT = "behind everything else"
 
-    def apply(self) -> None:
-        """Set it for this process.
+    def apply(self, for_children: bool = True) -> None:
+        """Set it for this thread and the threads and, unless not wanted, processes it will start.
 
         Real time needs the right to it (``ulimit -r`` above 0, or root); without that right, or
         on a system without such priorities, the process stays an ordinary one.
@@ -27,6 +27,5 @@ class Urgency(Enum):
             os.nice(_PATIENT_NICENESS)
         if self is Urgency.REAL_TIME and hasattr(os, "sched_setscheduler"):
             with suppress(PermissionError):
-                # Not for processes that this one starts.
-                policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+                policy = os.SCHED_RR | (0 if for_children else os.SCHED_RESET_ON_FORK)
                 os.sched_setscheduler(0, policy, os.sched_param(_REAL_TIME_PRIORITY))

@@ -44,7 +44,6 @@ class CellNode(Node):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.urgency.apply()
         self.params: Any = declare(self, self.Params)
         self.cell: CellConfig = load_cell(self.params.cell)
         self._offset_s = math.inf
@@ -138,16 +137,18 @@ def running() -> bool:
     return not _Ending.requested and rclpy.ok()
 
 
-def run_node(factory: Callable[[], CellNode]) -> None:
+def run_node(kind: type[CellNode]) -> None:
     """Run a node until it ends or is told to; errors for people become one sentence and code 2."""
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, _Ending.request)
     node: CellNode | None = None
     # Python's own exit code for an uncaught exception is 1, which here means: done, but not good.
     code = 2
+    # Before the middleware starts its threads, which inherit it.
+    kind.urgency.apply()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = factory()
+        node = kind()
         executor = _events_executor()
         executor.add_node(node)
         node.spin(executor)
