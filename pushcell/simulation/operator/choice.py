@@ -53,31 +53,36 @@ class PushChoice:
         turns = np.abs(primitives.twists[:, 2, None] * _LENGTHS_M)
         self._turns_at_most_half = turns < math.pi + 0.1
 
-    def aim(self, slider: PlanarPose) -> Aim:
-        """Turning comes first, then moving."""
+    def best(self, slider: PlanarPose, roads: Roads, pusher: Array) -> tuple[int, Aim]:
+        """The push that leaves least, and what it is for; turning comes first, then moving.
+
+        Near the workspace's edge neither may be possible; then moving inwards at any heading
+        is. Raises PlanningError when nothing helps.
+        """
         s = self._settings
         turning = slider.distance_to(self._goal)[1] > s.orient_beyond_rad
-        price = s.orient_m_per_rad if turning else s.translate_m_per_rad
-        return Aim(self._goal, price, self._workspace, s.room_m, s.price_of_room)
+        first = s.orient_m_per_rad if turning else s.translate_m_per_rad
+        for price in (first, s.rescue_m_per_rad):
+            aim = Aim(self._goal, price, self._workspace, s.room_m, s.price_of_room)
+            push = self._best_for(aim, slider, roads, pusher)
+            if push is not None:
+                return push, aim
+        raise PlanningError(
+            f"the operator sees no push that helps from slider {slider} with the pusher at "
+            f"{np.round(pusher, 4)} m: move the slider further into the workspace"
+        )
 
-    def best(self, slider: PlanarPose, roads: Roads, pusher: Array) -> int:
-        """The push that leaves least after it; raises PlanningError when none is any use."""
-        aim, s = self.aim(slider), self._settings
+    def _best_for(self, aim: Aim, slider: PlanarPose, roads: Roads, pusher: Array) -> int | None:
         poses = self._poses(slider)
         useful = self._reachable(poses) & self._turns_at_most_half
         cost = np.where(useful, aim.cost(poses), np.inf)
-        cost[:, 0] = np.inf
+        left = cost[:, 1:].min(axis=1)
         ways = roads.lengths_from(pusher)[: len(self._primitives)]
-        left = cost.min(axis=1)
-        total = left + s.travel_m_per_m * ways
-        total[left > aim.cost(slider.as_array()) - s.least_gain_m] = np.inf
+        total = left + self._settings.travel_m_per_m * ways
+        enough = aim.cost(slider.as_array()) - self._settings.least_gain_m
+        total[left > enough] = np.inf
         push = int(total.argmin())
-        if not np.isfinite(total[push]):
-            raise PlanningError(
-                f"the operator sees no push that helps from slider {slider} with the pusher at "
-                f"{np.round(pusher, 4)} m: move the slider further into the workspace"
-            )
-        return push
+        return push if np.isfinite(total[push]) else None
 
     def worth_m(self, push: int, slider: PlanarPose, aim: Aim) -> float:
         """How much further [m] a push is worth going on with; 0 when it is not."""

@@ -37,7 +37,7 @@ class _Look:
 class _Travel:
     way: PusherTrajectory  # in the caller's time
     slider: PlanarPose  # as it was when the way was chosen
-    push: int | None  # what follows; None: the hand stays home
+    push: tuple[int, Aim] | None  # what follows; None: the hand stays home
 
 
 @dataclass
@@ -117,7 +117,7 @@ class Operator:
             push, way = None, roads.from_point_to_point(clear, self._home)
         else:
             push = self._choice.best(slider, roads, clear)
-            way = roads.from_point(clear, push)
+            way = roads.from_point(clear, push[0])
         times, positions = self._settings.travel_pace.drive(np.vstack([pusher, way]))
         times = time_s + np.append(0, times / self._whims.pace())
         course = PusherTrajectory(times, np.vstack([pusher[None], positions]))
@@ -128,7 +128,7 @@ class Operator:
         seen = self._seen[0][0]
         if time_s >= mood.way.times_s[-1]:
             if mood.push is not None:
-                self._mood = _Push(mood.push, self._choice.aim(seen), self._whims.pace())
+                self._mood = _Push(*mood.push, self._whims.pace())
                 return self._go_on_pushing(self._mood, time_s, pusher)
             self._done = self._is_good(self._seen[-1][0])
             return self._rest(pusher) if self._done else self._look(time_s, pusher)

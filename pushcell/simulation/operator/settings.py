@@ -25,6 +25,7 @@ class OperatorSettings:
     orient_beyond_rad: float = math.radians(10)
     orient_m_per_rad: float = 0.6
     translate_m_per_rad: float = 0.15
+    rescue_m_per_rad: float = 0.03  # where neither helps
     travel_m_per_m: float = 0.1
     room_m: float = 0.10  # between the slider's middle and the workspace's edge
     price_of_room: float = 3.0  # a metre less
