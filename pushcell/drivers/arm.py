@@ -67,7 +67,7 @@ class ArmDriver(Protocol):
         """What is missing before the arm takes commands, in words; None when it takes them."""
 
     def receive(self) -> ArmReport | ArmFault | None:
-        """The newest report since the last call, or what is wrong with it; does not wait."""
+        """The next report, or what is wrong with it; does not wait."""
 
     def send(self, position: Array) -> None:
         """Command joint positions (7,) [rad]."""

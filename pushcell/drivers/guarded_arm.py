@@ -24,14 +24,14 @@ from pushcell.drivers.play_clock import PlayClock
 from pushcell.drivers.report_checks import ReportChecks
 from pushcell.geometry import Array
 
-# In periods: then a report is late.
-_LATE = 1.5
+# In periods of reports: when one is late, and when this process was held up.
+_LATE, _HELD_UP = 1.5, 2.0
 
 
 class GuardedArm:
     """One driver; ``lower`` and ``upper`` (7,) [rad] end the joints' range. One call a moment.
 
-    Times are of one control clock [s].
+    Times are of one control clock [s], which may be simulated.
     """
 
     def __init__(self, cell: CellConfig, driver: ArmDriver, lower: Array, upper: Array) -> None:
@@ -42,9 +42,9 @@ class GuardedArm:
         self._stream: JointStream | None = None
         self._sent: Array | None = None
         self._sent_s = -np.inf
-        self._looked_s: float | None = None
+        self._looked_s = self._heard_s = -np.inf
         self._play_clock = PlayClock()
-        self._silence_s = np.inf
+        self._silence_s = self._steady_silence_s = np.inf
         self._problem: ArmFault | None = None
         self.fault: ArmFault | None = None
         self.duplicates = 0
@@ -75,13 +75,13 @@ class GuardedArm:
         """How many commands were malformed, late or jumped since the arm was linked."""
         return 0 if self._stream is None else self._stream.refused
 
-    def step(self, now_s: float) -> ArmReport | None:
-        """Hear the arm and answer it; its report, when one came."""
+    def step(self, now_s: float, steady_s: float) -> ArmReport | None:
+        """Hear the arm and answer it; its report, when one came. ``steady_s``: the steady clock."""
         heard = self._driver.receive()
         if isinstance(heard, ArmReport) and self.checks.repeats(heard):
             self.duplicates += 1
             heard = None
-        self._watch(now_s, heard is not None)
+        self._watch(now_s, steady_s, heard is not None)
         if heard is not None:
             self._judge(now_s, heard)
         play_s = now_s
@@ -122,11 +122,16 @@ class GuardedArm:
     def _waiting(self) -> bool:
         return self._stream is None and self.fault is None
 
-    def _watch(self, now_s: float, heard: bool) -> None:
-        """The time in which this process was held up itself is not the arm's silence."""
-        passed_s = 0.0 if self._looked_s is None else now_s - self._looked_s
-        self._looked_s = now_s
-        self._silence_s = 0.0 if heard else self._silence_s + min(passed_s, 2 * self._period_s)
+    def _watch(self, now_s: float, steady_s: float, heard: bool) -> None:
+        """Silence is what has passed by either clock, less what held up this process itself.
+
+        Simulated time may leap, or stand still, between two reports that come as they should.
+        """
+        passed_s = min(steady_s - self._looked_s, _HELD_UP * self._period_s)
+        self._looked_s = steady_s
+        self._heard_s = now_s if heard else self._heard_s
+        self._steady_silence_s = 0.0 if heard else self._steady_silence_s + passed_s
+        self._silence_s = min(self._steady_silence_s, now_s - self._heard_s)
         limit_s = self._cell.motion.arm_status_age_s
         if self.linked and self._silence_s > limit_s:
             self._fail(now_s, ArmFault(Fault.SILENT, f"for more than {1e3 * limit_s:.0f} ms"))

@@ -14,12 +14,9 @@ from pushcell.drivers.arm import ArmFault, ArmReport, Fault
 from pushcell.drivers.lcm_link import is_published, open_lcm
 from pushcell.drivers.lcm_url import lcm_url
 from pushcell.errors import ArmLinkError
-from pushcell.timing import steady_seconds
 
 # Drake's driver gives up when commands come sooner than 0.25 s after its start.
 _GUARD_US = 300_000
-# LCM keeps one message and drops what comes after it. Who looks later than this finds an old one.
-_HELD_UP_S = 0.01
 _SENT_KEPT = 8
 
 
@@ -33,7 +30,6 @@ class IiwaDriver:
         self._heard: ArmReport | ArmFault | None = None
         self._rival = False
         self._sent: deque[bytes] = deque(maxlen=_SENT_KEPT)
-        self._looked_s = -np.inf
         self._first_utime = self._last_utime = -1
         self._commanding = False
 
@@ -66,17 +62,19 @@ class IiwaDriver:
         return None
 
     def receive(self) -> ArmReport | ArmFault | None:
-        """The newest report since the last call, or what is wrong with it; does not wait."""
-        held_up = steady_seconds() - self._looked_s > _HELD_UP_S
+        """The next report, or what is wrong with it; does not wait.
+
+        LCM keeps one message and drops what comes after it: who was held up first finds an old
+        one, and then, by the arm's time, a gap.
+        """
         self._heard = None
         self._lcm.HandleSubscriptions(0)
-        self._looked_s = steady_seconds()
         if self._rival:
             self._rival = False
             return ArmFault(
                 Fault.OTHER_COMMANDER, f"on LCM channel {self._channels.command_channel}"
             )
-        return None if held_up and isinstance(self._heard, ArmReport) else self._heard
+        return self._heard
 
     def send(self, position: np.ndarray) -> None:
         """Command joint positions (7,) [rad]."""

@@ -3,15 +3,15 @@
 Commands come with the time at which they are due, at the motion path's rate; the arm wants
 positions at its own, higher rate. The stream is played one command period late, so that there
 is something to interpolate: cubics through the commanded positions and velocities. Where it
-falls silent the joints brake, jerk-limited, by themselves. It begins, and begins again, only at
-rest and only near where the joints stand, and whatever is commanded, no joint is ever sent
-faster than its limit.
+falls silent the joints brake, jerk-limited, by themselves. It begins, and begins again, only
+near where the joints are. Commands that come late or unevenly, as on a busy machine, are passed
+over to gently. Whatever is commanded, no joint is sent faster than its limit.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ruckig import (
@@ -34,8 +34,14 @@ _MAX_AHEAD_S = 0.05
 _HELD_UP_S = 0.05
 # Ticks of the commanding clock come unevenly: the speed between two commands may seem higher.
 _UNEVENNESS = 2.0
-# How long it takes to pass from where the joints stand to the first command.
-_HANDOVER_S = 0.3
+# The share of a tick's unevenness that is believed: the rest is of the computer, not of the path.
+_EVENING = 0.02
+# Commands that differ by their velocities times whole periods, up to this, are of one motion.
+_SAME_RAD = 2e-4
+# How fast the joints pass over to commands that do not continue their motion [1/s].
+_FADING = 15.0
+# How long a command may be on its way, beyond its period, before its absence is felt.
+_ON_THE_WAY_S = 0.003
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,9 @@ class _Motion:
     def __add__(self, other: _Motion) -> _Motion:
         return _Motion(self.q + other.q, self.qd + other.qd, self.qdd + other.qdd)
 
+    def __sub__(self, other: _Motion) -> _Motion:
+        return _Motion(self.q - other.q, self.qd - other.qd, self.qdd - other.qdd)
+
 
 @dataclass(frozen=True)
 class _Command:
@@ -68,13 +77,17 @@ class JointStream:
     def __init__(self, arm: ArmConfig, command_period_s: float, q_start: Array) -> None:
         self._arm = arm
         self._period_s = command_period_s
+        self._delay_s = command_period_s + _ON_THE_WAY_S
         self._max_speed = np.array(arm.joint_velocity_limits_rad_s)
         self._max_acceleration = np.array(arm.joint_acceleration_limits_rad_s2)
         self._commands: deque[_Command] = deque(maxlen=_KEPT)
-        self._handover, self._began_s = np.zeros(7), -np.inf
+        self._last: _Command | None = None
+        self._offset, self._joined_s = _Motion.at_rest(np.zeros(7)), -np.inf
+        self._even_s = -np.inf
         self._motion = _Motion.at_rest(q_start)
         self._played_s: float | None = None
         self._stop: tuple[float, Trajectory] | None = None
+        self._sender = ""
         self.closed = False
         self.refused = 0
 
@@ -87,7 +100,7 @@ class JointStream:
     def resting(self) -> bool:
         """Whether the joints stand still until the next command."""
         if self._stop is None or self._played_s is None:
-            return not self._commands
+            return self._last is None
         began_s, profile = self._stop
         return self._played_s - began_s >= profile.duration
 
@@ -100,13 +113,18 @@ class JointStream:
         """
         well_formed = position.shape == velocity.shape == (7,)
         well_formed = well_formed and bool(np.isfinite([due_s, *position, *velocity]).all())
-        latest_s = self._period_s + self._arm.command_silence_s
+        latest_s = self._delay_s + self._arm.command_silence_s
         timely = -_MAX_AHEAD_S <= now_s - due_s <= latest_s
         command = _Command(due_s, np.array(position), np.array(velocity), sender)
-        fits = self._continue if self._commands else self._begin
-        accepted = not self.closed and well_formed and timely and fits(command)
-        self.refused += not accepted
-        return accepted
+        if self.closed or not well_formed or not timely or not self._fits(command):
+            self.refused += 1
+            return False
+        if self._played_s is None:
+            self._played_s = now_s
+        if not self._append(command, self._last):
+            self._join(command)
+        self._last, self._sender = command, sender
+        return True
 
     def position_at(self, now_s: float) -> Array:
         """The joints (7,) to command now."""
@@ -114,10 +132,10 @@ class JointStream:
         if not 0 <= passed_s <= _HELD_UP_S:
             passed_s, self._played_s = 0.0, now_s
             self._motion = _Motion.at_rest(self._motion.q)
-            if self._commands or self._stop is not None:
+            if self._last is not None or self._stop is not None:
                 self._brake(now_s)
-        due_s = now_s - self._period_s
-        if self._commands and due_s - self._commands[-1].due_s > self._arm.command_silence_s:
+        due_s = now_s - self._delay_s
+        if self._last is not None and due_s - self._last.due_s > self._arm.command_silence_s:
             self._brake(now_s)
         self._motion = self._limited(self._next(now_s, due_s), passed_s)
         self._played_s = now_s
@@ -130,38 +148,65 @@ class JointStream:
                 self._brake(now_s)
             self.closed = True
 
-    def _continue(self, command: _Command) -> bool:
-        last = self._commands[-1]
-        reach = _UNEVENNESS * self._max_speed * (command.due_s - last.due_s)
+    @property
+    def _cursor_s(self) -> float:
+        """The time of commands that was played last."""
+        return -np.inf if self._played_s is None else self._played_s - self._delay_s
+
+    def _fits(self, command: _Command) -> bool:
+        if self._last is None:
+            return self._begins(command)
+        return self._continues(command, self._last)
+
+    def _continues(self, command: _Command, last: _Command) -> bool:
+        passed_s = command.due_s - last.due_s
+        reach = _UNEVENNESS * self._max_speed * max(passed_s, self._period_s)
         near = bool((np.abs(command.q - last.q) <= reach).all())
         slow = bool((np.abs(command.qd) <= _UNEVENNESS * self._max_speed).all())
-        in_order = command.due_s > last.due_s and command.sender == last.sender
-        if not in_order or not near or not slow:
+        return passed_s > 0 and command.sender == last.sender and near and slow
+
+    def _begins(self, command: _Command) -> bool:
+        """Anybody may begin at rest; a stop is called off only by whoever had the stream."""
+        max_jump = self._arm.first_command_max_jump_rad
+        near = bool((np.abs(command.q - self._motion.q) <= max_jump).all())
+        # What fades from this difference of speed is within the limit of acceleration.
+        max_step = self._max_acceleration / (2 * _FADING)
+        like = bool((np.abs(command.qd - self._motion.qd) <= max_step).all())
+        return near and like and (self.resting or command.sender == self._sender)
+
+    def _append(self, command: _Command, last: _Command | None) -> bool:
+        """Add a command that goes on with the same motion, at its even time; False otherwise."""
+        if last is None:
             return False
-        self._commands.append(command)
+        periods = max(1, round((command.due_s - self._even_s) / self._period_s))
+        even_s = self._even_s + periods * self._period_s
+        way = 0.5 * periods * self._period_s * (last.qd + command.qd)
+        same_motion = (np.abs(command.q - last.q - way) <= _SAME_RAD).all()
+        newest_s = self._commands[-1].due_s
+        if not same_motion or even_s <= newest_s or newest_s < self._cursor_s:
+            return False
+        self._even_s = even_s + _EVENING * (command.due_s - even_s)
+        self._commands.append(replace(command, due_s=self._even_s))
         return True
 
-    def _begin(self, command: _Command) -> bool:
-        """Begin with a command that is one period from rest, near where the joints stand."""
-        start = command.q - 0.5 * self._period_s * command.qd
-        offset = self._motion.q - start
-        near = bool((np.abs(offset) <= self._arm.first_command_max_jump_rad).all())
-        at_rest = np.abs(command.qd) <= _UNEVENNESS * self._max_acceleration * self._period_s
-        if not self.resting or not near or not at_rest.all():
-            return False
-        self._began_s = command.due_s - self._period_s
-        self._commands.append(_Command(self._began_s, start, np.zeros(7), command.sender))
-        self._commands.append(command)
-        self._handover, self._stop = offset, None
-        return True
+    def _join(self, command: _Command) -> None:
+        """Pass over from the motion as it is to the command's; the difference fades."""
+        ahead_s = self._cursor_s - command.due_s
+        early = replace(command, due_s=self._cursor_s, q=command.q + ahead_s * command.qd)
+        self._commands.clear()
+        self._commands.append(early)
+        if ahead_s < 0:
+            self._commands.append(command)
+        self._offset = self._motion - _Motion(early.q, early.qd, np.zeros(7))
+        self._joined_s, self._even_s, self._stop = self._cursor_s, command.due_s, None
 
     def _next(self, now_s: float, due_s: float) -> _Motion:
         if self._stop is not None:
             began_s, profile = self._stop
             return _Motion(*map(np.array, profile.at_time(min(now_s - began_s, profile.duration))))
-        if not self._commands:
+        if self._last is None:
             return self._motion
-        return self._commanded(due_s) + _faded(self._handover, due_s - self._began_s)
+        return self._commanded(due_s) + _faded(self._offset, due_s - self._joined_s)
 
     def _commanded(self, due_s: float) -> _Motion:
         """The command of that time; on with the last velocity where there is none yet."""
@@ -198,6 +243,7 @@ class JointStream:
         if result not in (Result.Working, Result.Finished):
             raise ArmLinkError(f"Ruckig finds no stop for the joints ({result})")
         self._commands.clear()
+        self._last = None
         self._stop = (now_s if self._played_s is None else self._played_s, profile)
 
 
@@ -214,10 +260,11 @@ def _between(a: _Command, b: _Command, due_s: float) -> _Motion:
     )
 
 
-def _faded(offset: Array, passed_s: float) -> _Motion:
-    """An offset (7,) [rad] that goes to nothing without a jerk."""
-    u = np.clip(passed_s / _HANDOVER_S, 0.0, 1.0)
-    share = 1 - u**3 * (10 - 15 * u + 6 * u**2)
-    speed = -30 * u**2 * (1 - u) ** 2 / _HANDOVER_S
-    acceleration = -60 * u * (1 - u) * (1 - 2 * u) / _HANDOVER_S**2
-    return _Motion(share * offset, speed * offset, acceleration * offset)
+def _faded(offset: _Motion, passed_s: float) -> _Motion:
+    """What is left of a difference: it goes to nothing like a critically damped spring."""
+    t = max(0.0, passed_s)
+    pull = offset.qd + _FADING * offset.q
+    left = np.exp(-_FADING * t)
+    q = (offset.q + pull * t) * left
+    qd = pull * left - _FADING * q
+    return _Motion(q, qd, -_FADING * (2 * qd + _FADING * q))

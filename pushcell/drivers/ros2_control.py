@@ -78,7 +78,7 @@ class Ros2ControlDriver:
         )
 
     def receive(self) -> ArmReport | ArmFault | None:
-        """The newest report since the last call, or what is wrong with it; does not wait."""
+        """The newest report that was not given yet, or what is wrong with it; does not wait."""
         heard, self._heard = self._heard, None
         if self._publishers > 1:
             return ArmFault(Fault.OTHER_COMMANDER, f"on {self._link.command.topic}")

@@ -66,7 +66,7 @@ class Rig:
         if self.following_since is not None:
             self._command()
         self.driver.deliver(change(self.report()))
-        self.arm.step(self.now)
+        self.arm.step(self.now, self.now)
 
     def run(self, duration_s: float, change=lambda report: report) -> None:
         for _ in range(round(duration_s / PERIOD_S)):
@@ -87,6 +87,8 @@ class Rig:
 
     def _command(self) -> None:
         time_s = self.now - self.following_since
+        if round(time_s / PERIOD_S) % 2 == 1:
+            return  # commands come at half the rate of reports
         position = self._start + 0.1 * DIRECTION * (1 - np.cos(4 * time_s))
         velocity = 0.4 * DIRECTION * np.sin(4 * time_s)
         self.arm.command(self.now, self.now, position, velocity, "motion")
@@ -124,7 +126,7 @@ def test_every_report_is_answered_once(rig):
     rig.run(0.5)
     assert len(rig.driver.sent) - before == 100
     rig.driver.deliver(None)
-    rig.arm.step(rig.now)
+    rig.arm.step(rig.now, rig.now)
     assert len(rig.driver.sent) - before == 100
 
 
@@ -157,7 +159,7 @@ def test_a_repeated_report_is_no_report(rig):
     for _ in range(15):
         rig.now += PERIOD_S
         rig.driver.deliver(stale)
-        rig.arm.step(rig.now)
+        rig.arm.step(rig.now, rig.now)
     assert rig.arm.fault.kind is Fault.SILENT
     assert rig.arm.duplicates == 15
 
@@ -227,7 +229,7 @@ def test_a_stop_is_played_to_its_end_on_a_silent_wire(rig):
     began, late_s = len(rig.driver.sent) - 1, 1.5 * PERIOD_S
     for _ in range(100):
         rig.now += late_s
-        rig.arm.step(rig.now)
+        rig.arm.step(rig.now, rig.now)
     assert rig.arm.fault.kind is Fault.SILENT
     assert_jerk_limited_standstill(rig.cell, rig.driver.sent[began:], late_s)
     assert (len(rig.driver.sent) - began) * late_s < rig.cell.motion.arm_status_age_s + 0.2
@@ -257,11 +259,24 @@ def test_following_starts_afresh_after_a_reset(rig):
 def test_a_process_that_was_held_up_does_not_blame_the_arm_for_silence(rig):
     rig.linked()
     rig.now += 0.2
-    rig.arm.step(rig.now)
+    rig.arm.step(rig.now, rig.now)
     assert rig.arm.fault is None
     rig.arm_clock_s += 0.2
     rig.tick()
     assert rig.arm.fault.kind is Fault.REPORT_GAP, "but what was missed is missing"
+
+
+@pytest.mark.parametrize("leaping", ["control", "steady"])
+def test_a_clock_that_leaps_between_reports_is_no_silence(rig, leaping):
+    rig.linked()
+    for tick in range(40):
+        rig.arm_clock_s += PERIOD_S
+        leapt = 50.0 + 0.04 * (tick // 8)
+        clocks = (leapt, rig.now) if leaping == "control" else (rig.now, leapt)
+        rig.driver.deliver(rig.report() if tick % 8 == 0 else None)
+        rig.arm.step(*clocks)
+        rig.now += 1e-4
+    assert rig.arm.fault is None
 
 
 def test_told_to_end_it_brings_the_joints_to_rest(rig):

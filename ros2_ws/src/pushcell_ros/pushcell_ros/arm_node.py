@@ -139,7 +139,7 @@ class ArmNode(CellNode):
         return driver
 
     def _step(self) -> None:
-        report = self._arm.step(self.now())
+        report = self._arm.step(self.now(), steady_seconds())
         if self._arm.fault is not self._told:
             self._told = self._arm.fault
             if self._told is not None:
