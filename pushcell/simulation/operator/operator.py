@@ -109,8 +109,11 @@ class Operator:
         return np.repeat(pusher[None], ACTIONS, axis=0)
 
     def _decide(self, time_s: float, pusher: Array) -> Array:
-        """Choose the next push, or go home."""
-        slider = self._seen[0][0]
+        """Choose the next push, or go home.
+
+        From the newest sight: it is the late one too unless something else moved the slider.
+        """
+        slider = self._seen[-1][0]
         clear = self._roadmap.escape(slider, pusher)
         roads = self._roadmap.around(slider)
         if self._is_good(slider):
@@ -125,15 +128,15 @@ class Operator:
         return self._go_on_travelling(self._mood, time_s, pusher)
 
     def _go_on_travelling(self, mood: _Travel, time_s: float, pusher: Array) -> Array:
-        seen = self._seen[0][0]
+        slider = self._seen[-1][0]
         if time_s >= mood.way.times_s[-1]:
             if mood.push is not None:
                 self._mood = _Push(*mood.push, self._whims.pace())
                 return self._go_on_pushing(self._mood, time_s, pusher)
-            self._done = self._is_good(self._seen[-1][0])
+            self._done = self._is_good(slider)
             return self._rest(pusher) if self._done else self._look(time_s, pusher)
         strayed = float(np.linalg.norm(mood.way.at(time_s) - pusher))
-        place, angle = seen.distance_to(mood.slider)
+        place, angle = slider.distance_to(mood.slider)
         if max(strayed, place, angle * self._c_m) > self._settings.moved_m:
             return self._decide(time_s, pusher)
         positions = mood.way.at(time_s + PERIOD_S * np.arange(1.0, ACTIONS + 1))
