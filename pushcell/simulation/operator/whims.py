@@ -18,7 +18,7 @@ class Whims:
     ) -> None:
         self._rng, self._settings = rng, settings
         self._memory = math.exp(-period_s / settings.noise_memory_s)
-        self._noise = rng.standard_normal(3)
+        self._noise = np.zeros(3)
 
     def step(self) -> None:
         """One period on."""
