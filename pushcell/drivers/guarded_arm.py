@@ -84,8 +84,8 @@ class GuardedArm:
         self._watch(now_s, steady_s, heard is not None)
         if heard is not None:
             self._judge(now_s, heard)
-        play_s = now_s
-        if isinstance(heard, ArmReport) and self._problem is None:
+        play_s = max(now_s, self._sent_s)
+        if isinstance(heard, ArmReport) and np.isfinite(heard.time_s):
             play_s = self._play_clock.at(heard.time_s, now_s)
         self._answer(play_s, heard is not None)
         return heard if isinstance(heard, ArmReport) else None

@@ -53,6 +53,7 @@ class Rig:
         self.arm = GuardedArm(cell, self.driver, *limits)
         self.now = 50.0
         self.arm_clock_s = 7.0
+        self.coarse_s = 0.0  # the step of the control clock
         self.following_since: float | None = None
 
     def report(self, **changes) -> ArmReport:
@@ -66,7 +67,10 @@ class Rig:
         if self.following_since is not None:
             self._command()
         self.driver.deliver(change(self.report()))
-        self.arm.step(self.now, self.now)
+        control_s = (
+            np.floor(self.now / self.coarse_s) * self.coarse_s if self.coarse_s else self.now
+        )
+        self.arm.step(control_s, self.now)
 
     def run(self, duration_s: float, change=lambda report: report) -> None:
         for _ in range(round(duration_s / PERIOD_S)):
@@ -222,6 +226,15 @@ def test_an_arm_that_leaves_its_commanding_state_is_a_fault(rig):
     rig.tick()
     assert rig.arm.fault.kind is Fault.LINK_LOST
     assert "its controller does not run" in rig.arm.waits_for
+
+
+def test_a_stop_is_as_smooth_under_a_clock_of_coarse_steps(rig):
+    rig.coarse_s = 0.01
+    rig.linked().follow()
+    began = len(rig.driver.sent) - 3
+    rig.run(0.5, BAD_REPORTS[Fault.EXTERNAL_TORQUE])
+    assert rig.arm.fault.kind is Fault.EXTERNAL_TORQUE
+    assert_jerk_limited_standstill(rig.cell, rig.driver.sent[began:])
 
 
 def test_a_stop_is_played_to_its_end_on_a_silent_wire(rig):
