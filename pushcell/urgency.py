@@ -24,8 +24,10 @@ class Urgency(Enum):
         on a system without such priorities, the process stays an ordinary one.
         """
         if self is Urgency.PATIENT:
-            os.nice(_PATIENT_NICENESS)
-        if self is Urgency.REAL_TIME and hasattr(os, "sched_setscheduler"):
+            os.setpriority(os.PRIO_PROCESS, 0, _PATIENT_NICENESS)
+        elif hasattr(os, "sched_setscheduler") and self is Urgency.NORMAL:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        elif hasattr(os, "sched_setscheduler"):
             with suppress(PermissionError):
                 policy = os.SCHED_RR | (0 if for_children else os.SCHED_RESET_ON_FORK)
                 os.sched_setscheduler(0, policy, os.sched_param(_REAL_TIME_PRIORITY))

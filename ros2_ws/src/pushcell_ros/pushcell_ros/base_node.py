@@ -43,7 +43,10 @@ class CellNode(Node):
     urgency: ClassVar[Urgency] = Urgency.NORMAL
 
     def __init__(self, name: str) -> None:
+        # The middleware's threads inherit it. What is built after them must hold nobody up.
+        self.urgency.apply()
         super().__init__(name)
+        Urgency.NORMAL.apply()
         self.params: Any = declare(self, self.Params)
         self.cell: CellConfig = load_cell(self.params.cell)
         self._offset_s = math.inf
@@ -144,13 +147,12 @@ def run_node(kind: type[CellNode]) -> None:
     node: CellNode | None = None
     # Python's own exit code for an uncaught exception is 1, which here means: done, but not good.
     code = 2
-    # Before the middleware starts its threads, which inherit it.
-    kind.urgency.apply()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = kind()
         executor = _events_executor()
         executor.add_node(node)
+        kind.urgency.apply()
         node.spin(executor)
         code = 0
     except NodeExit as end:
