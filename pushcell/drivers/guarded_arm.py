@@ -84,10 +84,11 @@ class GuardedArm:
         self._watch(now_s, steady_s, heard is not None)
         if heard is not None:
             self._judge(now_s, heard)
-        play_s = max(now_s, self._sent_s)
         if isinstance(heard, ArmReport) and np.isfinite(heard.time_s):
-            play_s = self._play_clock.at(heard.time_s, now_s)
-        self._answer(play_s, heard is not None)
+            self._answer(self._play_clock.at(heard.time_s, now_s))
+        elif heard is not None or now_s - self._sent_s >= _LATE * self._period_s:
+            # The arm must not wait for an answer, least of all in a stop.
+            self._answer(self._play_clock.without_report(now_s))
         return heard if isinstance(heard, ArmReport) else None
 
     def command(
@@ -115,7 +116,7 @@ class GuardedArm:
         if self._stream is None:
             return True
         self._stream.close(now_s)
-        self._answer(now_s, False)
+        self._answer(self._play_clock.without_report(now_s))
         return self._stream.resting
 
     @property
@@ -160,11 +161,9 @@ class GuardedArm:
             # It is another driver now, which never heard of what was commanded.
             self._stream = None
 
-    def _answer(self, now_s: float, heard: bool) -> None:
-        """Answer a report; where one is late the arm must not wait, least of all in a stop."""
+    def _answer(self, play_s: float) -> None:
         stream = self._stream
         if stream is None or (stream.closed and stream.resting):
             return
-        if heard or now_s - self._sent_s >= _LATE * self._period_s:
-            self._sent, self._sent_s = stream.position_at(now_s), now_s
-            self._driver.send(self._sent)
+        self._sent, self._sent_s = stream.position_at(play_s), play_s
+        self._driver.send(self._sent)

@@ -25,5 +25,9 @@ class PlayClock:
         if self._offset_s is None or abs(offset - self._offset_s) > _JUMP_S:
             self._offset_s = offset
         self._offset_s += _GAIN * (offset - self._offset_s)
-        self._last_s = max(self._last_s, report_s + self._offset_s)
+        return self.without_report(report_s + self._offset_s)
+
+    def without_report(self, now_s: float) -> float:
+        """The control time to play where no report tells it."""
+        self._last_s = max(self._last_s, now_s)
         return self._last_s

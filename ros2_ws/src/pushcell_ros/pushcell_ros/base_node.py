@@ -54,7 +54,7 @@ class CellNode(Node):
         self._control_clock = (
             self.get_clock() if self.simulated_time else Clock(clock_type=ClockType.STEADY_TIME)
         )
-        if self.simulated_time:
+        if self.simulated_time and self.urgency is not Urgency.PATIENT:
             # Simulated time waits for those who say how far they have lived; see Lockstep.
             self._heartbeat = self.create_publisher(Header, HEARTBEAT_TOPIC, 10)
             self.every(_HEARTBEAT_RATE_HZ, self._beat)
