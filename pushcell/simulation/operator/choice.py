@@ -26,6 +26,7 @@ class Aim:
 
     goal: PlanarPose
     price_m_per_rad: float
+    keeps_heading: bool  # the heading is right already, or as good as
     workspace: ConvexPolygon
     room_m: float
     price_of_room: float
@@ -62,8 +63,8 @@ class PushChoice:
         s = self._settings
         turning = slider.distance_to(self._goal)[1] > s.orient_beyond_rad
         first = s.orient_m_per_rad if turning else s.translate_m_per_rad
-        for price in (first, s.rescue_m_per_rad):
-            aim = Aim(self._goal, price, self._workspace, s.room_m, s.price_of_room)
+        for price, keeps_heading in ((first, not turning), (s.rescue_m_per_rad, False)):
+            aim = Aim(self._goal, price, keeps_heading, self._workspace, s.room_m, s.price_of_room)
             push = self._best_for(aim, slider, roads, pusher)
             if push is not None:
                 return push, aim

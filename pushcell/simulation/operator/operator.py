@@ -143,34 +143,39 @@ class Operator:
         return positions + self._whims.offset_m
 
     def _go_on_pushing(self, mood: _Push, time_s: float, pusher: Array) -> Array:
-        s, p = self._settings, self._primitives
-        slider, touches = self._imagined(mood.push, pusher)
-        worth_m = self._choice.worth_m(mood.push, slider, mood.aim)
-        place = slider.inverse().transform(pusher)
-        normal = p.normals[mood.push]
-        gap_m = float((p.centres[mood.push] - place) @ normal)
-        along = _along(normal)
-        off_m = self._wanted_lever(mood, slider, worth_m) - float(place @ along)
-        if worth_m <= 0.0 or max(gap_m, abs(off_m)) > s.lost_m:
+        """Towards the contact and on, or look again when it is no longer worth it."""
+        s, p, push = self._settings, self._primitives, mood.push
+        slider, touches = self._imagined(push, pusher)
+        worth_m = self._choice.worth_m(push, slider, mood.aim)
+        to_contact = p.centres[push] - slider.inverse().transform(pusher)
+        gap_m = float(to_contact @ p.normals[push])
+        steer_m = self._wanted_lever(mood, slider, worth_m) - float(self._levers[push])
+        aside_m = float(to_contact @ _along(p.normals[push])) + steer_m
+        if worth_m <= 0.0 or max(gap_m, abs(aside_m)) > s.lost_m:
             return self._look(time_s, pusher)
-        aside = np.clip(s.slide_per_m * off_m, -s.most_slide, s.most_slide)
-        heading = slider.theta + self._whims.aim_rad
-        # As the contact itself moves: so it sticks, but for what is corrected.
-        twist = p.twists[mood.push]
-        carried = twist[:2] + twist[2] * p.centres[mood.push][::-1] * [-1, 1]
-        forward = carried / p.stretch[mood.push] if touches else normal
-        direction = PlanarPose(0, 0, heading).transform(forward + aside * along)
-        direction /= np.linalg.norm(direction)
-        remaining = max(gap_m, 0.0) + worth_m * p.stretch[mood.push]
+        direction = self._direction(push, slider.theta, aside_m, touches)
         fast = touches and worth_m > s.careful_m
         speed = (s.push_speed_m_s if fast else s.careful_speed_m_s) * mood.pace
         change = s.acceleration_m_s2 * PERIOD_S
         mood.speed_m_s += float(np.clip(speed - mood.speed_m_s, -change, change))
-        ways = np.minimum(mood.speed_m_s * PERIOD_S * np.arange(1, ACTIONS + 1), remaining)
+        remaining_m = max(gap_m, 0.0) + worth_m * p.stretch[push]
+        ways = np.minimum(mood.speed_m_s * PERIOD_S * np.arange(1, ACTIONS + 1), remaining_m)
         ahead = pusher + ways[:, None] * direction
-        if not self._polygon.contains(ahead[0]):
-            return self._look(time_s, pusher)
-        return ahead
+        return ahead if self._polygon.contains(ahead[0]) else self._look(time_s, pusher)
+
+    def _direction(self, push: int, heading: float, aside_m: float, touches: bool) -> Array:
+        """(2,) unit vector: as the contact itself moves, so it sticks, but for what is corrected.
+
+        ``aside_m`` is how far along the face the contact should slide.
+        """
+        s, p = self._settings, self._primitives
+        normal, twist = p.normals[push], p.twists[push]
+        carried = twist[:2] + twist[2] * p.centres[push][::-1] * [-1, 1]
+        forward = carried / p.stretch[push] if touches else normal
+        aside = np.clip(s.slide_per_m * aside_m, -s.most_slide, s.most_slide)
+        rotation = PlanarPose(0, 0, heading + self._whims.aim_rad)
+        direction = rotation.transform(forward + aside * _along(normal))
+        return direction / np.linalg.norm(direction)
 
     def _imagined(self, push: int, pusher: Array) -> tuple[PlanarPose, bool]:
         """Where the slider is by now, after what was seen late; and whether it is touched."""
@@ -185,7 +190,7 @@ class Operator:
         """Of the force about the centre of mass [m], so that the heading ends up right."""
         s = self._settings
         lever = float(self._levers[mood.push])
-        if mood.aim.price_m_per_rad == s.translate_m_per_rad:
+        if mood.aim.keeps_heading:
             after = self._primitives.pose_after(mood.push, slider, worth_m)
             missing = float((after.inverse() @ self._goal).theta)
             steer = missing * self._c_m**2 / max(worth_m, 0.02)
