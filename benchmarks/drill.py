@@ -70,9 +70,11 @@ class Drill:
     def __enter__(self) -> Drill:
         # Ended from outside, too, it leaves no process behind.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
-        Urgency.REAL_TIME.apply(for_children=False)
+        # The middleware's threads inherit it, the nodes must not.
+        Urgency.REAL_TIME.apply()
         rclpy.init(domain_id=DOMAIN)
         self._connect()
+        Urgency.REAL_TIME.apply(for_children=False)
         for name in PROCESSES:
             self.start(name)
         return self
@@ -179,9 +181,8 @@ class Drill:
             if process.poll() is not None:
                 self.start(name)
             self.signal(name, signal.SIGCONT)
-        self.wait_for(lambda: self.call("/arm/reset").success, 20, "the arm's reset")
         self.motion.clear()
-        self.wait_for(lambda: self.motion.get("phase", "no_arm") != "no_arm", 20, "the arm")
+        self.wait_for(self._has_arm, 30, "the arm")
         self._slider_publisher.publish(
             pose_message(Pose.from_planar(ASIDE), to_stamp(self.wire[-1][0]))
         )
@@ -207,12 +208,21 @@ class Drill:
         times = np.array([time_s for time_s, _ in self.wire])
         return times, np.array([self.kinematics.tip_pose(q).translation[:2] for _, q in self.wire])
 
+    def _has_arm(self) -> bool:
+        """Whether motion_node knows the arm; faults of its link are reset until it does."""
+        if self.motion.get("phase", "no_arm") == "no_arm":
+            self.call("/arm/reset")
+            self.run(0.5)
+        return self.motion.get("phase", "no_arm") != "no_arm"
+
     def _follows(self, source: str, reason: str) -> bool:
         """Whether a source has come as far as a reason; it is selected until that is granted.
 
         A node that was just started hears the operator a moment later, and one that was just
         killed is forgotten later still.
         """
+        if not self._has_arm():
+            return False
         if self.motion["reason"] != reason and self.motion["source"] != source:
             self.call(f"/motion/{source}")
             self.run(0.3)
@@ -233,6 +243,7 @@ class Drill:
         names = ("/arm/reset", "/motion/home", "/motion/policy", "/safety/release")
         self._clients = {name: node.create_client(Trigger, name) for name in names}
         link = self.cell.arm.link
+        self.lcm_address = link.lcm.url.split("/")[2].split(":")[0]
         self._lcm = open_lcm(instance_url(link.lcm.url, DOMAIN))
         self._lcm.Subscribe(link.lcm.status_channel, self._on_status)
 

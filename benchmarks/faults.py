@@ -6,8 +6,11 @@ simulated time, from the last report before the fault to the first after which t
 
 from __future__ import annotations
 
-import multiprocessing
+import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,6 +27,8 @@ REST_M_S = 0.005
 REST_S = 0.1
 ALLOWED_S = 0.3
 WATCHED_S = 1.5
+ATTEMPTS = 3
+PATIENCE_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Fault:
 
     name: str
     strike: Callable[[Drill], None]
-    # Of the watchdog that must notice [s]; None where the motion must go on undisturbed.
+    # Of the watchdog that must notice [s]; None where the motion may go on undisturbed.
     limit_s: float | None
     # What motion_node must say; "" where it cannot speak any more.
     reasons: tuple[str, ...]
@@ -73,7 +78,9 @@ def faults(drill: Drill) -> list[Fault]:
         Fault("restart arm node", _restart("arm_node"), status, _LOST, arm_alone=True),
         Fault("SIGSTOP camera", _signal("render_node", stopped), blind, ("command_silent",)),
         Fault("kill -9 camera", lambda d: d.kill("render_node"), blind, ("command_silent",)),
-        Fault("arm's wire frozen 1 s", _freeze_cell, status, _FROZEN),
+        Fault("arm's wire cut 1 s", _cut_wire, status, _LOST, arm_alone=True),
+        # Simulated time stands still with the cell, so that nothing is late when it goes on.
+        Fault("SIGSTOP arm 1 s", _freeze_cell, None, ("none", *_FROZEN)),
         Fault("kill -9 arm", lambda d: d.kill("cell_node"), status, ("arm_status_old", "")),
         Fault("delayed commands", _fault("delayed"), 0.1, ("observation_old", "out_of_order")),
         Fault("commands out of order", _fault("out of order"), 0.1, ("out_of_order",)),
@@ -83,7 +90,7 @@ def faults(drill: Drill) -> list[Fault]:
         Fault("deadman released", _deadman(False), 0.05, ("deadman_released",)),
         Fault("deadman silent", _deadman(None), motion.deadman_s, ("deadman_released",)),
         Fault("emergency stop", lambda d: d.press_stop(True), 0.05, ("emergency_stop",)),
-        Fault("clock back 10 s", lambda d: d.jump_clock(-10), 0.05, _JUMPED),
+        Fault("clock back 10 s", lambda d: d.jump_clock(-10), None, ("none", *_JUMPED)),
         Fault("clock forward 10 s", lambda d: d.jump_clock(10), 0.05, _JUMPED),
         Fault("duplicated commands", _fault("duplicated"), None, ("none",)),
         Fault("one core loaded", _load, None, ("none",)),
@@ -103,8 +110,9 @@ _JUMPED = ("clock_jumped", "arm_status_old", "not_selected", "command_silent", "
 
 def run() -> dict[str, Any]:
     """Every fault once."""
-    with Drill(patience_s=0.0) as drill:
-        outcomes = [asdict(play(drill, fault)) for fault in track(faults(drill), "faults")]
+    with Drill(PATIENCE_S) as drill:
+        possible = [fault for fault in faults(drill) if fault.strike is not _cut_wire or _can_cut()]
+        outcomes = [asdict(play(drill, fault)) for fault in track(possible, "faults")]
     return {"outcomes": outcomes, "passed": sum(o["passed"] for o in outcomes)}
 
 
@@ -129,14 +137,7 @@ def table(figures: dict[str, Any]) -> Table:
 
 def play(drill: Drill, fault: Fault) -> Outcome:
     """Strike one fault while the pusher moves, and measure."""
-    drill.set_moving()
-    drill.wire.clear()
-    drill.run(0.3)
-    if drill.motion["phase"] != "moving":
-        raise PushcellError(
-            f"the pusher stopped before the fault ({drill.motion['reason']}): the machine is too "
-            "busy for a drill; run it on a quiet one"
-        )
+    _be_moving(drill)
     struck = len(drill.wire) - 1
     drill.motion.clear()
     fault.strike(drill)
@@ -146,7 +147,7 @@ def play(drill: Drill, fault: Fault) -> Outcome:
     violations = [] if fault.arm_alone else _violations(drill, times, tips)
     reason = drill.motion.get("reason", "")
     to_rest = None if rest is None else float(times[rest] - times[struck])
-    in_time = to_rest is None if fault.limit_s is None else _soon(to_rest, fault.limit_s)
+    in_time = fault.limit_s is None or _soon(to_rest, fault.limit_s)
     moved = tips[struck : None if rest is None else rest + 1]
     return Outcome(
         name=fault.name,
@@ -156,6 +157,20 @@ def play(drill: Drill, fault: Fault) -> Outcome:
         reason=reason,
         violations=violations,
         passed=in_time and reason in fault.reasons and not violations,
+    )
+
+
+def _be_moving(drill: Drill) -> None:
+    """The pusher moves, and has for a while; on a busy machine not at the first attempt."""
+    for _ in range(ATTEMPTS):
+        drill.set_moving()
+        drill.wire.clear()
+        drill.run(0.3)
+        if drill.motion["phase"] == "moving":
+            return
+    raise PushcellError(
+        f"the pusher stopped before the fault ({drill.motion['reason']}): the machine is too busy "
+        "for a drill; run it on a quiet one"
     )
 
 
@@ -222,6 +237,20 @@ def _deadman(held: bool | None) -> Callable[[Drill], None]:
     return strike
 
 
+def _can_cut() -> bool:
+    return os.geteuid() == 0 and shutil.which("ip") is not None
+
+
+def _cut_wire(drill: Drill) -> None:
+    """Nothing goes to LCM's multicast address any more; only root can do that."""
+    address = f"{drill.lcm_address}/32"
+    subprocess.run(["ip", "route", "add", "blackhole", address], check=True)
+    try:
+        drill.run(1.0)
+    finally:
+        subprocess.run(["ip", "route", "del", "blackhole", address], check=True)
+
+
 def _freeze_cell(drill: Drill) -> None:
     drill.signal("cell_node", signal.SIGSTOP)
     drill.run(1.0)
@@ -232,13 +261,6 @@ def _second_policy(drill: Drill) -> None:
     drill.extra.append(drill.spawn("policy_node"))
 
 
-def _spin_for_ever() -> None:
-    while True:
-        pass
-
-
 def _load(drill: Drill) -> None:
-    hog = multiprocessing.get_context("spawn").Process(target=_spin_for_ever, daemon=True)
-    hog.start()
+    drill.extra.append(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
     drill.run(2.0)
-    hog.kill()

@@ -59,6 +59,8 @@ class ArmNode(CellNode):
     def __init__(self) -> None:
         super().__init__("arm_node")
         self._kinematics = ArmKinematics(self.cell)
+        # LCM receives in a thread of its own, which must be as urgent as this one.
+        self.urgency.apply()
         self._driver = self._make_driver()
         limits = self._kinematics.lower_rad, self._kinematics.upper_rad
         self._arm = GuardedArm(self.cell, self._driver, *limits)

@@ -56,6 +56,8 @@ class SimulatedCellNode(CellNode):
                 "iiwa, allowed: 'iiwa'"
             )
         url = lcm_url(link.lcm, int(os.environ.get("ROS_DOMAIN_ID", "0")))
+        # LCM receives in a thread of its own, which must be as urgent as this one.
+        self.urgency.apply()
         self._endpoint = SimulatedArmEndpoint(
             self._world, url, link.lcm.status_channel, link.lcm.command_channel
         )
