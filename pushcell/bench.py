@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import json
 import platform
 import sys
@@ -12,14 +12,14 @@ from types import ModuleType
 
 from rich.console import Console
 
-from pushcell.errors import PushcellError
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 def main(arguments: list[str]) -> int:
     """Run one benchmark; its module has ``run() -> dict`` and ``table(figures) -> Table``."""
-    names = sorted(path.stem for path in BENCHMARKS.glob("*.py") if path.stem != "__init__")
+    runnable = (path for path in BENCHMARKS.glob("*.py") if "\ndef run(" in path.read_text())
+    names = sorted(path.stem for path in runnable)
     parser = argparse.ArgumentParser(
         prog="pushcell bench",
         description="Run a benchmark and print its figures.",
@@ -37,13 +37,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _load(name: str) -> ModuleType:
-    path = BENCHMARKS / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"benchmarks.{name}", path)
-    if spec is None or spec.loader is None:
-        raise PushcellError(f"{path} is not a Python module")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(BENCHMARKS.parent))
+    return importlib.import_module(f"benchmarks.{name}")
 
 
 def _write(figures: dict[str, object], target: str) -> None:
