@@ -46,7 +46,8 @@ class ZarrSet:
         if missing:
             raise EpisodeError(f"{path} lacks the arrays {', '.join(missing)}")
         self._arrays = {name: self._group[name] for name in names}
-        self._ends = np.asarray(self._group["meta/episode_ends"][:]).astype(np.int64)
+        ends = self._group["meta/episode_ends"]
+        self._ends = np.asarray(ends[:] if ends.size else []).astype(np.int64)
         rows = {name: array.shape[0] for name, array in self._arrays.items()}
         if len(set(rows.values())) > 1:
             counts = ", ".join(f"{name} {count}" for name, count in rows.items())

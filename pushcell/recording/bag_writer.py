@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-import yaml
 from mcap.writer import CompressionType, Writer
 from rosbags.interfaces import (
     Qos,
@@ -19,6 +19,7 @@ from rosbags.interfaces import (
 from rosbags.rosbag2.metadata import dump_qos_v9
 
 from pushcell.recording.messages import MessageDefinition, definition_of
+from pushcell.recording.plain_yaml import yaml_text
 
 _CHUNK_BYTES = 4 * 2**20  # some forty small images: most of each is like the one before
 _FOREVER = QosTime(9223372036, 854775807)
@@ -56,12 +57,13 @@ class BagSummary:
 
     def metadata_yaml(self, file_name: str) -> str:
         """The text of rosbag2's ``metadata.yaml``, version 9."""
-        return yaml.safe_dump(
-            {"rosbag2_bagfile_information": self.information(file_name)}, sort_keys=False
-        )
+        return f"rosbag2_bagfile_information:\n{textwrap.indent(self.information(file_name), '  ')}"
 
-    def information(self, file_name: str) -> dict[str, Any]:
+    def information(self, file_name: str) -> str:
         """What ``metadata.yaml`` says, and the file's own metadata record too."""
+        return yaml_text(self._information(file_name))
+
+    def _information(self, file_name: str) -> dict[str, Any]:
         duration = {"nanoseconds": self.end_ns - self.start_ns}
         start = {"nanoseconds_since_epoch": self.start_ns}
         total = sum(self.counts.values())
@@ -125,7 +127,7 @@ class BagWriter:
                 "cdr",
                 schemas[topic.message_type],
                 {
-                    "offered_qos_profiles": yaml.safe_dump(dump_qos_v9(list(topic.qos))),
+                    "offered_qos_profiles": yaml_text(dump_qos_v9(list(topic.qos))),
                     "topic_type_hash": _definition(topic).type_hash,
                 },
             )
@@ -153,7 +155,7 @@ class BagWriter:
     def close(self, file_name: str) -> BagSummary:
         """Write what makes the file a bag: its metadata and the index. The stream stays open."""
         summary = BagSummary(self._topics, dict(self._counts), self._start_ns, self._end_ns)
-        text = yaml.safe_dump(summary.information(file_name), sort_keys=False)
+        text = summary.information(file_name)
         self._writer.add_metadata("rosbag2", {"serialized_metadata": text})
         self._writer.finish()
         return summary

@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import ValidationError
 
 from pushcell.config import CameraConfig, CellConfig, TaskConfig
 from pushcell.config_types import Section, Vector3
 from pushcell.errors import ConfigError, EpisodeError
+from pushcell.recording.plain_yaml import yaml_text
 from pushcell.strict_yaml import read_yaml
 
 INFO_FILE = "episode.yaml"
@@ -50,7 +50,7 @@ class EpisodeInfo(Section):
 
     def to_yaml(self) -> str:
         """The text of the file; the same for the same episode."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml_text(self.model_dump(mode="json"))
 
     @classmethod
     def load(cls, episode: Path) -> EpisodeInfo:

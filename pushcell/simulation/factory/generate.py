@@ -7,15 +7,15 @@ The folder holds one folder an episode, ``failed/`` with the attempts that did n
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import EpisodeInfo
+from pushcell.recording.plain_yaml import yaml_text
 from pushcell.recording.store import BAG_FILE, EpisodeStore, Journal, naming_a_full_disk
 from pushcell.simulation.factory.maker import Made
 from pushcell.simulation.factory.recipe import Recipe
@@ -113,11 +113,15 @@ def _entry_of(episode: Path) -> dict[str, Any]:
 def _complete(store: EpisodeStore) -> set[int]:
     """Indices of the complete episodes; the journal gets the lines that a crash has cost."""
     noted = {entry["episode"] for entry in store.journal.entries() if "episode" in entry}
-    found = store.episodes()
-    for path in found:
+    found = set()
+    for path in store.episodes():
+        number = re.fullmatch(r"episode_(\d{6,})", path.name)
+        if number is None:
+            raise EpisodeError(f"{path} was not generated: take it out of this folder")
+        found.add(int(number[1]))
         if path.name not in noted:
             store.journal.append({"event": "found", "episode": path.name, **_entry_of(path)})
-    return {int(path.name.removeprefix("episode_")) for path in found}
+    return found
 
 
 def _agree_on_recipe(recipe: Recipe, folder: Path) -> None:
@@ -126,7 +130,7 @@ def _agree_on_recipe(recipe: Recipe, folder: Path) -> None:
     if not path.exists():
         with naming_a_full_disk(str(path)):
             draft = path.with_suffix(".partial")
-            draft.write_text(yaml.safe_dump(asked, sort_keys=False), encoding="utf-8")
+            draft.write_text(yaml_text(asked), encoding="utf-8")
             os.replace(draft, path)
         return
     noted = read_yaml(path)
