@@ -1,4 +1,4 @@
-"""Rates and latencies of the running node graph of the simulated cell."""
+"""Rates and latencies of the node graph of a rollout in the simulated cell, policy running."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import subprocess
+import sys
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +26,7 @@ from pushcell.timing import Distribution, steady_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 DOMAIN = "83"
-WARM_UP_S, MEASURED_S = 10.0, 30.0
+WARM_UP_S, MEASURED_S = 15.0, 60.0
 IMAGE_TOPIC = "/camera/overhead/color/image_raw"
 
 
@@ -37,11 +38,14 @@ class Probe(Node):
         self.arrivals: dict[str, list[float]] = defaultdict(list)
         self.image_latency: list[float] = []
         self.real_time_factor: list[float] = []
+        self.missed_ticks: list[int] = []
         self._captures: dict[tuple[int, int], float] = {}
         self.create_subscription(JointState, "/joint_states", self._noter("arm status"), 50)
         self.create_subscription(JointState, "/arm/joint_command", self._noter("command"), 50)
         self.create_subscription(JointState, "/cell/scene", self._on_scene, 50)
         self.create_subscription(Image, IMAGE_TOPIC, self._on_image, qos_profile_sensor_data)
+        wrist = IMAGE_TOPIC.replace("overhead", "wrist")
+        self.create_subscription(Image, wrist, lambda _: None, qos_profile_sensor_data)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50)
 
     def clear(self) -> None:
@@ -49,6 +53,7 @@ class Probe(Node):
         self.arrivals.clear()
         self.image_latency.clear()
         self.real_time_factor.clear()
+        self.missed_ticks.clear()
 
     def _noter(self, name: str) -> Any:
         return lambda _: self.arrivals[name].append(steady_seconds())
@@ -68,12 +73,15 @@ class Probe(Node):
             values = {pair.key: pair.value for pair in status.values}
             if "real_time_factor" in values:
                 self.real_time_factor.append(float(values["real_time_factor"]))
+            if "missed_ticks" in values:
+                self.missed_ticks.append(int(values["missed_ticks"]))
 
 
 def run() -> dict[str, Any]:
-    """Start the cell, listen for a while, stop it."""
+    """Start a rollout, listen for a while, stop it."""
     environment = {**os.environ, "ROS_DOMAIN_ID": DOMAIN}
-    command = ["pushcell", "launch", "launch/cell.launch.yaml", "live_view:=false"]
+    command = [sys.executable, "-m", "pushcell.cli", "launch", "launch/rollout.launch.yaml"]
+    command += ["trials:=99", "video:=false", "live_view:=false"]
     cell = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
         return _measure(psutil.Process(cell.pid))
@@ -84,9 +92,7 @@ def run() -> dict[str, Any]:
 
 def table(figures: dict[str, Any]) -> Table:
     """One row a stream."""
-    shown = Table(
-        title=f"node graph of the simulated cell over {MEASURED_S:.0f} s, {os.cpu_count()} cores"
-    )
+    shown = Table(title=f"node graph of a rollout over {MEASURED_S:.0f} s, {os.cpu_count()} cores")
     for title in ("what", "rate [Hz]", "p50 [ms]", "p99 [ms]", "max [ms]"):
         shown.add_column(title, justify="left" if title == "what" else "right")
     for name, row in figures["streams"].items():
@@ -94,6 +100,7 @@ def table(figures: dict[str, Any]) -> Table:
         shown.add_row(name, rate, *(f"{1e3 * row[key]:.2f}" for key in ("p50", "p99", "max")))
     shown.add_section()
     shown.add_row("simulated time / real time", f"{figures['real_time_factor']:.3f}")
+    shown.add_row("ticks of the guard 5 ms late or more", str(figures["missed_ticks"]))
     for name, share in figures["cpu_share"].items():
         shown.add_row(f"CPU of {name}", f"{100 * share:.0f} %")
     return shown
@@ -122,6 +129,7 @@ def _measure(cell: psutil.Process) -> dict[str, Any]:
     return {
         "streams": streams,
         "real_time_factor": min(probe.real_time_factor),
+        "missed_ticks": probe.missed_ticks[-1] - probe.missed_ticks[0],
         "cpu_share": {name: (after[name] - before[name]) / MEASURED_S for name in sorted(before)},
     }
 

@@ -12,7 +12,6 @@ from types import ModuleType
 
 from rich.console import Console
 
-
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
