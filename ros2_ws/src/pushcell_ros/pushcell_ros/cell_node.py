@@ -28,6 +28,7 @@ from pushcell_ros.params import parameter
 _GOOD_REAL_TIME_FACTOR = 0.95
 # Nodes beat at 50 Hz; this is below the shortest watchdog.
 _MAX_LEAD_S = 0.035
+_POLL_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,14 @@ class SimulatedCellNode(CellNode):
 
     def _wait(self, executor: Executor) -> None:
         """Until the next step is due and every node has come along; at least one event is seen."""
+        patience_s = 0.0
         while True:
-            executor.spin_once(timeout_sec=self._pacer.remaining_s)
+            executor.spin_once(timeout_sec=max(self._pacer.remaining_s, patience_s))
             held_up = self._lockstep.waits_for(self._simulated_s, steady_seconds())
             if not running() or (held_up is None and self._pacer.remaining_s == 0):
                 return
+            # Who is waited for needs the processor that a busy wait would take.
+            patience_s = 0.0 if held_up is None else _POLL_S
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """How fast simulated time passes."""
