@@ -29,6 +29,7 @@ ALLOWED_S = 0.3
 WATCHED_S = 1.5
 ATTEMPTS = 3
 PATIENCE_S = 0.1
+CUT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def faults(drill: Drill) -> list[Fault]:
         Fault("restart arm node", _restart("arm_node"), status, _LOST, arm_alone=True),
         Fault("SIGSTOP camera", _signal("render_node", stopped), blind, ("command_silent",)),
         Fault("kill -9 camera", lambda d: d.kill("render_node"), blind, ("command_silent",)),
-        Fault("arm's wire cut 1 s", _cut_wire, status, _LOST, arm_alone=True),
+        # Nothing can be seen on the wire while it is cut: at rest by then is what can be said.
+        Fault("arm's wire cut 1 s", _cut_wire, CUT_S, _LOST, arm_alone=True),
         # Simulated time stands still with the cell, so that nothing is late when it goes on.
         Fault("SIGSTOP arm 1 s", _freeze_cell, None, ("none", *_FROZEN)),
         Fault("kill -9 arm", lambda d: d.kill("cell_node"), status, ("arm_status_old", "")),
@@ -86,7 +88,8 @@ def faults(drill: Drill) -> list[Fault]:
         Fault("commands out of order", _fault("out of order"), 0.1, ("out_of_order",)),
         Fault("NaN in a command", _fault("not finite"), 0.05, ("not_finite",)),
         Fault("target 1 m away", _fault("far target"), 0.05, ("target_outside",)),
-        Fault("two policies", _second_policy, 2.0, ("two_publishers", "out_of_order")),
+        # Starting a second one takes a second, and may keep the camera waiting.
+        Fault("two policies", _second_policy, 2.0, ("two_publishers", *_CONFUSED)),
         Fault("deadman released", _deadman(False), 0.05, ("deadman_released",)),
         Fault("deadman silent", _deadman(None), motion.deadman_s, ("deadman_released",)),
         Fault("emergency stop", lambda d: d.press_stop(True), 0.05, ("emergency_stop",)),
@@ -98,6 +101,7 @@ def faults(drill: Drill) -> list[Fault]:
     ]
 
 
+_CONFUSED = ("out_of_order", "command_silent", "observation_old")
 _LOST = ("arm_status_old", "not_selected")
 _FROZEN = (
     "arm_status_old",
@@ -247,7 +251,7 @@ def _cut_wire(drill: Drill) -> None:
     address = f"{drill.lcm_address}/32"
     subprocess.run(["ip", "route", "add", "blackhole", address], check=True)
     try:
-        drill.run(1.0)
+        drill.run(CUT_S)
     finally:
         subprocess.run(["ip", "route", "del", "blackhole", address], check=True)
 
