@@ -19,7 +19,8 @@ class ReportChecks:
     def __init__(self, cell: CellConfig, lower: Array, upper: Array) -> None:
         margin = cell.arm.joint_position_margin_rad + _RANGE_TOLERANCE_RAD
         self._lower, self._upper = lower - margin, upper + margin
-        self._max_gap_s = cell.motion.arm_status_age_s
+        self._period_s = 1.0 / cell.arm.status_rate_hz
+        self._max_missing_s = cell.motion.arm_status_age_s
         self._max_following_error = cell.arm.following_error_rad
         self._max_torque: Array | None = None
         if isinstance(cell.arm.link, IiwaLinkConfig):
@@ -46,11 +47,12 @@ class ReportChecks:
 
     def _sequence(self, time_s: float) -> ArmFault | None:
         last_s, self._last_s = self._last_s, time_s
-        gap_s = 0.0 if last_s is None else time_s - last_s
-        if gap_s < 0:
-            return ArmFault(Fault.RESTARTED, f"by {-gap_s:.3f} s")
-        if gap_s > self._max_gap_s:
-            detail = f"{1e3 * gap_s:.0f} ms without, allowed {1e3 * self._max_gap_s:.0f} ms"
+        passed_s = self._period_s if last_s is None else time_s - last_s
+        if passed_s < 0:
+            return ArmFault(Fault.RESTARTED, f"by {-passed_s:.3f} s")
+        missing_s = passed_s - self._period_s
+        if missing_s > self._max_missing_s:
+            detail = f"{1e3 * missing_s:.0f} ms, allowed {1e3 * self._max_missing_s:.0f} ms"
             return ArmFault(Fault.REPORT_GAP, detail)
         return None
 
