@@ -245,10 +245,12 @@ def test_files_of_the_repository(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the defaults, and with each choice of each argument."""
-    assert_same(file, {}, tmp_path / "ours", monkeypatch)
-    for argument in declared_arguments(file, {}, os.environ):
+    arguments = declared_arguments(file, {}, os.environ)
+    needed = {argument.name: "given" for argument in arguments if argument.default is None}
+    assert_same(file, needed, tmp_path / "ours", monkeypatch)
+    for argument in arguments:
         for choice in argument.choices:
-            assert_same(file, {argument.name: choice}, tmp_path / "ours", monkeypatch)
+            assert_same(file, {**needed, argument.name: choice}, tmp_path / "ours", monkeypatch)
 
 
 @pytest.mark.usefixtures("_ros")
