@@ -129,6 +129,14 @@ def test_ray_makes_the_same_bytes(cell, tmp_path) -> None:
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
+def test_a_ray_cluster_that_is_not_there_is_told(cell) -> None:
+    pytest.importorskip("ray", reason="no ray: install pushcell[ray]")
+    from pushcell.simulation.factory.ray_crew import made_by_ray
+
+    with pytest.raises(EpisodeError, match=r"no Ray cluster at 127\.0\.0\.1:9"):
+        next(made_by_ray(recipe_of(cell), range(1), 1, "127.0.0.1:9"))
+
+
 def test_any_order_and_any_number_make_the_same_episode(cell) -> None:
     maker = EpisodeMaker(recipe_of(cell, images=True))
     first, again = maker.make(5), [maker.make(0), maker.make(5)][1]

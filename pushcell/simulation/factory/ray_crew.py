@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -15,6 +16,7 @@ from pushcell.simulation.factory.maker import EpisodeMaker, Made
 from pushcell.simulation.factory.recipe import Recipe
 
 LOCAL = "local"
+_PATIENCE_S = 5.0
 
 
 def made_by_ray(
@@ -25,6 +27,7 @@ def made_by_ray(
     ``address`` is the cluster's, ``auto`` for the one that this machine is part of, or ``local``
     for one that lasts as long as the work. Raises EpisodeError when the cluster fails.
     """
+    _require_somebody_there(address)
     try:
         ray.init(
             address=address,
@@ -45,6 +48,19 @@ def made_by_ray(
         ) from None
     finally:
         ray.shutdown()
+
+
+def _require_somebody_there(address: str) -> None:
+    """Raise EpisodeError at once where nobody listens; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
+    except OSError as error:
+        raise EpisodeError(
+            f"no Ray cluster at {address} ({error}): start one with `ray start --head`"
+        ) from None
 
 
 def _made(recipe: Recipe, indices: Iterable[int], workers: int) -> Iterator[list[Made]]:
