@@ -28,6 +28,7 @@ class GenerationInfo(Section):
     index: int
     attempt: int
     start: Vector3
+    noise_m: float = 0.0
     shifts: dict[str, str]
     visual_gap: bool
     physics_gap: bool

@@ -272,6 +272,16 @@ def test_shifted_tasks_are_solved_and_kept_in_the_objects_own_frame(cell, shifts
     assert "centre_of_mass_m:\n  - 0.0\n  - 0.0\n" in text
 
 
+def test_noise_moves_the_pusher_and_leaves_the_action_clean(cell, tmp_path) -> None:
+    generate(recipe_of(cell, noise_m=0.004), tmp_path, 4, made_here, silently)
+    beside = []
+    for folder in tmp_path.glob("episode_*"):
+        assert EpisodeInfo.load(folder).generation.noise_m == 0.004
+        steps = read_steps(folder)
+        beside.append(steps.pusher[1:, :2] - steps.action[:-1])
+    assert np.concatenate(beside).std(axis=0) == pytest.approx([0.004, 0.004], rel=0.3)
+
+
 def test_without_a_visual_gap_the_source_world_is_drawn_as_the_target(cell, tmp_path) -> None:
     recipe = Recipe(cell, "source", "planner", 0, Shifts(visual_gap=False))
     generate(recipe, tmp_path, 1, made_here, silently)

@@ -52,6 +52,8 @@ class Generate:
     shift: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
     """NAME=LEVEL: colour_mean, colour_randomisation, camera, centre_of_mass, goal = 1 to 4;
     object = t, triangle, box, pentagon, hexagon, cross, s."""
+    noise: Annotated[float, arg(metavar="METRES")] = 0.0
+    """Drive the pusher beside where the demonstrator has it; its own, clean action is recorded."""
     visual_gap: bool = True
     """Without it the source world looks as the target world does."""
     physics_gap: bool = True
@@ -79,7 +81,15 @@ def main(words: Sequence[str]) -> int:
         itertools.chain.from_iterable(options.shift), options.visual_gap, options.physics_gap
     )
     cell = _with_start_box(load_cell(options.cell), options.start_box)
-    recipe = Recipe(cell, options.world, options.demonstrator, options.seed, shifts, options.images)
+    recipe = Recipe(
+        cell,
+        options.world,
+        options.demonstrator,
+        options.seed,
+        shifts,
+        options.noise,
+        options.images,
+    )
     began = time.monotonic()
     with _progress_bar(console_beside(options.json), options.episodes) as tell:
         done = generate(recipe, options.out, options.episodes, _crew(options), tell)

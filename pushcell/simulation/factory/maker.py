@@ -20,6 +20,7 @@ from pushcell.simulation.factory.recipe import Recipe
 from pushcell.simulation.shifts import Look, Looks, physics_of, shifted_cell
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.simulation.target_world import TargetWorld
+from pushcell.simulation.teaching import NoisyHand, run_labelled
 from pushcell.simulation.world import PushingWorld
 from pushcell.task import Judgement, Task
 
@@ -102,7 +103,7 @@ class EpisodeMaker:
             start = self._start(start_rng)
         except PlanningError as error:
             raise EpisodeError(f"episode {index}: {error}") from None
-        place = _plain(start)
+        place = (start.x, start.y, start.theta)
         try:
             trial = self._run(start, whims)
             look = self._looks.draw(look_rng)
@@ -133,7 +134,10 @@ class EpisodeMaker:
         if self._frame_in_slider is not None:
             slider = start @ self._frame_in_slider.inverse()
         world.reset(slider, self._task.pusher_home)
-        return run_closed_loop(world, controller, self._task, RATE_HZ)
+        if not self._recipe.noise_m:
+            return run_closed_loop(world, controller, self._task, RATE_HZ)
+        noisy = NoisyHand(controller, self._cell, whims, self._recipe.noise_m)
+        return run_labelled(world, noisy, self._task, RATE_HZ)
 
     def _kept(self, slider: PlanarPose) -> PlanarPose:
         """The pose that is kept of the slider, of the middle of its outline."""
@@ -176,6 +180,7 @@ class EpisodeMaker:
                 index=made.index,
                 attempt=made.attempt,
                 start=made.start,
+                noise_m=recipe.noise_m,
                 shifts=dict(sorted(shifts.levels.items())),
                 visual_gap=shifts.visual_gap,
                 physics_gap=shifts.physics_gap,
@@ -186,10 +191,6 @@ class EpisodeMaker:
 def _single(values: Array) -> Array:
     """Rounded to single precision, 0.03 um here: so every format keeps them exactly."""
     return values.astype(np.float32).astype(np.float64)
-
-
-def _plain(pose: PlanarPose) -> tuple[float, float, float]:
-    return float(pose.x), float(pose.y), float(pose.theta)
 
 
 def _rounded(pose: tuple[float, float, float]) -> tuple[float, ...]:

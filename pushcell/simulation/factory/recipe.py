@@ -21,6 +21,7 @@ class Recipe:
     demonstrator: str
     seed: int
     shifts: Shifts = field(default_factory=Shifts)
+    noise_m: float = 0.0
     images: bool = True
     image_px: int = 128
 
@@ -37,6 +38,7 @@ class Recipe:
             "world": self.world,
             "demonstrator": self.demonstrator,
             "seed": self.seed,
+            "noise_m": self.noise_m,
             "shifts": dict(sorted(self.shifts.levels.items())),
             "visual_gap": self.shifts.visual_gap,
             "physics_gap": self.shifts.physics_gap,
