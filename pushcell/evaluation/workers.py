@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import functools
-import os
-import signal
-import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection, get_context, parent_process
 
 from pushcell.errors import PushcellError
 from pushcell.evaluation.trial import Evaluation, Trial
+from pushcell.worker_pool import worker_pool
 
 
 def run_trials(evaluation: Evaluation, seeds: Iterable[int], workers: int) -> Iterator[Trial]:
     """The trials as they get done; raises PushcellError when a worker dies."""
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _prepare)
+    pool = worker_pool(workers)
     try:
         work = functools.partial(Evaluation.run, evaluation)
         for future in as_completed([pool.submit(work, seed) for seed in seeds]):
@@ -28,15 +25,3 @@ def run_trials(evaluation: Evaluation, seeds: Iterable[int], workers: int) -> It
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _prepare() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers in order
-    threading.Thread(target=_die_with_the_parent, daemon=True).start()
-
-
-def _die_with_the_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)

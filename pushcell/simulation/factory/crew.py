@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import connection, get_context, parent_process
 
 from pushcell.errors import EpisodeError
 from pushcell.simulation.factory.maker import EpisodeMaker, Made
 from pushcell.simulation.factory.recipe import Recipe
+from pushcell.worker_pool import worker_pool
 
 # One thread a worker: as many workers as cores do more than each with threads of its own.
 ENVIRONMENT = {
@@ -29,7 +27,7 @@ _AHEAD = 2  # episodes asked for or finished, a worker, so that memory stays fla
 def made_by_processes(recipe: Recipe, indices: Iterable[int], workers: int) -> Iterator[list[Made]]:
     """The attempts at each episode, as they get done; raises EpisodeError when a worker dies."""
     with _environment(ENVIRONMENT):
-        pool = ProcessPoolExecutor(workers, get_context("spawn"), _prepare, (recipe,))
+        pool = worker_pool(workers, _prepare, recipe)
         remaining = iter(indices)
         pending: set[Future[list[Made]]] = set()
         try:
@@ -55,21 +53,12 @@ _maker: EpisodeMaker | None = None
 
 def _prepare(recipe: Recipe) -> None:
     global _maker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers in order
-    threading.Thread(target=_die_with_the_parent, daemon=True).start()
     _maker = EpisodeMaker(recipe)
 
 
 def _make(index: int) -> list[Made]:
     assert _maker is not None
     return _maker.make(index)
-
-
-def _die_with_the_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 @contextmanager

@@ -57,12 +57,9 @@ class CellNode(Node):
         if self.simulated_time and self.urgency is not Urgency.PATIENT:
             # Simulated time waits for those who say how far they have lived; see Lockstep.
             self._heartbeat = self.create_publisher(Header, HEARTBEAT_TOPIC, 10)
-            self.every(_HEARTBEAT_RATE_HZ, self._beat)
+            self._every_steady(1.0 / _HEARTBEAT_RATE_HZ, self._beat)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        # Diagnostics must go on when the simulated time stands still.
-        self.create_timer(
-            1.0, self._publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._every_steady(1.0, self._publish_diagnostics)
 
     def now(self) -> float:
         """Control time [s]."""
@@ -99,6 +96,10 @@ class CellNode(Node):
 
     def close(self) -> None:
         """Stop what the node drives and give its resources back; called once, however it ends."""
+
+    def _every_steady(self, period_s: float, callback: Callable[[], None]) -> None:
+        """Call back also while simulated time stands still."""
+        self.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _beat(self) -> None:
         self._heartbeat.publish(Header(stamp=self.stamp(), frame_id=self.get_name()))

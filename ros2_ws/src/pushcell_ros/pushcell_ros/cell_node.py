@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 
 from builtin_interfaces.msg import Time as TimeMsg
@@ -63,6 +64,7 @@ class SimulatedCellNode(CellNode):
             self._world, url, link.lcm.status_channel, link.lcm.command_channel
         )
         self._pacer = Pacer()
+        self._waited_s: defaultdict[str, float] = defaultdict(float)
         self._lockstep = Lockstep(_MAX_LEAD_S, self.params.patience_s)
         # Simulated time begins at the hour it is, so that records sort where they belong. It is
         # counted in whole nanoseconds: timers of a period must find every one of its steps.
@@ -85,7 +87,7 @@ class SimulatedCellNode(CellNode):
             self._now_ns += self._step_ns
             steps += 1
             if steps % clock_every == 0:
-                self._clock_publisher.publish(Clock(clock=self._stamp_now()))
+                self._publish_clock()
             if steps % state_every == 0:
                 self._publish_state()
             self._pacer.stepped(self._step_ns * 1e-9)
@@ -99,8 +101,13 @@ class SimulatedCellNode(CellNode):
             held_up = self._lockstep.waits_for(self._simulated_s, steady_seconds())
             if not running() or (held_up is None and self._pacer.remaining_s == 0):
                 return
-            # Who is waited for needs the processor that a busy wait would take.
-            patience_s = 0.0 if held_up is None else _POLL_S
+            if held_up is not None:
+                # It may have missed the last word; and it needs the processor more than we do.
+                self._publish_clock()
+                patience_s = _POLL_S
+                self._waited_s[held_up] += _POLL_S
+            else:
+                patience_s = 0.0
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """How fast simulated time passes."""
@@ -108,10 +115,14 @@ class SimulatedCellNode(CellNode):
         figures = {
             "real_time_factor": f"{factor:.3f}",
             "commands_refused": self._endpoint.refused,
+            **{f"waited_for_{name}_s": f"{waited:.1f}" for name, waited in self._waited_s.items()},
         }
         if factor < _GOOD_REAL_TIME_FACTOR:
             return WARN, "simulated time passes more slowly than real time", figures
         return OK, "simulated time keeps real time", figures
+
+    def _publish_clock(self) -> None:
+        self._clock_publisher.publish(Clock(clock=self._stamp_now()))
 
     @property
     def _simulated_s(self) -> float:

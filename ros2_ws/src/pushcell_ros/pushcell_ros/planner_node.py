@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from geometry_msgs.msg import PoseStamped
@@ -10,9 +10,11 @@ from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallba
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from policy_server.chunk import ActionChunk
+from pushcell.config import CellConfig
 from pushcell.errors import PlanningError
 from pushcell.geometry import PlanarPose
 from pushcell.simulation.planner.closed_loop import ACTION_RATE_HZ, ClosedLoopPlanner
+from pushcell.worker_pool import worker_pool
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import chunk_message, to_planar
 from pushcell_ros.params import parameter
@@ -31,15 +33,16 @@ class PlannerParams:
 
 
 class PlannerNode(LifecycleNodeMixin, CellNode):
-    """Thinks in a thread of its own, so that its chunks never fall silent."""
+    """Thinks in a process of its own, so that its chunks never fall silent."""
 
     Params = PlannerParams
 
     def __init__(self) -> None:
         CellNode.__init__(self, "policy_node")
         LifecycleNodeMixin.__init__(self, enable_communication_interface=True)
-        self._thinker = ThreadPoolExecutor(1)
-        self._planner: ClosedLoopPlanner | None = None
+        self._thinker = worker_pool(1, _prepare, self.cell)
+        self._thinker.submit(_reset).result()  # so that no chunk waits for it to start
+        self._active = False
         self._thought: Future[ActionChunk] | None = None
         self._chunk: ActionChunk | None = None
         self._problem = ""
@@ -52,20 +55,20 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin a new push from whatever is there."""
-        self._planner, self._chunk, self._thought = ClosedLoopPlanner(self.cell), None, None
-        self._problem = ""
+        self._thinker.submit(_reset)
+        self._active, self._chunk, self._thought, self._problem = True, None, None, ""
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Say nothing any more."""
-        self._planner = None
+        self._active = False
         return super().on_deactivate(state)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Whether there is a plan."""
         if self._problem:
             return WARN, self._problem, {}
-        return OK, "inactive" if self._planner is None else "pushing", {}
+        return OK, "pushing" if self._active else "inactive", {}
 
     def close(self) -> None:
         """Let the thinking end."""
@@ -78,7 +81,7 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
         self._pusher = to_planar(message)
 
     def _tick(self) -> None:
-        if self._planner is None:
+        if not self._active:
             return
         if self._thought is not None and self._thought.done():
             self._take(self._thought)
@@ -91,9 +94,7 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
             self._chunk = None
             return
         if self._thought is None:
-            self._thought = self._thinker.submit(
-                _act, self._planner, captured_s, slider, self._pusher
-            )
+            self._thought = self._thinker.submit(_act, captured_s, slider, self._pusher)
         if self._chunk is not None:
             self._chunks.publish(chunk_message(self._chunk, self.stamp(self._chunk.capture_s)))
 
@@ -108,10 +109,20 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
             self._chunk = chunk
 
 
-def _act(
-    planner: ClosedLoopPlanner, captured_s: float, slider: PlanarPose, pusher: PlanarPose
-) -> ActionChunk:
-    actions = planner.act(captured_s, slider, pusher.position)
+_planner: ClosedLoopPlanner
+
+
+def _prepare(cell: CellConfig) -> None:
+    global _planner
+    _planner = ClosedLoopPlanner(cell)
+
+
+def _reset() -> None:
+    _planner.reset()
+
+
+def _act(captured_s: float, slider: PlanarPose, pusher: PlanarPose) -> ActionChunk:
+    actions = _planner.act(captured_s, slider, pusher.position)
     return ActionChunk.at_rate(
         captured_s, captured_s + 1.0 / ACTION_RATE_HZ, ACTION_RATE_HZ, actions
     )
