@@ -69,6 +69,7 @@ def faults(drill: Drill) -> list[Fault]:
     return [
         Fault("kill -9 policy", lambda d: d.kill("policy_node"), silence, ("command_silent",)),
         Fault("SIGSTOP policy", _signal("policy_node", stopped), silence, ("command_silent",)),
+        Fault("restart policy", _restart("policy_node"), silence, ("command_silent",)),
         Fault("kill -9 motion", lambda d: d.kill("motion_node"), last, ("",)),
         Fault("SIGSTOP motion", _signal("motion_node", stopped), last, ("",)),
         Fault(
@@ -79,6 +80,7 @@ def faults(drill: Drill) -> list[Fault]:
         Fault("restart arm node", _restart("arm_node"), status, _LOST, arm_alone=True),
         Fault("SIGSTOP camera", _signal("render_node", stopped), blind, ("command_silent",)),
         Fault("kill -9 camera", lambda d: d.kill("render_node"), blind, ("command_silent",)),
+        Fault("restart camera", _restart("render_node"), blind, ("command_silent",)),
         # Nothing can be seen on the wire while it is cut: at rest by then is what can be said.
         Fault("arm's wire cut 1 s", _cut_wire, CUT_S, _LOST, arm_alone=True),
         # Simulated time stands still with the cell, so that nothing is late when it goes on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ _GRAPH_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 10.0
 _HOMING_TIMEOUT_S = 30.0
 _PLACING_TIMEOUT_S = 10.0
+_ASK_PERIOD_S = 1.0
 _PLACED_M, _PLACED_RAD = 0.002, math.radians(1.0)
 _VIDEO_CAMERA = "overhead"
 # Simulated time may pass slowly; a trial that takes this much longer than allowed is hung.
@@ -80,6 +82,7 @@ class TrialNode(CellNode):
         self._home = self.create_client(Trigger, "/motion/home")
         self._follow = self.create_client(Trigger, "/motion/policy")
         self._release = self.create_client(Trigger, "/safety/release")
+        self._reset_arm = self.create_client(Trigger, "/arm/reset")
         self._change_policy = self.create_client(ChangeState, "/policy_node/change_state")
         if self.params.video:
             topic = f"/camera/{_VIDEO_CAMERA}/color/image_raw"
@@ -136,14 +139,23 @@ class TrialNode(CellNode):
 
     def _wait_for_graph(self) -> None:
         clients = (self._hold, self._home, self._follow, self._release, self._change_policy)
-        wait_until(
-            self._executor,
-            lambda: (
+
+        def up() -> bool:
+            return (
                 all(client.service_is_ready() for client in clients)
                 and self._slider is not None
                 and self._pusher is not None
                 and self._motion.get("phase", "no_arm") != "no_arm"
-            ),
+            )
+
+        def reset_arm() -> None:
+            # On a busy machine the arm's link may be given up while everything starts.
+            if self.params.release_stop and self._reset_arm.service_is_ready():
+                self._reset_arm.call_async(Trigger.Request())
+
+        self._ask_until(
+            up,
+            reset_arm,
             _GRAPH_TIMEOUT_S,
             f"the cell did not come up within {_GRAPH_TIMEOUT_S:.0f} s: it needs cell_node, "
             "arm_node, motion_node and policy_node; see their output above",
@@ -159,25 +171,35 @@ class TrialNode(CellNode):
         )
 
     def _place_slider(self, start: PlanarPose) -> None:
-        """Ask for a start pose until the slider lies there: a simulated cell obeys at once."""
-        asked_s = -math.inf
+        """A simulated cell puts the slider there when asked."""
 
         def placed() -> bool:
-            nonlocal asked_s
             position, angle = self._slider.distance_to(start)
-            if position < _PLACED_M and angle < _PLACED_RAD:
-                return True
-            if time.monotonic() - asked_s > 1.0:
-                asked_s = time.monotonic()
-                self._start.publish(pose_message(Pose.from_planar(start), self.stamp()))
-            return False
+            return position < _PLACED_M and angle < _PLACED_RAD
 
-        wait_until(
-            self._executor,
+        self._ask_until(
             placed,
+            lambda: self._start.publish(pose_message(Pose.from_planar(start), self.stamp())),
             _PLACING_TIMEOUT_S,
             f"the slider was not placed at its start {start.as_array().round(3)}",
         )
+
+    def _ask_until(
+        self, condition: Callable[[], bool], ask: Callable[[], None], timeout_s: float, problem: str
+    ) -> None:
+        """Ask once a second until a condition holds; raises PushcellError after the timeout."""
+        asked_s = -math.inf
+
+        def granted() -> bool:
+            nonlocal asked_s
+            if condition():
+                return True
+            if time.monotonic() - asked_s > _ASK_PERIOD_S:
+                asked_s = time.monotonic()
+                ask()
+            return False
+
+        wait_until(self._executor, granted, timeout_s, problem)
 
     def _push(self) -> tuple[Judgement, float]:
         """Let the policy drive until the task is done or its time is over."""
