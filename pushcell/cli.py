@@ -29,6 +29,8 @@ _EXTRAS = {
     "matplotlib": "sim",
     "mcap": "data",
     "numcodecs": "data",
+    "onnx": "policy",
+    "onnxruntime": "policy",
     "pyarrow": "data",
     "pydrake": "sim",
     "ray": "ray",

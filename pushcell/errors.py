@@ -26,3 +26,7 @@ class LaunchError(PushcellError):
 
 class EpisodeError(PushcellError):
     """An episode or a data set that cannot be written or read: names it and what is wrong."""
+
+
+class BundleError(PushcellError):
+    """A policy bundle that cannot be used: names the bundle, what is wrong, and both values."""

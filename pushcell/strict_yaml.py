@@ -13,11 +13,19 @@ from pushcell.errors import ConfigError
 def read_yaml(path: Path) -> Any:
     """The plain values of a YAML file; raises ConfigError in one sentence."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+        return parse_yaml(path.read_bytes(), str(path))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+
+
+def parse_yaml(text: bytes, origin: str) -> Any:
+    """The plain values of YAML text; raises ConfigError in one sentence that names ``origin``."""
+    try:
+        return yaml.load(text.decode(), Loader=_StrictLoader)
+    except RecursionError:
+        raise ConfigError(f"{origin}: is nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{origin}: is not YAML: {' '.join(str(error).split())}") from None
 
 
 class _StrictLoader(yaml.SafeLoader):
