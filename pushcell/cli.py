@@ -20,6 +20,7 @@ COMMANDS = {
         "pushcell.evaluation.command:main",
     ),
     "convert": ("convert between episodes and data sets", "pushcell.formats.command:main"),
+    "doctor": ("look for what would keep a cell from working", "pushcell.doctor.command:main"),
     "bench": ("run a benchmark", "pushcell.bench:main"),
 }
 """Name -> (one line, "module:function"); the function takes the words and gives the exit code."""

@@ -1,0 +1,54 @@
+"""``pushcell doctor``: what of this machine would keep a cell from working."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.markup import escape
+from rich.table import Table
+from tyro.conf import arg
+
+from pushcell.command_output import show_result
+from pushcell.config import load_cell
+from pushcell.doctor import hardware, machine, software
+from pushcell.doctor.finding import Finding, Level
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Look at Python, ROS, clocks, disk, permissions, cameras and the arm's link.
+
+    Each line is green, yellow (works, could be better) or red, and says what to do.
+
+    example:
+      pushcell doctor --cell config/cell.iiwa.yaml
+    """
+
+    cell: Path = Path("config/cell.sim.yaml")
+    """The cell's description."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the findings there too; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; 1 when a line is red."""
+    options = tyro.cli(Doctor, prog="pushcell doctor", args=list(words))
+    cell = load_cell(options.cell)
+    findings = [*software.examine(), *machine.examine(), *hardware.examine(cell)]
+    figures = {"findings": [asdict(finding) for finding in findings]}
+    show_result(figures, _table(findings), options.json)
+    return int(any(finding.level is Level.RED for finding in findings))
+
+
+def _table(findings: Iterable[Finding]) -> Table:
+    table = Table(title="this machine, as a cell sees it")
+    for title in ("", "what", "found", "what to do"):
+        table.add_column(title)
+    for finding in findings:
+        light = f"[{finding.level.value}]{finding.level.value}[/]"
+        table.add_row(light, *map(escape, (finding.what, finding.found, finding.advice)))
+    return table
