@@ -142,6 +142,11 @@ def table(figures: dict[str, Any]) -> Table:
     return shown
 
 
+def good(figures: dict[str, Any]) -> bool:
+    """Whether every fault ended as it must."""
+    return bool(figures["passed"] == len(figures["outcomes"]))
+
+
 def play(drill: Drill, fault: Fault) -> Outcome:
     """Strike one fault while the pusher moves, and measure."""
     _be_moving(drill)

@@ -16,7 +16,10 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 def main(arguments: list[str]) -> int:
-    """Run one benchmark; its module has ``run() -> dict`` and ``table(figures) -> Table``."""
+    """Run one benchmark; its module has ``run() -> dict`` and ``table(figures) -> Table``.
+
+    One that can fail also has ``good(figures) -> bool``: 1 is returned where it is not.
+    """
     runnable = (path for path in BENCHMARKS.glob("*.py") if "\ndef run(" in path.read_text())
     names = sorted(path.stem for path in runnable)
     parser = argparse.ArgumentParser(
@@ -32,7 +35,7 @@ def main(arguments: list[str]) -> int:
     Console(file=sys.stderr if options.json == "-" else sys.stdout).print(module.table(figures))
     if options.json:
         _write({"machine": platform.platform(), **figures}, options.json)
-    return 0
+    return int(hasattr(module, "good") and not module.good(figures))
 
 
 def _load(name: str) -> ModuleType:
