@@ -57,7 +57,7 @@ from pushcell.recording.plain_yaml import yaml_text
 MANIFEST = "bundle.yaml"
 ENCODER, DENOISER, PARITY = "encoder.onnx", "denoiser.onnx", "parity.npz"
 FILES = (ENCODER, DENOISER, PARITY)
-OPSET = 17
+OPSET = 18
 """The ONNX operator set that graphs are exported with; loading takes no newer one."""
 
 PolicyKind = Literal["diffusion", "flow", "act", "nearest"]

@@ -84,8 +84,8 @@ class ObservationSpec(Section):
         inputs = self.shapes
         if len(inputs) < len(self.keys) + len(self.cameras):
             raise ValueError(f"each key and camera may be given once, not {list(inputs)}")
-        if not inputs:
-            raise ValueError("a policy needs at least one key or camera")
+        if set(inputs) <= {"goal"}:
+            raise ValueError("a policy needs at least one key or camera besides the goal")
         return self
 
     @property
@@ -174,13 +174,14 @@ class Normaliser(Section):
 
 
 class DiffusionSchedule(Section):
-    """DDPM training and DDIM (eta 0, leading spacing) at run time, as diffusers names them."""
+    """DDPM training, and DDIM (eta 0) at run time; the names are diffusers'."""
 
     kind: Literal["diffusion"] = "diffusion"
     train_steps: Annotated[int, Field(ge=1, le=10_000)]
     beta_schedule: Literal["squaredcos_cap_v2", "linear"] = "squaredcos_cap_v2"
     prediction: Literal["epsilon", "v_prediction", "sample"]
     clip_sample: bool = True
+    timestep_spacing: Literal["leading", "trailing"] = "leading"
     inference_steps: Annotated[int, Field(ge=1, le=1000)]
 
     @model_validator(mode="after")

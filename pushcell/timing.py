@@ -34,6 +34,7 @@ class StampedBuffer(Generic[T]):
         self._capacity = capacity
         self._stamps: list[float] = []
         self._samples: list[T] = []
+        self._forgotten = 0
         self.refused = 0
 
     def __len__(self) -> int:
@@ -48,6 +49,7 @@ class StampedBuffer(Generic[T]):
         self._samples.append(sample)
         if len(self._stamps) > self._capacity:
             del self._stamps[0], self._samples[0]
+            self._forgotten += 1
         return True
 
     def newest(self) -> tuple[float, T] | None:
@@ -60,6 +62,12 @@ class StampedBuffer(Generic[T]):
         if index < 0 or stamp_s - self._stamps[index] > max_age_s:
             return None
         return self._stamps[index], self._samples[index]
+
+    def oldest_after(self, stamp_s: float) -> tuple[float, T] | None:
+        """The first (stamp, sample) ever, if it came after a time and is still there."""
+        if not self._stamps or self._forgotten or self._stamps[0] <= stamp_s:
+            return None
+        return self._stamps[0], self._samples[0]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,158 @@
+"""The one interface of every policy: a request with an observation in, a chunk of actions out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy_server.bundle_format import Manifest
+from policy_server.bundle_sections import DirectSchedule
+from policy_server.images import network_images
+from policy_server.networks import Floats, Networks
+from policy_server.sampler import Guide, Sampler
+from pushcell.errors import PushcellError
+from pushcell.geometry import Array
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a chunk is asked for with.
+
+    ``values``: as `observation.Observation` has them. ``known`` (M, 2) [m]: what has been planned
+    for the chunk's first M actions; the first ``committed`` of them will be executed whatever the
+    answer. ``steps`` calls of the network (None: the manifest's), of the noise of ``seed``;
+    ``warm``, in [0, 1), is the share of noise levels that ``known`` stands for.
+    """
+
+    values: Mapping[str, NDArray[Any]]
+    seed: int
+    known: Array = field(default_factory=lambda: np.empty((0, 2)))
+    committed: int = 0
+    steps: int | None = None
+    warm: float = 0.0
+
+
+class Policy(Protocol):
+    """Anything that answers; `BundlePolicy` here, or a server's client."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it needs and gives."""
+
+    def infer(self, request: Request) -> Array:
+        """(H, 2) absolute pusher positions [m]; the first is due one period after capture."""
+
+
+class BundlePolicy:
+    """A bundle's networks; the same request gives the same chunk."""
+
+    def __init__(self, manifest: Manifest, networks: Networks) -> None:
+        self._manifest = manifest
+        self._networks = networks
+        schedule = manifest.schedule
+        self._sampler = None if isinstance(schedule, DirectSchedule) else Sampler(schedule)
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the bundle."""
+        return self._manifest
+
+    def infer(self, request: Request) -> Array:
+        """(H, 2) absolute pusher positions [m], within the bundle's bounds."""
+        origin = self._origin(request.values)
+        known = self._manifest.normaliser.action.normalise(request.known - origin)
+        chunk = self.chunk(
+            self.prepare(request.values),
+            self.noise(request.seed),
+            self._guide(known, request.committed),
+            request.steps,
+            request.warm,
+        )
+        positions = self._manifest.normaliser.action.restore(chunk[0]) + origin
+        return np.clip(positions, self._manifest.action.low, self._manifest.action.high)
+
+    def prepare(self, values: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
+        """Raw values as the encoder takes them; raises PushcellError for another shape."""
+        spec = self._manifest.observation
+        prepared: dict[str, Floats] = {}
+        for camera in spec.cameras:
+            images = _taken(values, camera.key)
+            wanted = (spec.steps, camera.height_px, camera.width_px, 3)
+            if images.shape != wanted or images.dtype != np.uint8:
+                raise PushcellError(
+                    f"{camera.key} must be {wanted} uint8, not {images.shape} {images.dtype}"
+                )
+            prepared[camera.key] = network_images(images, camera)[None]
+        for key in spec.keys:
+            numbers, shape = _taken(values, key), spec.shapes[key][1:]
+            if numbers.shape != shape or not np.isfinite(numbers).all():
+                raise PushcellError(f"{key} must be {shape} finite numbers, not {numbers}")
+            scale = self._manifest.normaliser.keys.get(key)
+            numbers = scale.normalise(numbers) if scale else numbers.astype(np.float32)
+            prepared[key] = numbers[None]
+        return prepared
+
+    def noise(self, seed: int) -> Floats:
+        """(1, H, 2) the noise of a seed."""
+        shape = (1, self._manifest.action.horizon, 2)
+        return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+    def chunk(
+        self,
+        prepared: Mapping[str, Floats],
+        noise: Floats,
+        guide: Guide | None = None,
+        steps: int | None = None,
+        warm: float = 0.0,
+    ) -> Floats:
+        """(1, H, 2) in normalised units, of prepared inputs and noise (1, H, 2)."""
+        embedding = self._networks.encode(prepared)
+        if self._sampler is None:
+            chunk = self._networks.denoise({"embedding": embedding})
+            return chunk if guide is None else guide.pulled(chunk)
+        inputs: dict[str, NDArray[Any]] = {"embedding": embedding}
+        if self._manifest.max_prefix:
+            inputs["prefix"] = np.array([guide.clean if guide else 0], np.int64)
+
+        def predict(sample: Floats, timestep: int) -> Floats:
+            inputs["sample"], inputs["timestep"] = sample, np.array([timestep], np.int64)
+            return self._networks.denoise(inputs)
+
+        return self._sampler.sample(predict, noise, steps, guide, warm)
+
+    def _origin(self, values: Mapping[str, NDArray[Any]]) -> Array:
+        if self._manifest.action.space == "absolute":
+            return np.zeros(2)
+        return _taken(values, "pusher")[-1, :2]
+
+    def _guide(self, known: Floats, committed: int) -> Guide | None:
+        """What is known (M, 2), continued by its last action, and how much of it counts."""
+        count, horizon = len(known), self._manifest.action.horizon
+        if count == 0:
+            return None
+        if not committed <= count <= horizon:
+            raise PushcellError(
+                f"{committed} committed of {count} known actions cannot begin a chunk of {horizon}"
+            )
+        chunk = np.concatenate([known, np.repeat(known[-1:], horizon - count, axis=0)])
+        if committed <= self._manifest.max_prefix:
+            return Guide(chunk, np.zeros(horizon, np.float32), clean=committed)
+        return Guide(chunk, overlap_weights(committed, count, horizon))
+
+
+def overlap_weights(committed: int, known: int, horizon: int) -> Floats:
+    """(horizon,) how much each action is held to what is known of it: fully while committed, then
+    less and less (after real-time chunking, arXiv 2506.07339, eq. 5), beyond it not at all."""
+    ahead = np.clip((known - np.arange(horizon)) / (known - committed + 1), 0, 1)
+    soft = ahead * np.expm1(ahead) / np.expm1(1)
+    return np.where(np.arange(horizon) < committed, 1, soft).astype(np.float32)
+
+
+def _taken(values: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
+    if key not in values:
+        raise PushcellError(f"the observation has no {key}; it has {', '.join(values)}")
+    return np.asarray(values[key])
