@@ -113,6 +113,11 @@ class Manifest(Section):
         return self.schedule.kind != "direct"
 
     @property
+    def sees(self) -> bool:
+        """Whether it needs cameras."""
+        return bool(self.observation.cameras)
+
+    @property
     def denoiser_inputs(self) -> tuple[str, ...]:
         """What the denoiser takes."""
         if not self.noisy:

@@ -27,6 +27,8 @@ COMMANDS = {
 
 _EXTRAS = {
     "av": "sim",
+    "gym_pusht": "pusht",
+    "gymnasium": "pusht",
     "matplotlib": "sim",
     "mcap": "data",
     "numcodecs": "data",

@@ -7,18 +7,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import tyro
 from rich.progress import track
 from tyro.conf import Positional, arg
 
+from policy_server.delay import InjectedDelay
 from pushcell.command_output import console_beside, show_result
 from pushcell.config import load_cell
 from pushcell.errors import ConfigError
-from pushcell.evaluation.report import draw_starts, figures, table
+from pushcell.evaluation.report import draw_failures, draw_starts, figures, table
 from pushcell.evaluation.trial import Evaluation
-from pushcell.evaluation.workers import run_trials
+from pushcell.evaluation.workers import SeededTrials, run_trials
+from pushcell.simulation.shifts import World
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,13 @@ class Evaluate:
 
     example:
       pushcell evaluate planner --world target --trials 200 --seed 0 --json planner.json
+      pushcell evaluate bundles/state --world target --delay 0.2 --chunking realtime
     """
 
     policy: Positional[str]
-    """Who pushes: planner, operator."""
-    world: Literal["source", "target"]
-    """Source: quasi-static; target: full contact physics."""
+    """Who pushes: a bundle's folder or zip, or planner, operator."""
+    world: Literal["source", "target", "pusht"]
+    """Source: quasi-static; target: full contact physics; pusht: the Push-T benchmark."""
     trials: int = 200
     """How many."""
     seed: int = 0
@@ -43,6 +48,13 @@ class Evaluate:
     """Processes; one a CPU by default."""
     time_step: Annotated[float | None, arg(metavar="SECONDS")] = None
     """Of the target world's physics; the cell's own by default."""
+    chunking: str | None = None
+    """How a bundle's chunks follow each other: receding (default), asynchronous, ensembling[:K],
+    realtime."""
+    delay: Annotated[str | None, arg(metavar="SECONDS")] = None
+    """How long each chunk of a bundle takes; LOW,HIGH for bursts of HIGH."""
+    failures: Annotated[Path | None, arg(metavar="FILE.png")] = None
+    """Draw the ways of failed trials there."""
     picture: Annotated[Path | None, arg(metavar="FILE.png")] = None
     """Draw the starts there, coloured by outcome."""
     cell: Path = Path("config/cell.sim.yaml")
@@ -56,17 +68,46 @@ def main(words: Sequence[str]) -> int:
     options = tyro.cli(Evaluate, prog="pushcell evaluate", args=list(words))
     if options.trials < 1 or (options.workers or 1) < 1 or options.seed < 0:
         raise ConfigError("--trials and --workers must be at least 1, --seed at least 0")
-    evaluation = Evaluation(
-        load_cell(options.cell), options.policy, options.world, options.time_step
-    )
+    delay = InjectedDelay.parse(options.delay) if options.delay else InjectedDelay()
     workers = min(options.workers or len(os.sched_getaffinity(0)), options.trials)
     seeds = range(options.seed, options.seed + options.trials)
+    if options.world == "pusht":
+        _evaluate_pusht(options, delay, seeds, workers)
+    else:
+        _evaluate_cell(options, delay, seeds, workers)
+    return 0
+
+
+def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, workers: int) -> None:
+    world: World = "source" if options.world == "source" else "target"
+    cell = load_cell(options.cell)
+    evaluation = Evaluation(cell, options.policy, world, options.time_step, options.chunking, delay)
+    trials, seconds = _run(evaluation, options, seeds, workers)
+    shown = {**figures(evaluation, trials), "seconds": seconds}
+    if options.picture is not None:
+        draw_starts(evaluation, trials, options.picture)
+    if options.failures is not None:
+        draw_failures(evaluation, trials, options.failures)
+    show_result(shown, table(shown), options.json)
+
+
+def _evaluate_pusht(options: Evaluate, delay: InjectedDelay, seeds: range, workers: int) -> None:
+    from pushcell.evaluation import pusht
+
+    if options.picture or options.failures or options.time_step:
+        raise ConfigError("--world pusht has no --picture, no --failures and no --time-step")
+    evaluation = pusht.PushTEvaluation(options.policy, options.chunking or "receding", delay)
+    trials, seconds = _run(evaluation, options, seeds, workers)
+    shown = {**pusht.figures(evaluation, trials), "seconds": seconds}
+    show_result(shown, pusht.table(shown), options.json)
+
+
+def _run(
+    evaluation: SeededTrials[T], options: Evaluate, seeds: range, workers: int
+) -> tuple[list[T], float]:
+    """The trials, and how long they took [s]."""
     began = time.monotonic()
     running = run_trials(evaluation, seeds, workers)
     console = console_beside(options.json)
     trials = list(track(running, "trials", total=options.trials, console=console))
-    shown = {**figures(evaluation, trials), "seconds": time.monotonic() - began}
-    if options.picture is not None:
-        draw_starts(evaluation, trials, options.picture)
-    show_result(shown, table(shown), options.json)
-    return 0
+    return trials, time.monotonic() - began

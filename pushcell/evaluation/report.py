@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from rich.table import Table
 
 from pushcell.config import SuccessConfig
 from pushcell.evaluation.trial import Evaluation, Trial
+from pushcell.geometry import PlanarPose
 from pushcell.statistics import wilson_interval
+from pushcell.task import Task
 
+_SHEET = 30
 _SUCCESS, _FAILURE = "tab:green", "tab:red"
 
 
@@ -27,6 +31,8 @@ def figures(evaluation: Evaluation, trials: Sequence[Trial]) -> dict[str, Any]:
         "policy": evaluation.policy,
         "world": evaluation.world,
         "time_step_s": evaluation.time_step_s,
+        "chunking": evaluation.chunking,
+        "delay_s": list(asdict(evaluation.delay).values()),
         "trials": len(trials),
         "successes": len(good),
         "success_rate": len(good) / len(trials),
@@ -91,6 +97,31 @@ def draw_starts(evaluation: Evaluation, trials: Sequence[Trial], picture: Path) 
     axes.set(title=title, xlabel="x [m]", ylabel="y [m]", aspect="equal")
     axes.legend(loc="upper right", fontsize="small")
     figure.savefig(picture, dpi=100)
+
+
+def draw_failures(evaluation: Evaluation, trials: Sequence[Trial], picture: Path) -> None:
+    """A contact sheet: the way that slider and pusher took in each failed trial."""
+    failed = sorted((t for t in trials if not t.success), key=lambda t: t.seed)[:_SHEET]
+    columns = min(6, max(1, len(failed)))
+    rows = max(1, -(-len(failed) // columns))
+    figure = Figure(figsize=(2.6 * columns, 3 * rows), layout="constrained")
+    task, grid = evaluation.task, figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, trial in zip(grid, failed, strict=False):
+        poses = [PlanarPose.from_array(state[:3]) for state in trial.way]
+        for k, pose in enumerate(poses):
+            _draw_outline(axes, task, pose, color=_FAILURE, alpha=(k + 1) / len(poses))
+        _draw_outline(axes, task, task.goal, color="black")
+        axes.plot(*np.array(trial.way)[:, 3:].T, color="tab:blue", linewidth=0.8)
+        axes.set(aspect="equal")
+        axes.set_title(f"seed {trial.seed}: {trial.reason}", fontsize=6, wrap=True)
+    figure.savefig(picture, dpi=100)
+
+
+def _draw_outline(axes: Any, task: Task, pose: PlanarPose, **style: Any) -> None:
+    outline = task.shape.outline_at(pose)
+    axes.plot(*np.vstack([outline, outline[:1]]).T, linewidth=0.8, **style)
 
 
 def _distribution(values: Sequence[float]) -> dict[str, float] | None:

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import functools
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from policy_server.bundle import load_policy
+from policy_server.cell_match import check_fits_cell
+from policy_server.chunking import scheduler
+from policy_server.delay import InjectedDelay
+from policy_server.policy import Policy
 from pushcell.config import CellConfig
 from pushcell.errors import ConfigError
-from pushcell.simulation.closed_loop import run_closed_loop
-from pushcell.simulation.demonstrators import demonstrator
+from pushcell.evaluation.bundle_controller import BundleController
+from pushcell.evaluation.eyes import Eyes
+from pushcell.geometry import Array
+from pushcell.simulation.closed_loop import Controller, run_closed_loop
+from pushcell.simulation.demonstrators import DEMONSTRATORS, demonstrator
 from pushcell.simulation.shifts import World
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.simulation.target_world import TargetWorld
 from pushcell.simulation.world import PushingWorld
 from pushcell.task import Task
 
+_CHUNKING = "receding"
+_DEMONSTRATION_RATE_HZ = 10.0
+_WAY_STATES = 40
 _WHIMS = 1  # the start's generator has the seed alone, the controller's this beside it
 
 
@@ -28,9 +41,18 @@ class Evaluation:
     policy: str
     world: World
     time_step_s: float | None = None  # of the target world; None: the cell's
+    chunking: str | None = None  # of a bundle; None: receding horizon
+    delay: InjectedDelay = field(default_factory=InjectedDelay)  # of a bundle
 
     def __post_init__(self) -> None:
-        demonstrator(self.policy)
+        if self.is_bundle:
+            manifest = _load(self.policy).manifest
+            check_fits_cell(manifest, self.cell, self.policy)
+            scheduler(self.chunking or _CHUNKING, manifest)
+        else:
+            demonstrator(self.policy)
+            if self.chunking is not None or self.delay != InjectedDelay():
+                raise ConfigError(f"{self.policy} is no bundle: it has no --chunking, no --delay")
         if self.world == "source" and self.time_step_s is not None:
             raise ConfigError("the source world is quasi-static and has no --time-step")
         if self.time_step_s is not None and not 0 < self.time_step_s <= 0.01:
@@ -45,10 +67,10 @@ class Evaluation:
         """The trial of that seed, in a world of its own."""
         task = self.task
         start = task.sample_start(np.random.default_rng(seed))
-        controller = demonstrator(self.policy)(self.cell, np.random.default_rng([seed, _WHIMS]))
+        controller, rate_hz = self._make_controller(seed)
         world = self._make_world()
         world.reset(start, task.pusher_home)
-        result = run_closed_loop(world, controller, task)
+        result = run_closed_loop(world, controller, task, rate_hz, self.is_bundle)
         return Trial(
             seed,
             (start.x, start.y, start.theta),
@@ -57,7 +79,25 @@ class Evaluation:
             result.position_error_m,
             result.angle_error_rad,
             result.duration_s,
+            _thinned(np.hstack([result.slider_poses, result.pusher_positions])),
         )
+
+    @property
+    def is_bundle(self) -> bool:
+        """Whether a bundle pushes, and not one of the demonstrators."""
+        return self.policy not in DEMONSTRATORS and Path(self.policy).exists()
+
+    def _make_controller(self, seed: int) -> tuple[Controller, float]:
+        """Who pushes, and at which rate [Hz]."""
+        if not self.is_bundle:
+            rng = np.random.default_rng([seed, _WHIMS])
+            return demonstrator(self.policy)(self.cell, rng), _DEMONSTRATION_RATE_HZ
+        policy, eyes = _load(self.policy), None
+        if policy.manifest.sees:
+            eyes = _eyes(self.policy, self.cell.model_dump_json(), self.world)
+        chunking = self.chunking or _CHUNKING
+        controller = BundleController(self.cell, policy, chunking, self.delay, seed, eyes)
+        return controller, policy.manifest.rate_hz
 
     def _make_world(self) -> PushingWorld:
         if self.world == "source":
@@ -76,7 +116,30 @@ class Trial:
     position_error_m: float
     angle_error_rad: float
     duration_s: float
+    way: tuple[tuple[float, ...], ...] = ()  # some of its states: slider x y theta, pusher x y
 
     def describe(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**asdict(self), "start": list(self.start)}
+        """Plain values, without the way."""
+        values = {**asdict(self), "start": list(self.start)}
+        del values["way"]
+        return values
+
+
+def _thinned(states: Array) -> tuple[tuple[float, ...], ...]:
+    """At most some of the rows, the last one among them."""
+    step = -(-len(states) // _WAY_STATES)
+    return tuple(tuple(row) for row in states[::-1][::step][::-1].tolist())
+
+
+# A worker runs many trials; what is slow to build is built once.
+
+
+@functools.lru_cache(maxsize=1)
+def _load(path: str) -> Policy:
+    return load_policy(Path(path))
+
+
+@functools.lru_cache(maxsize=1)
+def _eyes(path: str, cell_json: str, world: World) -> Eyes:
+    cell = CellConfig.model_validate_json(cell_json)
+    return Eyes(cell, _load(path).manifest.observation, world)

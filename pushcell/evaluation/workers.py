@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
+from typing import Protocol, TypeVar
 
 from pushcell.errors import PushcellError
-from pushcell.evaluation.trial import Evaluation, Trial
 from pushcell.worker_pool import worker_pool
 
+T_co = TypeVar("T_co", covariant=True)
 
-def run_trials(evaluation: Evaluation, seeds: Iterable[int], workers: int) -> Iterator[Trial]:
+
+class SeededTrials(Protocol[T_co]):
+    """Trials that depend on their seed alone."""
+
+    def run(self, seed: int) -> T_co:
+        """The trial of that seed."""
+
+
+def run_trials(
+    evaluation: SeededTrials[T_co], seeds: Iterable[int], workers: int
+) -> Iterator[T_co]:
     """The trials as they get done; raises PushcellError when a worker dies."""
     pool = worker_pool(workers)
     try:
-        work = functools.partial(Evaluation.run, evaluation)
-        for future in as_completed([pool.submit(work, seed) for seed in seeds]):
+        for future in as_completed([pool.submit(evaluation.run, seed) for seed in seeds]):
             yield future.result()
     except BrokenProcessPool:
         raise PushcellError(

@@ -44,11 +44,16 @@ class TrialResult:
 
 
 def run_closed_loop(
-    world: PushingWorld, controller: Controller, task: Task, rate_hz: float = 10.0
+    world: PushingWorld,
+    controller: Controller,
+    task: Task,
+    rate_hz: float = 10.0,
+    ends_at_success: bool = False,
 ) -> TrialResult:
     """Run from the world's state until the controller is done, gives up, or time is over.
 
     The pusher moves evenly to the first action of each chunk, over one period of ``rate_hz``.
+    ``ends_at_success`` is for controllers that do not know themselves when they are done.
     """
     period = 1.0 / rate_hz
     controller.reset()
@@ -67,6 +72,8 @@ def run_closed_loop(
         times.append(world.time_s)
         sliders.append(world.slider_pose)
         pushers.append(world.pusher_position)
+        if ends_at_success and task.judge(sliders[-1], pushers[-1], times[-1]).success:
+            break
     judgement = task.judge(sliders[-1], pushers[-1], times[-1])
     return TrialResult(
         judgement.success,

@@ -1,0 +1,189 @@
+"""When a chunk is asked for, on which terms, and what becomes of it: pure code, any clock.
+
+The same schedulers run in the node, in the simulator and in offline replay. A chunk's actions are
+due at fixed times counted from the capture of its observation, so one that arrives late is joined
+where the time is by then; its first actions are past.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from policy_server.bundle_format import Manifest
+from policy_server.chunk import ActionChunk
+from policy_server.degradation import Degradation, Terms, terms
+from policy_server.delay import DelayEstimate
+from pushcell.errors import ConfigError
+from pushcell.geometry import Array
+
+_ROUNDING_S = 1e-6
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """What a chunk is asked for with; see `policy.Request`."""
+
+    known: Array
+    terms: Terms
+
+
+class Scheduler(Protocol):
+    """Times are of one clock [s]; one inquiry is under way at a time."""
+
+    plan: ActionChunk | None
+    late: int
+
+    def reset(self) -> None:
+        """A new trial begins."""
+
+    def wants(self, now_s: float) -> bool:
+        """Whether a chunk shall be asked for now."""
+
+    def inquire(self, now_s: float, capture_s: float) -> Inquiry:
+        """The terms for a chunk of the observation of ``capture_s``."""
+
+    def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
+        """The chunk (H, 2) [m] has come; ``plan`` is what holds from now on."""
+
+
+class RecedingHorizon:
+    """Asks when ``execute`` actions are done, and goes on along the old chunk meanwhile."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._period_s = 1.0 / manifest.rate_hz
+        self._terms = terms(manifest, 0.0)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the plan."""
+        self.plan: ActionChunk | None = None
+        self.late = 0
+        self._asked_s = -np.inf
+
+    def wants(self, now_s: float) -> bool:
+        """Once ``execute`` periods have passed, or the plan is at its end."""
+        if self.plan is None or now_s >= self.plan.end_s:
+            return True
+        return now_s - self._asked_s >= self._wait_s() - _ROUNDING_S
+
+    def inquire(self, now_s: float, capture_s: float) -> Inquiry:
+        """Nothing is committed."""
+        self._asked_s = now_s
+        return Inquiry(np.empty((0, 2)), self._terms)
+
+    def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
+        """The newest chunk counts."""
+        self.plan = self._timed(capture_s, actions, capture_s)
+
+    def _wait_s(self) -> float:
+        return self._terms.execute * self._period_s
+
+    def _timed(self, capture_s: float, actions: Array, from_s: float) -> ActionChunk:
+        first_s = from_s + self._period_s
+        return ActionChunk.at_rate(capture_s, first_s, self._manifest.rate_hz, actions)
+
+
+class Asynchronous(RecedingHorizon):
+    """Asks again as soon as the last chunk has come: the newest chunk always counts."""
+
+    def _wait_s(self) -> float:
+        return 0.0
+
+
+class TemporalEnsembling(RecedingHorizon):
+    """Asks every period; each action is the mean of all that was ever said about its time.
+
+    The weight of a chunk is exp(-k age), ages counted from the oldest one (Zhao et al. 2023): the
+    larger k, the more the first word counts; k < 0 prefers the newest.
+    """
+
+    def __init__(self, manifest: Manifest, k: float = 0.01) -> None:
+        self._k = k
+        super().__init__(manifest)
+
+    def reset(self) -> None:
+        """Forget all chunks."""
+        super().reset()
+        self._chunks: deque[ActionChunk] = deque(maxlen=self._manifest.action.horizon)
+
+    def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
+        """Average over all chunks that reach to each of the newest one's times."""
+        newest = self._timed(capture_s, actions, capture_s)
+        self._chunks.append(newest)
+        means = np.array([self._mean(time_s) for time_s in newest.times_s])
+        self.plan = ActionChunk(capture_s, newest.times_s, means)
+
+    def _wait_s(self) -> float:
+        return self._period_s
+
+    def _mean(self, time_s: float) -> Array:
+        said = [c.sample(time_s)[0] for c in self._chunks if time_s <= c.end_s + _ROUNDING_S]
+        weights = np.exp(-self._k * np.arange(len(said)))
+        return weights @ np.array(said) / weights.sum()
+
+
+class RealTimeChunking(RecedingHorizon):
+    """Asks early, for a chunk that begins with what will be executed while it is made.
+
+    ``lookahead_s``: how far ahead of the time the motion has looked into the plan already.
+    """
+
+    def __init__(self, manifest: Manifest, lookahead_s: float = 0.0) -> None:
+        self._lookahead_s = lookahead_s
+        self._delay = DelayEstimate()
+        super().__init__(manifest)
+
+    def wants(self, now_s: float) -> bool:
+        """As a receding horizon; under the rule of hold, only at rest."""
+        if self._terms.degradation is Degradation.HOLD and self.plan is not None:
+            return now_s >= self.plan.end_s
+        return super().wants(now_s)
+
+    def inquire(self, now_s: float, capture_s: float) -> Inquiry:
+        """What the plan says for the chunk's times, as far as it reaches."""
+        self._asked_s = now_s
+        self._terms = terms(self._manifest, self._delay.seconds + self._lookahead_s)
+        if self.plan is None or self._terms.degradation is Degradation.HOLD:
+            return Inquiry(np.empty((0, 2)), self._terms)
+        due = capture_s + self._period_s * np.arange(1, self._manifest.action.horizon + 1)
+        known = [self.plan.sample(t)[0] for t in due if t <= self.plan.end_s + _ROUNDING_S]
+        return Inquiry(np.array(known).reshape(-1, 2), self._terms)
+
+    def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
+        """The chunk joins the plan where both are the same, unless it has come too late."""
+        self._delay.add(now_s - capture_s)
+        covered = min(inquiry.terms.prefix, len(inquiry.known))
+        late_s = now_s + self._lookahead_s - (capture_s + covered * self._period_s)
+        self.late += self.plan is not None and late_s > _ROUNDING_S
+        # At rest since the capture, nothing of the chunk is past.
+        rested = inquiry.terms.degradation is Degradation.HOLD
+        self.plan = self._timed(capture_s, actions, now_s if rested else capture_s)
+
+
+SCHEDULERS: dict[str, Callable[[Manifest], Scheduler]] = {
+    "receding": RecedingHorizon,
+    "asynchronous": Asynchronous,
+    "ensembling": TemporalEnsembling,
+    "realtime": RealTimeChunking,
+}
+
+
+def scheduler(name: str, manifest: Manifest, lookahead_s: float = 0.0) -> Scheduler:
+    """The scheduler of that name; ``ensembling:K`` sets the weights' k; raises ConfigError."""
+    kind, _, k = name.partition(":")
+    if kind == "realtime" and not k:
+        return RealTimeChunking(manifest, lookahead_s)
+    if kind == "ensembling" and k:
+        try:
+            return TemporalEnsembling(manifest, float(k))
+        except ValueError:
+            raise ConfigError(f"the k of {name!r} is not a number") from None
+    if name not in SCHEDULERS:
+        raise ConfigError(f"there is no chunking {name!r}; known are: {', '.join(SCHEDULERS)}")
+    return SCHEDULERS[name](manifest)

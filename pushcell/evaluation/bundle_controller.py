@@ -1,0 +1,57 @@
+"""A bundle in a simulated world: the robot's observation, scheduler and policy, in lock step."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from policy_server.delay import InjectedDelay
+from policy_server.policy import Policy
+from pushcell.config import CellConfig
+from pushcell.evaluation.eyes import Eyes
+from pushcell.evaluation.lockstep import Lockstep
+from pushcell.geometry import Array, PlanarPose
+
+
+class BundleController:
+    """A `Controller` of one trial at a time, to be run at the policy's rate.
+
+    ``eyes`` see for policies with cameras; others see the slider's true pose.
+    """
+
+    def __init__(
+        self,
+        cell: CellConfig,
+        policy: Policy,
+        chunking: str = "receding",
+        delay: InjectedDelay | None = None,
+        seed: int = 0,
+        eyes: Eyes | None = None,
+    ) -> None:
+        self._cell, self._policy, self._eyes = cell, policy, eyes
+        self._chunking, self._delay, self._seed = chunking, delay or InjectedDelay(), seed
+        self.reset()
+
+    def reset(self) -> None:
+        """A new trial begins; it is the same again."""
+        goal = np.array(self._cell.task.goal)
+        self._steps = Lockstep(self._policy, goal, self._chunking, self._delay, self._seed)
+        if self._eyes is not None:
+            self._eyes.begin(np.random.default_rng([self._seed, 2]))
+
+    @property
+    def done(self) -> bool:
+        """Never: a policy does not say when it is done."""
+        return False
+
+    def act(self, time_s: float, slider: PlanarPose, pusher: ArrayLike) -> Array:
+        """(1, 2) where the pusher shall be one period later [m]; there it stays without a plan."""
+        position = np.asarray(pusher, dtype=float)
+        observer = self._steps.observer
+        observer.push_pose("pusher", time_s, [*position, self._cell.pusher.tip_yaw_rad])
+        observer.push_pose("slider", time_s, slider.as_array())
+        if self._eyes is not None:
+            for name, image in self._eyes.look(slider, position).items():
+                observer.push_image(name, time_s, image)
+        target = self._steps.next_position(time_s)
+        return (position if target is None else target)[None]

@@ -1,0 +1,146 @@
+"""Bundles in the evaluator: in lock step, repeatable, with delays and cameras."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from policy_server.bundle import load_policy
+from policy_server.bundle_format import Manifest
+from policy_server.bundle_sections import ActionSpec, DiffusionSchedule, PushTTask, Range
+from policy_server.delay import InjectedDelay
+from pushcell import cli
+from pushcell.config import CellConfig
+from pushcell.errors import BundleError, ConfigError
+from pushcell.evaluation.bundle_controller import BundleController
+from pushcell.evaluation.report import draw_failures
+from pushcell.evaluation.trial import Evaluation
+from pushcell.evaluation.workers import run_trials
+from pushcell.geometry import PlanarPose
+from tests.conftest import SIM_CELL
+from tests.policy_server.examples import some_manifest
+from tests.policy_server.toy_bundle import driving_graphs, random_graphs, write_toy
+
+SCHEDULE = DiffusionSchedule(
+    train_steps=100, prediction="sample", clip_sample=False, inference_steps=4
+)
+TO = np.array([0.55, -0.25])
+
+
+def driving(cell: CellConfig, folder: Path, cameras: tuple[str, ...] = ()) -> str:
+    """A bundle that moves the pusher to a point and rests there."""
+    manifest = some_manifest(cell, cameras, schedule=SCHEDULE)
+    return str(write_toy(folder, manifest, driving_graphs(manifest, TO, 0.1)))
+
+
+@pytest.fixture(scope="module")
+def short(cell: CellConfig) -> CellConfig:
+    success = cell.task.success.changed(time_limit_s=5.0)
+    return cell.changed(task=cell.task.changed(success=success.model_dump()).model_dump())
+
+
+@pytest.fixture(scope="module")
+def bundle(cell: CellConfig, tmp_path_factory) -> str:
+    return driving(cell, tmp_path_factory.mktemp("driving"))
+
+
+def test_the_pusher_goes_where_the_policy_says(short: CellConfig, bundle: str) -> None:
+    trial = Evaluation(short, bundle, "source").run(3)
+    assert trial.duration_s == pytest.approx(5.0, abs=0.11)
+    np.testing.assert_allclose(trial.way[-1][3:], TO, atol=2e-3)
+    assert np.linalg.norm(trial.way[0][3:] - TO) > 0.1
+
+
+@pytest.mark.parametrize("chunking", ["receding", "asynchronous", "ensembling:0.1", "realtime"])
+def test_trials_repeat_themselves_whoever_runs_them(
+    short: CellConfig, bundle: str, chunking: str
+) -> None:
+    delayed = Evaluation(short, bundle, "source", chunking=chunking, delay=InjectedDelay(0.05, 0.4))
+    first = [delayed.run(seed) for seed in (3, 4)]
+    assert first == [delayed.run(seed) for seed in (3, 4)]
+    if chunking == "realtime":
+        others = sorted(run_trials(delayed, (3, 4), 2), key=lambda trial: trial.seed)
+        assert first == others
+    assert Evaluation(short, bundle, "source", chunking=chunking).run(3).way != first[0].way
+
+
+def test_nothing_moves_before_the_first_chunk_has_come(short: CellConfig, bundle: str) -> None:
+    delay = InjectedDelay(0.5, 0.5)
+    policy = load_policy(Path(bundle))
+    controller = BundleController(short, policy, "receding", delay)
+    start, home = PlanarPose(0.6, 0.0, 0.0), short.task.pusher_home_m
+    wanted = [controller.act(k / 10, start, home)[0] for k in range(7)]
+    np.testing.assert_array_equal(wanted[:5], [home] * 5)
+    assert np.linalg.norm(wanted[5] - home) > 0.1
+
+
+@pytest.mark.parametrize("world", ["source", "target"])
+def test_policies_with_cameras_see_the_world(short: CellConfig, tmp_path: Path, world: str) -> None:
+    quick = short.task.success.changed(time_limit_s=1.0)
+    cell = short.changed(task=short.task.changed(success=quick.model_dump()).model_dump())
+    evaluation = Evaluation(cell, driving(cell, tmp_path, ("overhead", "wrist")), world)
+    trial = evaluation.run(0)
+    assert trial.duration_s == pytest.approx(1.0, abs=0.11)
+    assert trial == evaluation.run(0)
+
+
+def test_failures_are_drawn(short: CellConfig, bundle: str, tmp_path: Path) -> None:
+    evaluation = Evaluation(short, bundle, "source")
+    draw_failures(evaluation, [evaluation.run(3)], tmp_path / "failures.png")
+    assert (tmp_path / "failures.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command(cell: CellConfig, bundle: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", bundle, "--world", "source", "--trials", "1", "--json", "-"]
+    words += ["--delay", "0.2", "--chunking", "realtime", "--workers", "1", "--cell", str(SIM_CELL)]
+    assert cli.main(words) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["chunking"] == "realtime"
+    assert shown["delay_s"] == [0.2, 0.2]
+    assert shown["per_trial"][0]["success"] is False
+
+
+def test_what_cannot_be_run(cell: CellConfig, bundle: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no chunking 'never'; known are: receding"):
+        Evaluation(cell, bundle, "source", chunking="never")
+    with pytest.raises(ConfigError, match="planner is no bundle"):
+        Evaluation(cell, "planner", "source", chunking="realtime")
+    for text in ("soon", "-1", "1,2,3", "11"):
+        with pytest.raises(ConfigError, match="--delay is SECONDS"):
+            InjectedDelay.parse(text)
+    board = pusht_manifest(cell)
+    with pytest.raises(BundleError, match="for the task pusht"):
+        Evaluation(cell, str(write_toy(tmp_path, board, random_graphs(board))), "source")
+
+
+# Push-T
+
+
+def pusht_manifest(cell: CellConfig) -> Manifest:
+    manifest = some_manifest(
+        cell,
+        task=PushTTask(),
+        schedule=SCHEDULE,
+        action=ActionSpec(horizon=16, execute=8, space="absolute", low=(0, 0), high=(512, 512)),
+    )
+    everywhere = manifest.normaliser.changed(action=Range(low=(0, 0), high=(512, 512)).model_dump())
+    return manifest.changed(normaliser=everywhere.model_dump())
+
+
+def test_pusht(cell: CellConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("gym_pusht")
+    manifest = pusht_manifest(cell)
+    bundle = write_toy(tmp_path, manifest, driving_graphs(manifest, np.array([60.0, 60.0]), 0.2))
+    words = ["evaluate", str(bundle), "--world", "pusht", "--trials", "2", "--workers", "1"]
+    assert cli.main([*words, "--json", "-"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["trials"] == len(shown["per_trial"]) == 2
+    for trial in shown["per_trial"]:
+        assert 0 <= trial["final_coverage"] <= trial["best_coverage"] <= 1
+    assert shown["sticky_success_rate"] >= shown["final_success_rate"]
+    starts = [trial["start"] for trial in shown["per_trial"]]
+    assert starts[0] != starts[1]
+    assert cli.main([*words, "--json", "-"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["per_trial"] == shown["per_trial"]
