@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pushcell.config_arm import ArmConfig
 from pushcell.config_problems import describe
+from pushcell.config_recording import RecordingConfig
 from pushcell.config_types import (
     Colour,
     Name,
@@ -218,6 +219,7 @@ class CellConfig(Section):
     task: TaskConfig
     motion: MotionConfig
     cameras: Annotated[tuple[CameraConfig, ...], Field(min_length=1)]
+    recording: RecordingConfig
     simulation: SimulationConfig | None = None
 
     @model_validator(mode="after")

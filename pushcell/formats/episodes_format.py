@@ -14,14 +14,14 @@ from pushcell.recording.store import EpisodeStore, find_episodes
 
 
 class EpisodeSet:
-    """A `DataSet` of one folder; what failed is left out."""
+    """A `DataSet` of one folder; what failed or was rejected is left out."""
 
     def __init__(self, folder: Path, image_px: tuple[int, int]) -> None:
         self._image_px = image_px
         self._episodes = [
             (path, info)
             for path in find_episodes(folder)
-            if (info := EpisodeInfo.load(path)).verdict != "failure"
+            if (info := EpisodeInfo.load(path)).usable
         ]
         if not self._episodes:
             raise EpisodeError(f"{folder} holds no complete episode that has not failed")

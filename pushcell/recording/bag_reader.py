@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from mcap.exceptions import McapError
 from mcap.reader import make_reader
-from zstandard import ZstdError
+from mcap.records import Channel, Schema
+from rosbags.rosbag2 import ReaderError
+from rosbags.rosbag2.metadata import parse_qos
 
 from pushcell.errors import EpisodeError
-
-# What readers stumble over in bytes that are not what was written.
-_DAMAGE = (McapError, ZstdError, struct.error, ValueError, KeyError, EOFError, OSError)
+from pushcell.recording.bag_writer import BagSummary, Topic
+from pushcell.recording.mcap_records import DAMAGE
+from pushcell.recording.messages import MessageDefinition
 
 
 class BagMessage(NamedTuple):
@@ -24,6 +24,7 @@ class BagMessage(NamedTuple):
     topic: str
     log_ns: int
     cdr: bytes
+    publish_ns: int
 
 
 class BagReader:
@@ -36,7 +37,9 @@ class BagReader:
         except OSError as error:
             raise EpisodeError(f"{path} cannot be read ({error.strerror})") from None
         self._reader = make_reader(self._file, validate_crcs=True)
-        self.types, self.counts = self._contents()
+        self.summary = self._contents()
+        self.types = {topic.name: topic.message_type for topic in self.summary.topics}
+        self.counts = self.summary.counts
 
     def __enter__(self) -> BagReader:
         return self
@@ -54,8 +57,10 @@ class BagReader:
         wanted = None if topics is None else list(topics)
         try:
             for _, channel, message in self._reader.iter_messages(wanted):
-                yield BagMessage(channel.topic, message.log_time, message.data)
-        except _DAMAGE as error:
+                yield BagMessage(
+                    channel.topic, message.log_time, message.data, message.publish_time
+                )
+        except DAMAGE as error:
             raise self._damaged(error) from None
 
     def verify(self) -> None:
@@ -66,21 +71,30 @@ class BagReader:
         if seen != self.counts:
             raise self._damaged(f"it holds {seen} messages where its index says {self.counts}")
 
-    def _contents(self) -> tuple[dict[str, str], dict[str, int]]:
-        """Type and number of messages of each topic."""
+    def _contents(self) -> BagSummary:
+        """What the index says."""
         try:
             summary = self._reader.get_summary()
-        except _DAMAGE as error:
+            if summary is None or summary.statistics is None:
+                raise EOFError("it has no index: its recording was cut off")
+            counts = summary.statistics.channel_message_counts
+            channels = list(summary.channels.values())
+            topics = tuple(
+                _topic(channel, summary.schemas[channel.schema_id]) for channel in channels
+            )
+        except (*DAMAGE, ReaderError) as error:
             self._file.close()
             raise self._damaged(error) from None
-        if summary is None or summary.statistics is None:
-            self._file.close()
-            raise self._damaged("it has no index: its recording was cut off")
-        counts = summary.statistics.channel_message_counts
-        return (
-            {c.topic: summary.schemas[c.schema_id].name for c in summary.channels.values()},
-            {c.topic: counts.get(c.id, 0) for c in summary.channels.values()},
-        )
+        start, end = summary.statistics.message_start_time, summary.statistics.message_end_time
+        return BagSummary(topics, {c.topic: counts.get(c.id, 0) for c in channels}, start, end)
 
     def _damaged(self, why: object) -> EpisodeError:
         return EpisodeError(f"{self._path} is damaged ({why}): recover it or record it again")
+
+
+def _topic(channel: Channel, schema: Schema) -> Topic:
+    definition = MessageDefinition(
+        schema.data.decode(), channel.metadata.get("topic_type_hash", "")
+    )
+    qos = parse_qos(channel.metadata.get("offered_qos_profiles", ""))
+    return Topic(channel.topic, schema.name, qos, definition)

@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from pushcell.config import CameraConfig, CellConfig, TaskConfig
 from pushcell.config_types import Section, Vector3
 from pushcell.errors import ConfigError, EpisodeError
+from pushcell.recording.driving import DrivenSpan
 from pushcell.recording.plain_yaml import yaml_text
+from pushcell.recording.quality_report import QualityReport
 from pushcell.strict_yaml import read_yaml
 
 INFO_FILE = "episode.yaml"
@@ -35,11 +37,15 @@ class GenerationInfo(Section):
 
 
 class EpisodeInfo(Section):
-    """One episode; ``cameras`` are as they really were, where that is known."""
+    """One episode; ``cameras`` are as they really were, where that is known.
+
+    The verdict is the operator's, or the task's where that was judged by itself; the quality
+    gate's is apart from it. Of a recorded episode ``steps`` is how many there are room for.
+    """
 
     version: Literal[1] = 1
     name: str
-    origin: Literal["generated", "imported"]
+    origin: Literal["generated", "imported", "recorded"]
     task: TaskConfig
     verdict: Verdict
     reason: str
@@ -48,6 +54,15 @@ class EpisodeInfo(Section):
     cameras: tuple[CameraConfig, ...] = ()
     configuration_sha256: str | None = None
     generation: GenerationInfo | None = None
+    quality: QualityReport | None = None
+    driven: tuple[DrivenSpan, ...] = ()
+    recovered: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether learners may have it: it did not fail, nor did the quality gate reject it."""
+        rejected = self.quality is not None and self.quality.verdict == "reject"
+        return self.verdict != "failure" and not rejected
 
     def to_yaml(self) -> str:
         """The text of the file; the same for the same episode."""

@@ -27,23 +27,26 @@ from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.messages import (
     CAMERA_INFO,
     IMAGE,
+    PIXELS,
     POSE,
     camera_info_cdr,
     capture_stamp_ns,
     image_cdr,
-    image_of,
     planar_pose_of,
     tool_pose_cdr,
     upright_pose_cdr,
 )
 from pushcell.recording.steps import Steps
 from pushcell.recording.store import BAG_FILE, METADATA_FILE
-
-PUSHER_TOPIC = "/pusher/pose"
-SLIDER_TOPIC = "/slider/true_pose"
-TARGET_TOPIC = "/motion/target"
-_IMAGE_TOPIC = "/camera/{}/color/image_raw"
-_INFO_TOPIC = "/camera/{}/color/camera_info"
+from pushcell.recording.streams import (
+    COMPRESSED,
+    IMAGE_TOPIC,
+    INFO_TOPIC,
+    PUSHER_TOPIC,
+    SEEN_SLIDER_TOPIC,
+    SLIDER_TOPIC,
+    TARGET_TOPIC,
+)
 
 _NS = 10**9
 _FIRST_NS = _NS  # a stamp of zero would mean none to many a tool
@@ -87,10 +90,11 @@ def read_steps(
     """
     info = info or EpisodeInfo.load(episode)
     with BagReader(episode / BAG_FILE) as bag:
-        matches = (re.fullmatch(_IMAGE_TOPIC.format("(.+)"), topic) for topic in bag.types)
-        cameras = sorted(match[1] for match in matches if match)
-        seen = {PUSHER_TOPIC: "pusher", SLIDER_TOPIC: "slider"}
-        seen |= {_IMAGE_TOPIC.format(name): f"camera {name}" for name in cameras}
+        cameras = _image_topics(bag)
+        slider = SLIDER_TOPIC if bag.counts.get(SLIDER_TOPIC) else SEEN_SLIDER_TOPIC
+        slider = slider if bag.counts.get(slider) else SLIDER_TOPIC  # the one to be missed
+        seen = {PUSHER_TOPIC: "pusher", slider: "slider"}
+        seen |= {topic: f"camera {name}" for name, topic in cameras.items()}
         stamps = _stamps(bag, [*seen, TARGET_TOPIC], episode)
         ticks = _ticks(stamps, list(seen), info.rate_hz)
         if len(ticks) < 2:
@@ -105,17 +109,24 @@ def read_steps(
     return Steps(
         info.rate_hz,
         values[PUSHER_TOPIC],
-        values[SLIDER_TOPIC],
+        values[slider],
         values[TARGET_TOPIC][:, :2],
         np.array(info.task.goal),
-        {name: values[_IMAGE_TOPIC.format(name)] for name in cameras},
+        {name: values[topic] for name, topic in cameras.items()},
     )
+
+
+def _image_topics(bag: BagReader) -> dict[str, str]:
+    """The topic of each camera's pictures, by the camera's name."""
+    pattern = IMAGE_TOPIC.format("(.+)") + f"(?:{COMPRESSED})?"
+    matches = (re.fullmatch(pattern, topic) for topic in sorted(bag.types))
+    return {match[1]: match[0] for match in matches if match}
 
 
 def _topics(steps: Steps, cameras: tuple[CameraConfig, ...]) -> list[Topic]:
     topics = [Topic(name, POSE) for name in (PUSHER_TOPIC, SLIDER_TOPIC, TARGET_TOPIC)]
-    topics += [Topic(_IMAGE_TOPIC.format(name), IMAGE) for name in steps.images]
-    return topics + [Topic(_INFO_TOPIC.format(camera.name), CAMERA_INFO) for camera in cameras]
+    topics += [Topic(IMAGE_TOPIC.format(name), IMAGE) for name in steps.images]
+    return topics + [Topic(INFO_TOPIC.format(camera.name), CAMERA_INFO) for camera in cameras]
 
 
 def _messages(
@@ -127,14 +138,14 @@ def _messages(
     stamps = [_FIRST_NS + round(k * _NS / steps.rate_hz) for k in range(len(steps) + 1)]
     for camera in cameras:
         info = camera_info_cdr(stamps[0], _optical_frame(camera.name), camera)
-        yield _Message(stamps[0], _INFO_TOPIC.format(camera.name), info)
+        yield _Message(stamps[0], INFO_TOPIC.format(camera.name), info)
     for k, (stamp, following) in enumerate(itertools.pairwise(stamps)):
         pusher, slider = map(PlanarPose.from_array, (steps.pusher[k], steps.slider[k]))
         yield _Message(stamp, PUSHER_TOPIC, tool_pose_cdr(stamp, pusher, tip_m))
         yield _Message(stamp, SLIDER_TOPIC, upright_pose_cdr(stamp, slider, slider_m))
         for name, images in steps.images.items():
             image = image_cdr(stamp, _optical_frame(name), images[k])
-            yield _Message(stamp, _IMAGE_TOPIC.format(name), image)
+            yield _Message(stamp, IMAGE_TOPIC.format(name), image)
         target = PlanarPose.from_array([*steps.action[k], pusher.theta])
         yield _Message(following, TARGET_TOPIC, tool_pose_cdr(following, target, tip_m))
 
@@ -192,10 +203,11 @@ def _values(
     for message in bag.messages(rows):
         stamp = capture_stamp_ns(message.cdr)
         if stamp in wanted[message.topic]:
-            if bag.types[message.topic] == IMAGE:
-                read[message.topic][stamp] = _squeezed(image_of(message.cdr), image_px)
-            else:
+            pixels = PIXELS.get(bag.types[message.topic])
+            if pixels is None:
                 read[message.topic][stamp] = planar_pose_of(message.cdr)
+            else:
+                read[message.topic][stamp] = _squeezed(pixels(message.cdr), image_px)
     return {
         topic: np.stack([read[topic][stamp] for stamp in stamps[topic][chosen].tolist()])
         for topic, chosen in rows.items()

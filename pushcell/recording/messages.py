@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_typestore
@@ -20,6 +21,10 @@ from pushcell.config import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 
 IMAGE = "sensor_msgs/msg/Image"
+COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
+JOINT_STATE = "sensor_msgs/msg/JointState"
+STATUS = "diagnostic_msgs/msg/DiagnosticStatus"
+STRING = "std_msgs/msg/String"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 POSE = "geometry_msgs/msg/PoseStamped"
 
@@ -57,6 +62,18 @@ def message_class(message_type: str) -> Any:
     return _store().types[message_type]
 
 
+@functools.cache
+def has_header(message_type: str) -> bool:
+    """Whether messages of a standard type begin with a header, so that they have a stamp."""
+    fields = _store().fielddefs[message_type][1]
+    return bool(fields) and fields[0][1][1] == "std_msgs/msg/Header"
+
+
+def is_standard(message_type: str) -> bool:
+    """Whether the type is one of Jazzy's own."""
+    return message_type in _store().fielddefs
+
+
 def capture_stamp_ns(cdr: bytes) -> int:
     """The stamp of a message that begins with a header."""
     # After four bytes of encapsulation; the lowest bit of the second says little endian.
@@ -74,7 +91,32 @@ def image_cdr(stamp_ns: int, frame: str, image: NDArray[np.uint8]) -> bytes:
 
 def image_of(cdr: bytes) -> NDArray[np.uint8]:
     """(H, W, 3) RGB; ValueError for an encoding other than rgb8 and bgr8."""
+    return _pixels(from_cdr(cdr, IMAGE))
+
+
+def jpeg_cdr(cdr: bytes, quality: int) -> bytes:
+    """An image as a compressed one, as image_transport has it; ValueError as for `image_of`."""
     message = from_cdr(cdr, IMAGE)
+    bgr = np.ascontiguousarray(_pixels(message)[:, :, ::-1])
+    data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].reshape(-1)
+    format_ = f"{message.encoding}; jpeg compressed bgr8"
+    compressed = message_class(COMPRESSED_IMAGE)(message.header, format_, data)
+    return to_cdr(compressed, COMPRESSED_IMAGE)
+
+
+def compressed_image_of(cdr: bytes) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB; ValueError for what is no picture."""
+    bgr = cv2.imdecode(from_cdr(cdr, COMPRESSED_IMAGE).data, cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise ValueError("a compressed image cannot be decoded")
+    return bgr[:, :, ::-1]
+
+
+PIXELS = {IMAGE: image_of, COMPRESSED_IMAGE: compressed_image_of}
+"""How the pictures of each type of image are read."""
+
+
+def _pixels(message: Any) -> NDArray[np.uint8]:
     if message.encoding not in ("rgb8", "bgr8"):
         raise ValueError(f"images must be rgb8 or bgr8, not {message.encoding!r}")
     rows = message.data.reshape(message.height, message.step)[:, : 3 * message.width]

@@ -45,19 +45,31 @@ class EpisodeStore:
         with naming_a_full_disk(f"episode {name} in {self.folder}"):
             partial.mkdir(exist_ok=True)
             for file_name, content in files.items():
-                _write_durably(partial / file_name, content)
+                write_durably(partial / file_name, content)
             return self.commit(partial, entry)
 
-    def commit(self, partial: Path, entry: Mapping[str, Any]) -> Path:
-        """Verify an episode that lies on the disk as ``NAME.partial`` and give it its name."""
-        final = partial.with_name(partial.name.removesuffix(PARTIAL))
+    def commit(
+        self,
+        partial: Path,
+        entry: Mapping[str, Any],
+        final: Path | None = None,
+        verify: bool = True,
+    ) -> Path:
+        """Verify an episode that lies on the disk as ``NAME.partial`` and give it its name.
+
+        ``final`` may name another place in the folder; a writer that has read back all that it
+        wrote need not ``verify`` again.
+        """
+        final = final or partial.with_name(partial.name.removesuffix(PARTIAL))
         if final.exists():
             raise EpisodeError(f"{final} is there already: choose another name")
-        with BagReader(partial / BAG_FILE) as bag:
-            bag.verify()
+        if verify:
+            with BagReader(partial / BAG_FILE) as bag:
+                bag.verify()
         _sync_folder(partial)
+        final.parent.mkdir(exist_ok=True)
         partial.rename(final)
-        _sync_folder(self.folder)
+        _sync_folder(final.parent)
         self.journal.append({"event": "complete", "episode": final.name, **entry})
         return final
 
@@ -118,7 +130,8 @@ def naming_a_full_disk(what: str) -> Iterator[None]:
         ) from None
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
+    """A file that is on the disk when this returns."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()

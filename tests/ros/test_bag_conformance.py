@@ -16,11 +16,10 @@ from geometry_msgs.msg import PoseStamped  # noqa: E402
 from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 
+from pushcell.config import load_cell  # noqa: E402
 from pushcell.geometry import PlanarPose, Pose  # noqa: E402
 from pushcell.recording.messages import (  # noqa: E402
-    CAMERA_INFO,
-    IMAGE,
-    POSE,
+    COMPRESSED_IMAGE,
     camera_info_cdr,
     definition_of,
     image_cdr,
@@ -28,7 +27,9 @@ from pushcell.recording.messages import (  # noqa: E402
     planar_pose_of,
     tool_pose_cdr,
 )
+from pushcell.recording.streams import streams_of  # noqa: E402
 from pushcell_ros import conversions  # noqa: E402
+from tests.conftest import SIM_CELL  # noqa: E402
 
 STAMP_NS = 1_234_567_890
 
@@ -47,7 +48,10 @@ def declarations(text: str) -> list[str]:
     return [f"{words[0].split('/')[-1]} {words[1]}" for words in lines if words]
 
 
-@pytest.mark.parametrize("message_type", [IMAGE, CAMERA_INFO, POSE])
+RECORDED = {stream.message_type for stream in streams_of(load_cell(SIM_CELL))}
+
+
+@pytest.mark.parametrize("message_type", sorted({*RECORDED, COMPRESSED_IMAGE}))
 def test_definitions_and_hashes_are_those_of_the_installed_packages(message_type):
     hashes = json.loads(installed(message_type, ".json"))["type_hashes"]
     expected = {entry["type_name"]: entry["hash_string"] for entry in hashes}

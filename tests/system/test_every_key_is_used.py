@@ -27,6 +27,7 @@ from pushcell_ros import base_node
 from pushcell_ros.arm_node import ArmNode
 from pushcell_ros.cell_node import SimulatedCellNode
 from pushcell_ros.motion_node import MotionNode
+from pushcell_ros.recorder_node import RecorderNode
 from pushcell_ros.render_node import RenderNode
 from tests.conftest import SIM_CELL
 from tests.motion.rig import Rig
@@ -70,7 +71,8 @@ def read_keys(monkeypatch):
 def run_the_nodes():
     rclpy.init(args=["--ros-args", "-p", f"cell:={SIM_CELL}"], domain_id=DOMAIN)
     try:
-        nodes = [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode()]
+        nodes = [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode(), RecorderNode()]
+        nodes[-1].recorder.start()
         watcher = rclpy.create_node("watcher")
         for name in ("overhead", "wrist"):
             watcher.create_subscription(
@@ -83,6 +85,7 @@ def run_the_nodes():
         nodes[0].spin(executor)
         for node in nodes:
             node.diagnose()
+            node.close()
             node.destroy_node()
     finally:
         base_node._Ending.requested = False
@@ -107,7 +110,8 @@ def push_in_the_library(cell):
     SceneRenderer(cell, "source")
 
 
-def test_every_key_is_used(read_keys):
+def test_every_key_is_used(read_keys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where episodes go
     run_the_nodes()
     cell = config.load_cell(SIM_CELL)
     push_in_the_library(cell)

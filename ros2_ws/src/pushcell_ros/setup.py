@@ -2,7 +2,15 @@ from glob import glob
 
 from setuptools import setup
 
-NODES = ["arm_node", "cell_node", "motion_node", "planner_node", "render_node", "trial_node"]
+NODES = [
+    "arm_node",
+    "cell_node",
+    "motion_node",
+    "planner_node",
+    "recorder_node",
+    "render_node",
+    "trial_node",
+]
 
 setup(
     name="pushcell_ros",

@@ -9,6 +9,16 @@ from builtin_interfaces.msg import Duration as DurationMsg
 from builtin_interfaces.msg import Time as TimeMsg
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseStamped, Transform
+from rclpy.duration import Duration
+from rclpy.qos import QoSProfile
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import (
@@ -176,6 +186,25 @@ def status_message(
     """One diagnostic status; level 0 OK, 1 warning, 2 error, 3 stale."""
     pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
     return DiagnosticStatus(level=bytes([level]), name=name, message=message, values=pairs)
+
+
+def offered_qos(profile: QoSProfile) -> Qos:
+    """A publisher's quality of service as bags tell of it."""
+    return Qos(
+        QosHistory(profile.history),
+        profile.depth,
+        QosReliability(profile.reliability),
+        QosDurability(profile.durability),
+        _qos_time(profile.deadline),
+        _qos_time(profile.lifespan),
+        QosLiveliness(profile.liveliness),
+        _qos_time(profile.liveliness_lease_duration),
+        profile.avoid_ros_namespace_conventions,
+    )
+
+
+def _qos_time(duration: Duration) -> QosTime:
+    return QosTime(*divmod(duration.nanoseconds, 10**9))
 
 
 def status_values(status: DiagnosticStatus) -> dict[str, str]:

@@ -1,0 +1,92 @@
+"""Writes one episode's messages in a thread of its own, so that nobody waits for the disk."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pushcell.errors import EpisodeError
+from pushcell.recording.bag_writer import BagSummary, Topic
+from pushcell.recording.durable_bag import DurableBag
+from pushcell.recording.quality import QualityGate
+from pushcell.recording.store import BAG_FILE, naming_a_full_disk
+from pushcell.recording.streams import Stream
+
+
+class _Item(NamedTuple):
+    topic: str
+    log_ns: int
+    cdr: bytes
+    lost: int
+
+
+class EpisodeWriter:
+    """``put`` and ``end`` may be called in any thread, ``run`` is the writing one's.
+
+    Messages wait in memory while the disk is slow, up to a limit; what comes beyond it is
+    counted in ``overflowed`` and missing in the episode.
+    """
+
+    def __init__(
+        self, streams: Mapping[str, Stream], gate: QualityGate, sync_s: float, buffer_bytes: int
+    ) -> None:
+        self._streams, self._gate = streams, gate
+        self._sync_s, self._buffer_bytes = sync_s, buffer_bytes
+        self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._taken_bytes = 0
+        self._put_bytes = 0
+        self.overflowed = 0
+        self.not_colour = 0
+
+    def put(self, topic: str, log_ns: int, cdr: bytes, lost: int) -> None:
+        """Hand over a message as it was published."""
+        if self._put_bytes - self._taken_bytes > self._buffer_bytes:
+            self.overflowed += 1
+            return
+        self._put_bytes += len(cdr)
+        self._items.put(_Item(topic, log_ns, cdr, lost))
+
+    def end(self) -> None:
+        """No more messages will come."""
+        self._items.put(None)
+
+    def run(self, folder: Path, topics: Sequence[Topic]) -> BagSummary:
+        """Write until the end; raises EpisodeError, the file whole as far as it could be written.
+
+        A message is on the disk ``sync_s`` after it came, and what a sync takes.
+        """
+        with DurableBag(folder / BAG_FILE, topics) as bag:
+            try:
+                with naming_a_full_disk(f"the rest of {folder.stem}"):
+                    self._write(bag)
+                    return bag.close(BAG_FILE)
+            except EpisodeError:
+                bag.cut_short()
+                raise
+
+    def _write(self, bag: DurableBag) -> None:
+        sync_at = time.monotonic() + self._sync_s
+        while True:
+            try:
+                item = self._items.get(timeout=max(0.0, sync_at - time.monotonic()))
+            except queue.Empty:
+                pass
+            else:
+                if item is None:
+                    return
+                self._add(bag, item)
+            if time.monotonic() >= sync_at:
+                bag.sync()
+                sync_at = time.monotonic() + self._sync_s
+
+    def _add(self, bag: DurableBag, item: _Item) -> None:
+        self._taken_bytes += len(item.cdr)
+        stream = self._streams[item.topic]
+        try:
+            self._gate.on_message(item.topic, item.log_ns, item.cdr, item.lost)
+            bag.add(stream.stored().name, item.log_ns, stream.encoded(item.cdr))
+        except ValueError:
+            self.not_colour += 1

@@ -1,0 +1,142 @@
+"""The quality gate: looks at an episode's messages as they come, and says what it is worth.
+
+The same gate runs beside a recording, at its end, and over a bag that lies on the disk. It may be
+fed in one thread and asked in another.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from pushcell.config import CellConfig
+from pushcell.recording.bag_reader import BagReader
+from pushcell.recording.driving import DrivenSpan, DrivingLog
+from pushcell.recording.messages import (
+    JOINT_STATE,
+    PIXELS,
+    STATUS,
+    capture_stamp_ns,
+    from_cdr,
+    planar_pose_of,
+)
+from pushcell.recording.quality_motion import MotionCheck
+from pushcell.recording.quality_pictures import PictureCheck
+from pushcell.recording.quality_report import Finding, QualityReport, judged
+from pushcell.recording.quality_stream import StreamCheck
+from pushcell.recording.streams import (
+    COMPRESSED,
+    IMAGE_TOPIC,
+    JOINTS_TOPIC,
+    MOTION_TOPIC,
+    PUSHER_TOPIC,
+    TARGET_TOPIC,
+    Stream,
+    streams_of,
+)
+
+_S = 1e-9
+_PICTURES = re.compile(IMAGE_TOPIC.format("(.+?)") + f"({COMPRESSED})?")
+
+
+class QualityGate:
+    """One episode's; times are of the log [ns]."""
+
+    def __init__(self, cell: CellConfig, streams: Sequence[Stream], start_ns: int) -> None:
+        self._limits = cell.recording.quality
+        self._start_ns = start_ns
+        self._streams = {stream.topic: StreamCheck(stream) for stream in streams}
+        self._motion = MotionCheck(cell)
+        self._driving = DrivingLog()
+        rate_hz = cell.recording.image_checks_hz
+        self._pictures = {
+            stream.topic: PictureCheck(match[1], self._limits, rate_hz)
+            for stream in streams
+            if (match := _PICTURES.fullmatch(stream.topic))
+        }
+        self._types = {stream.topic: stream.message_type for stream in streams}
+        self._motion_checks: dict[str, Callable[[int, bytes], None]] = {
+            PUSHER_TOPIC: lambda ns, cdr: self._motion.on_pusher(ns, planar_pose_of(cdr)[:2]),
+            TARGET_TOPIC: lambda ns, cdr: self._motion.on_target(ns, planar_pose_of(cdr)[:2]),
+            JOINTS_TOPIC: lambda _, cdr: self._motion.on_joints(
+                np.array(from_cdr(cdr, JOINT_STATE).position)
+            ),
+        }
+        self._lock = threading.Lock()
+
+    def on_message(self, topic: str, log_ns: int, cdr: bytes, lost: int = 0) -> None:
+        """A message as it was published; ValueError for an image that is not colour."""
+        with self._lock:
+            self._streams[topic].on_message(log_ns, cdr, lost)
+            if topic == MOTION_TOPIC:
+                self._on_motion_state(log_ns, cdr)
+            elif topic in self._motion_checks and self._motion.due(topic, log_ns):
+                self._motion_checks[topic](capture_stamp_ns(cdr), cdr)
+            elif topic in self._pictures and self._pictures[topic].due(log_ns):
+                image = PIXELS[self._types[topic]](cdr)
+                self._pictures[topic].on_picture(image, self._motion.way_m)
+
+    def report(self, now_ns: int, heard_ns: Mapping[str, int] | None = None) -> QualityReport:
+        """Of the episode up to now; ``heard_ns`` is when each topic was heard last."""
+        duration_s = max(0.0, (now_ns - self._start_ns) * _S)
+        heard_ns = heard_ns or {}
+        with self._lock:
+            findings: list[Finding] = []
+            for topic, check in self._streams.items():
+                heard = heard_ns.get(topic)
+                findings += check.findings(self._start_ns, now_ns, heard, self._limits)
+            for pictures in self._pictures.values():
+                findings += pictures.findings()
+            findings += self._motion.findings() + self._skews()
+            figures = {topic: check.figures(duration_s) for topic, check in self._streams.items()}
+            return QualityReport.of(findings, duration_s, figures, self._motion.measures())
+
+    def final_report(self, end_ns: int) -> QualityReport:
+        """Of the whole episode, which ended then."""
+        report = self.report(end_ns)
+        shortest_s = self._limits.duration_s
+        if report.duration_s >= shortest_s:
+            return report
+        reason = f"it lasted {report.duration_s:.1f} s, less than {shortest_s:g} s"
+        return report.with_finding(Finding("reject", reason))
+
+    @property
+    def driven(self) -> tuple[DrivenSpan, ...]:
+        """Who drove when."""
+        return self._driving.spans
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Messages of each topic so far."""
+        return {topic: check.messages for topic, check in self._streams.items()}
+
+    def _on_motion_state(self, log_ns: int, cdr: bytes) -> None:
+        values = {pair.key: pair.value for pair in from_cdr(cdr, STATUS).values}
+        self._motion.source = values.get("source", "hold")
+        self._driving.on_state(log_ns, values)
+
+    def _skews(self) -> list[Finding]:
+        """The two streams whose delays differ most."""
+        delays = {t: c.delay_s for t, c in self._streams.items() if c.delay_s is not None}
+        if len(delays) < 2:
+            return []
+        skew_s, a, b = max((abs(delays[a] - delays[b]), a, b) for a, b in combinations(delays, 2))
+        text = f"{a} and {b}: their stamps are {skew_s:.2f} s apart in what arrives together"
+        return judged(self._limits.skew_s, skew_s, text)
+
+
+def review(bag: BagReader, cell: CellConfig) -> QualityGate:
+    """The gate after all messages of a bag that lies on the disk."""
+    rates = {stream.topic: stream.rate_hz for stream in streams_of(cell)}
+    streams = [
+        Stream(topic.name, topic.message_type, rates.get(topic.name.removesuffix(COMPRESSED)))
+        for topic in bag.summary.topics
+    ]
+    gate = QualityGate(cell, streams, bag.summary.start_ns)
+    for message in bag.messages():
+        gate.on_message(message.topic, message.log_ns, message.cdr)
+    return gate

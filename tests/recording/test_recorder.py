@@ -1,0 +1,269 @@
+"""Recordings from start to verdict, and what becomes of those that are cut off."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mcap.reader import make_reader
+from rosbags.highlevel import AnyReader
+
+from pushcell.config import CellConfig
+from pushcell.recording.bag_reader import BagReader
+from pushcell.recording.episode_info import EpisodeInfo
+from pushcell.recording.episode_steps import read_steps
+from pushcell.recording.messages import compressed_image_of, image_of
+from pushcell.recording.recorder import Recorder
+from pushcell.recording.recovery import recover_all
+from pushcell.recording.store import BAG_FILE, EpisodeStore
+from pushcell.recording.streams import IMAGE_TOPIC
+from tests.conftest import ROOT
+from tests.recording.live import START_NS, Heard, live, recording_cell
+
+SECONDS = 3.0
+S = 10**9
+
+
+class Rig:
+    """A recorder whose clock is the newest message's."""
+
+    def __init__(self, cell: CellConfig, folder: Path) -> None:
+        self.now_ns = START_NS
+        self.failures: list[str] = []
+        self.recorder = Recorder(cell, folder, lambda: self.now_ns, self.failures.append)
+
+    def hear(self, messages: list[Heard]) -> None:
+        for message in messages:
+            self.now_ns = max(self.now_ns, message.log_ns)
+            self.recorder.on_message(*message)
+
+    def wait_for(self, *states: str) -> dict:
+        while (state := self.recorder.state())["state"] not in states:
+            time.sleep(0.01)
+        return state
+
+
+@pytest.fixture
+def heard(cell: CellConfig) -> list[Heard]:
+    return list(live(cell, SECONDS))
+
+
+@pytest.fixture
+def rig(cell: CellConfig, tmp_path: Path) -> Rig:
+    return Rig(recording_cell(cell), tmp_path / "episodes")
+
+
+def messages_of(episode: Path) -> list[tuple[str, int, bytes]]:
+    with BagReader(episode / BAG_FILE) as bag:
+        return [(m.topic, m.log_ns, m.cdr) for m in bag.messages()]
+
+
+def by_topic(messages: list) -> dict[str, list]:
+    return {topic: [m for m in messages if m[0] == topic] for topic in {m[0] for m in messages}}
+
+
+def test_an_episode_holds_what_was_heard(rig: Rig, heard: list[Heard]) -> None:
+    assert rig.recorder.start() is None
+    assert "cannot begin while the recorder is recording" in str(rig.recorder.start())
+    rig.hear(heard)
+    name = rig.recorder.state()["episode"]
+    assert rig.recorder.stop("success", "the operator said success") is None
+    state = rig.wait_for("idle")
+    assert state["last"] == {
+        "episode": name,
+        "verdict": "accept",
+        "reasons": [],
+        "operator": "success",
+    }
+    (episode,) = rig.recorder.store.episodes()
+    assert sorted(p.name for p in episode.iterdir()) == [
+        "episode.mcap",
+        "episode.yaml",
+        "metadata.yaml",
+    ]
+    assert by_topic(messages_of(episode)) == by_topic([tuple(m) for m in heard])
+    info = EpisodeInfo.load(episode)
+    assert (info.verdict, info.usable, info.recovered) == ("success", True, False)
+    assert [span.source for span in info.driven] == ["teleop"]
+    events = [entry["event"] for entry in rig.recorder.store.journal.entries()]
+    assert events == ["begun", "complete"]
+    with AnyReader([episode]) as reader:
+        assert reader.message_count == len(heard)
+    with (episode / BAG_FILE).open("rb") as file:
+        summary = make_reader(file).get_summary()
+        assert {chunk.compression for chunk in summary.chunk_indexes} == {"zstd"}
+
+
+def test_learners_read_what_was_recorded(rig: Rig, heard: list[Heard]) -> None:
+    rig.recorder.start()
+    rig.hear(heard)
+    rig.recorder.stop("success", "")
+    rig.recorder.close()
+    (episode,) = rig.recorder.store.episodes()
+    steps = read_steps(episode)
+    assert len(steps) == pytest.approx(SECONDS * 10, abs=2)
+    assert np.ptp(steps.pusher[:, 0]) == pytest.approx(0.04 * SECONDS / 2, abs=0.05)
+    assert steps.images["wrist"].shape[1:] == (24, 32, 3)
+
+
+def test_what_is_discarded_is_kept_aside(rig: Rig, heard: list[Heard]) -> None:
+    rig.recorder.start()
+    rig.hear(heard[:500])
+    rig.recorder.stop("unjudged", "the operator said discard", discard=True)
+    rig.recorder.close()
+    assert rig.recorder.store.episodes() == []
+    (kept,) = EpisodeStore(rig.recorder.store.folder / "discarded").episodes()
+    assert len(messages_of(kept)) == 500
+    assert rig.recorder.stop("success", "") == "nothing is being recorded"
+
+
+def test_a_latched_message_begins_every_episode(rig: Rig, heard: list[Heard]) -> None:
+    rig.recorder.on_message("/safety/estop", START_NS, b"\0\1\0\0\0", latched=True)
+    for _ in range(2):
+        assert rig.recorder.start() is None
+        rig.hear(heard[:100])
+        rig.recorder.stop("failure", "")
+        rig.wait_for("idle")
+    first, second = (by_topic(messages_of(p)) for p in rig.recorder.store.episodes())
+    assert len(first["/safety/estop"]) == len(second["/safety/estop"]) == 1
+
+
+def test_jpeg_is_smaller_and_alike(cell: CellConfig, tmp_path: Path, heard: list[Heard]) -> None:
+    rig = Rig(recording_cell(cell, images="jpeg"), tmp_path)
+    rig.recorder.start()
+    rig.hear(heard)
+    rig.recorder.stop("success", "")
+    rig.recorder.close()
+    (episode,) = rig.recorder.store.episodes()
+    topic = IMAGE_TOPIC.format("wrist")
+    found = by_topic(messages_of(episode))[topic + "/compressed"]
+    given = by_topic([tuple(m) for m in heard])[topic]
+    assert len(found) == len(given)
+    for (_, _, compressed), (_, _, raw) in zip(found, given, strict=True):
+        difference = compressed_image_of(compressed).astype(int) - image_of(raw)
+        assert np.abs(difference).mean() < 4
+    assert read_steps(episode).images["wrist"].shape[1:] == (24, 32, 3)
+
+
+def test_a_disk_that_is_too_slow_costs_the_episode(
+    cell: CellConfig, tmp_path: Path, heard: list[Heard]
+) -> None:
+    rig = Rig(recording_cell(cell, buffer_mb=0.01), tmp_path)
+    rig.recorder.start()
+    rig.hear(heard)
+    rig.recorder.stop("success", "")
+    rig.recorder.close()
+    last = rig.recorder.state()["last"]
+    assert last["verdict"] == "reject"
+    assert any("messages were left out: the disk is too slow" in text for text in last["reasons"])
+
+
+def test_little_room_is_told_before(cell: CellConfig, tmp_path: Path) -> None:
+    rig = Rig(recording_cell(cell, min_free_mb=1e12), tmp_path)
+    assert "make room" in str(rig.recorder.start())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_the_recording_with_a_valid_file(
+    cell: CellConfig, small_disk: Path
+) -> None:
+    rig = Rig(recording_cell(cell, sync_s=0.1), small_disk)
+    assert rig.recorder.start() is None
+    rng = np.random.default_rng(0)
+    sent = []
+    for number, message in enumerate(live(cell, 60.0)):
+        # What cannot be compressed, in a message that nobody looks into.
+        noise = message._replace(topic="/safety/estop", cdr=rng.bytes(20_000))
+        sent.append(tuple(noise))
+        rig.hear([noise])
+        time.sleep(0.001)
+        if rig.failures or number > 2000:
+            break
+    state = rig.wait_for("failed")
+    assert "the disk is full" in rig.failures[0]
+    assert "the disk is full" in state["problem"]
+    rig.recorder.close()
+    state = rig.recorder.state()
+    assert state["state"] == "failed"
+    assert state["last"]["verdict"] == "reject"
+    (episode,) = rig.recorder.store.episodes()
+    found = messages_of(episode)
+    assert 100 < len(found) < len(sent)
+    assert found == sent[: len(found)]
+    assert not EpisodeInfo.load(episode).usable
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_killed_recorder_costs_at_most_a_second(
+    cell: CellConfig, tmp_path: Path, seed: int
+) -> None:
+    after_s = random.Random(seed).uniform(1.2, 2.5)
+    command = [sys.executable, "-m", "tests.recording.record", str(tmp_path), "60"]
+    recording = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert recording.stdout is not None
+    assert recording.stdout.readline() == "started\n"
+    began = time.monotonic()
+    told = []
+    for line in recording.stdout:
+        told.append(tuple(map(float, line.split())))
+        if time.monotonic() - began > after_s:
+            break
+    recording.send_signal(signal.SIGKILL)
+    told += [tuple(map(float, line.split())) for line in recording.stdout]
+    recording.wait()
+    assert EpisodeStore(tmp_path).episodes() == []
+    (recovered,) = recover_all(EpisodeStore(tmp_path), cell)
+    published, ended = int(told[-1][0]), told[-1][1]
+    expected = [tuple(m) for m in live(cell, 60.0)][:published]
+    found = messages_of(recovered.path)
+    assert len(found) == recovered.messages
+    assert by_topic(found) == by_topic(expected[: len(found)])
+    lost_s = ended - told[len(found) - 1][1]
+    assert lost_s <= 1.0, f"{len(found)} of {published} messages"
+    info = EpisodeInfo.load(recovered.path)
+    assert info.recovered
+    assert info.verdict == "unjudged"
+    assert "the recording was cut off, and recovered" in info.quality.reasons
+    assert recover_all(EpisodeStore(tmp_path), cell) == []
+
+
+def test_what_is_being_written_is_not_recovered(rig: Rig, heard: list[Heard]) -> None:
+    rig.recorder.start()
+    rig.hear(heard[:300])
+    while not list(rig.recorder.store.folder.glob(f"*.partial/{BAG_FILE}")):
+        time.sleep(0.01)
+    time.sleep(0.05)
+    assert recover_all(rig.recorder.store, recording_cell(rig.recorder._cell)) == []
+    rig.recorder.stop("success", "")
+    rig.recorder.close()
+    assert len(messages_of(rig.recorder.store.episodes()[0])) == 300
+
+
+def test_an_empty_partial_episode_is_put_aside(cell: CellConfig, rig: Rig) -> None:
+    partial = rig.recorder.store.folder / "torn.partial"
+    partial.mkdir()
+    (partial / "episode.yaml").write_text("torn")
+    (partial / BAG_FILE).write_bytes(b"\x89MCAP0\r\n")
+    rig.recorder.recover()
+    rig.recorder.close()
+    assert "torn held no message and was put aside" in rig.recorder.state()["problem"]
+    assert (rig.recorder.store.folder / "discarded" / "torn" / BAG_FILE).exists()

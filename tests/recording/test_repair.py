@@ -1,0 +1,102 @@
+"""Files whose writing was cut off: what is whole in them is kept, whatever byte was the last."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from mcap.reader import make_reader
+
+from pushcell.errors import EpisodeError
+from pushcell.geometry import PlanarPose
+from pushcell.recording.bag_reader import BagMessage, BagReader
+from pushcell.recording.bag_writer import BagWriter, Topic
+from pushcell.recording.mcap_repair import repair
+from pushcell.recording.messages import POSE, upright_pose_cdr
+
+CHUNK_BYTES = 3000
+RNG = np.random.default_rng(0)
+MESSAGES = [
+    BagMessage(f"/{'ab'[k % 2]}", k, upright_pose_cdr(k, PlanarPose(*RNG.random(3)), 0), k)
+    for k in range(200)
+]
+
+
+def written() -> bytes:
+    stream = io.BytesIO()
+    bag = BagWriter(stream, [Topic("/a", POSE), Topic("/b", POSE)], CHUNK_BYTES)
+    for message in MESSAGES:
+        bag.add(message.topic, message.log_ns, message.cdr)
+    bag.close("cut.mcap")
+    return stream.getvalue()
+
+
+WHOLE = written()
+IN_A_CHUNK = CHUNK_BYTES // 100  # about so many messages
+
+
+def kept(path: Path) -> list[BagMessage]:
+    with BagReader(path) as bag:
+        bag.verify()
+        return list(bag.messages())
+
+
+@settings(max_examples=60)
+@given(length=st.integers(8, len(WHOLE)))
+@example(length=8)
+@example(length=len(WHOLE))
+def test_every_whole_message_before_the_cut_is_kept(
+    length: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("cut") / "cut.mcap"
+    path.write_bytes(WHOLE[:length])
+    repaired = repair(path)
+    found = kept(path)
+    assert found == MESSAGES[: len(found)]
+    assert repaired.messages == len(found)
+    # In proportion to the length but for what waits for the rest of its chunk's compression.
+    assert len(found) >= len(MESSAGES) * length / len(WHOLE) - 3 * IN_A_CHUNK
+    again = path.read_bytes()
+    repair(path)
+    assert path.read_bytes() == again
+
+
+def test_a_torn_chunk_is_kept_as_far_as_it_goes(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    bag = BagWriter(stream, [Topic("/a", POSE)], 2**30)
+    rng = np.random.default_rng(1)
+    for k in range(10_000):
+        bag.add("/a", k, upright_pose_cdr(k, PlanarPose(*rng.random(3)), 0))
+    bag.flush()
+    path = tmp_path / "cut.mcap"
+    path.write_bytes(stream.getvalue()[: len(stream.getvalue()) // 2])
+    assert 3000 < repair(path).messages < 7000
+    assert len(kept(path)) == repair(path).messages
+    path.write_bytes(stream.getvalue()[: len(stream.getvalue()) // 2])
+    assert repair(path, keep_torn=False).messages == 0
+
+
+def test_a_damaged_chunk_costs_only_itself(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.mcap"
+    broken = bytearray(WHOLE)
+    broken[len(WHOLE) // 3] ^= 0xFF
+    path.write_bytes(broken)
+    repaired = repair(path)
+    assert repaired.damaged_chunks == 1
+    found = kept(path)
+    assert len(MESSAGES) - 2 * IN_A_CHUNK <= len(found) < len(MESSAGES)
+    assert set(found) < set(MESSAGES)
+    with path.open("rb") as file:
+        assert sum(1 for _ in make_reader(file).iter_messages()) == len(found)
+
+
+def test_what_was_never_a_bag_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "note.txt"
+    path.write_bytes(b"something else")
+    with pytest.raises(EpisodeError, match="does not begin as an MCAP file"):
+        repair(path)
+    assert path.read_bytes() == b"something else"
