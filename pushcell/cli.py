@@ -21,6 +21,7 @@ COMMANDS = {
     ),
     "convert": ("convert between episodes and data sets", "pushcell.formats.command:main"),
     "doctor": ("look for what would keep a cell from working", "pushcell.doctor.command:main"),
+    "calibrate": ("calibrate cameras, table and delays", "calibration.command:main"),
     "bench": ("run a benchmark", "pushcell.bench:main"),
 }
 """Name -> (one line, "module:function"); the function takes the words and gives the exit code."""
@@ -40,6 +41,7 @@ _EXTRAS = {
     "rclpy": "ros",
     "rosbags": "data",
     "ruckig": "sim",
+    "scipy": "calibration",
     "torch": "train",
     "zarr": "data",
 }

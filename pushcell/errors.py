@@ -30,3 +30,7 @@ class EpisodeError(PushcellError):
 
 class BundleError(PushcellError):
     """A policy bundle that cannot be used: names the bundle, what is wrong, and both values."""
+
+
+class CalibrationError(PushcellError):
+    """Data that cannot be calibrated from: says which, why, and what to do."""

@@ -1,0 +1,1 @@
+"""Calibration: intrinsics, hand-eye, table, latency, drift, and their reports."""

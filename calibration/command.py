@@ -1,0 +1,34 @@
+"""``pushcell calibrate``: intrinsics, hand-eye, table, latency; from files."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+from pushcell.errors import CalibrationError
+
+KINDS = {
+    "intrinsics": "a camera's matrix and distortion, from images of a board",
+    "hand-eye": "where a camera is, from poses of the arm with a board in view",
+    "table": "the table's plane and the map from pixels to it, from touched points",
+    "latency": "the delay between a command and what is seen of it, from two signals",
+}
+
+_HELP = """usage: pushcell calibrate KIND ... (pushcell calibrate KIND --help tells more)
+
+{kinds}
+
+example: pushcell calibrate intrinsics images/ --board charuco:7x5:0.030:0.021:DICT_4X4_50 --out out
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """0: saved. 1: over its limits. 2: could not be done."""
+    if not words or words[0] in ("-h", "--help"):
+        width = max(map(len, KINDS))
+        print(_HELP.format(kinds="\n".join(f"  {k:<{width}}  {v}" for k, v in KINDS.items())))
+        return 0 if words else 2
+    if words[0] not in KINDS:
+        raise CalibrationError(f"there is no calibration {words[0]!r}; known: {', '.join(KINDS)}")
+    module = importlib.import_module(f"calibration.{words[0].replace('-', '_')}_command")
+    return module.main(words[1:])

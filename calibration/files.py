@@ -1,0 +1,128 @@
+"""Reading what people give: poses, touched points, signals, and earlier results."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calibration.latency import Signal
+from pushcell.errors import CalibrationError
+from pushcell.geometry import Array
+
+
+def read_json(path: Path) -> Any:
+    """The values of a JSON file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CalibrationError(f"{path} cannot be read ({error.strerror})") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise CalibrationError(f"{path} is not JSON: {error}") from None
+
+
+def read_pairs(path: Path) -> Array:
+    """(N, 2, 4, 4): hand in base, target in camera."""
+    pairs = _numbers(read_json(path), path)
+    if pairs.ndim != 4 or pairs.shape[1:] != (2, 4, 4):
+        raise CalibrationError(
+            f"{path} holds an array {pairs.shape}, allowed: (N, 2, 4, 4), of each view the hand in "
+            "the base and the target in the camera"
+        )
+    return pairs
+
+
+def read_hand_poses(path: Path, images: tuple[str, ...]) -> Array:
+    """(N, 4, 4) of the hand in the base for images by name, or in their order."""
+    values = read_json(path)
+    if isinstance(values, dict):
+        lacking = sorted(set(images) - set(values))
+        beyond = sorted(set(values) - set(images))
+        if lacking or beyond:
+            raise CalibrationError(
+                f"{path} does not match the images: it has no pose for {lacking[:3]}, and there is "
+                f"no image for {beyond[:3]}"
+            )
+        values = [values[name] for name in images]
+    poses = _numbers(values, path)
+    if poses.ndim != 3 or poses.shape[1:] != (4, 4):
+        raise CalibrationError(f"{path} holds an array {poses.shape}, allowed: (N, 4, 4)")
+    if len(poses) != len(images):
+        raise CalibrationError(
+            f"{path} has {len(poses)} poses and there are {len(images)} images: one of each is "
+            "needed, in the same order"
+        )
+    return poses
+
+
+def read_joints(path: Path, count: int) -> Array:
+    """(N, 7) joint positions [rad], of as many views."""
+    joints = _numbers(read_json(path), path)
+    if joints.shape != (count, 7):
+        raise CalibrationError(
+            f"{path} holds an array {joints.shape}, allowed: ({count}, 7), the joints of each view"
+        )
+    if np.abs(joints).max() > 2 * np.pi:
+        raise CalibrationError(
+            f"{path} has a joint at {np.abs(joints).max():.0f}: joints are in radians, not degrees"
+        )
+    return joints
+
+
+def read_touched(path: Path) -> tuple[Array, Array | None]:
+    """Touched points (n, 3) [m], and their pixels (n, 2) where all have them."""
+    values = read_json(path)
+    try:
+        points = np.array([point["xyz_m"] for point in values], dtype=float)
+        seen = ["pixel" in point for point in values]
+        pixels = np.array([p["pixel"] for p in values], dtype=float) if all(seen) else None
+    except (KeyError, TypeError, ValueError):
+        raise CalibrationError(
+            f'{path}: allowed is a list of {{"xyz_m": [x, y, z], "pixel": [u, v]}}, pixels where '
+            "the camera sees the points"
+        ) from None
+    if any(seen) and pixels is None:
+        raise CalibrationError(
+            f"{path}: point {seen.index(False)} has no pixel: give every point one, or none"
+        )
+    return points, pixels
+
+
+def read_signal(path: Path) -> Signal:
+    """A signal from CSV with the columns time_s and value."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [(float(row["time_s"]), float(row["value"])) for row in csv.DictReader(file)]
+    except OSError as error:
+        raise CalibrationError(f"{path} cannot be read ({error.strerror})") from None
+    except (KeyError, TypeError, ValueError, csv.Error):
+        raise CalibrationError(f"{path}: allowed is CSV with the columns time_s,value") from None
+    table = np.array(rows).reshape(-1, 2)
+    return Signal(path.stem, table[:, 0], table[:, 1])
+
+
+def read_hand_eye(path: Path) -> tuple[str, Array]:
+    """Setup and camera (4, 4) of a saved hand-eye calibration."""
+    values = read_json(path)
+    try:
+        setup, transform = values["setup"], np.asarray(values["transform"], dtype=float)
+    except (KeyError, TypeError, ValueError):
+        transform = np.zeros(0)
+    if transform.shape != (4, 4):
+        raise CalibrationError(
+            f"{path} is no hand-eye calibration: give the JSON file that `pushcell calibrate "
+            "hand-eye` wrote"
+        )
+    return setup, transform
+
+
+def _numbers(values: Any, path: Path) -> Array:
+    try:
+        return np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        raise CalibrationError(
+            f"{path} is not an array of numbers with equal rows: one entry differs in size"
+        ) from None

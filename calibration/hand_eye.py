@@ -1,0 +1,136 @@
+"""Hand-eye calibration: where the camera is, how well that is known, and which poses do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import chi2
+
+from calibration import se3
+from calibration.hand_eye_data import FEWEST_POSES, HandEyeData, Indices, Mask
+from calibration.hand_eye_fit import Fit, Joints, fit
+from calibration.hand_eye_start import (
+    SOLVERS,
+    consensus,
+    require_turns,
+    second_turn_rad,
+    solve,
+)
+from pushcell.errors import CalibrationError
+from pushcell.geometry import Array
+
+# One good pose in so many calibrations may be called an outlier.
+_FALSE_ALARM = 0.01
+_GOOD_SECOND_TURN_RAD = np.radians(10.0)
+_FEW_POSES = 12
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """A pose that was left out, and how far the target is from where the others put it."""
+
+    name: str
+    off_m: float
+    off_rad: float
+
+
+@dataclass(frozen=True)
+class HandEye:
+    """The result. ``fit`` is over the views that are used; distances are per view (n,)."""
+
+    fit: Fit
+    outliers: tuple[Outlier, ...]
+    residual_m: Array
+    residual_rad: Array
+    left_out_m: Array
+    left_out_rad: Array
+    second_turn_rad: float
+    solvers: dict[str, tuple[Array, Array]]
+
+    @property
+    def camera(self) -> Array:
+        """(4, 4) the camera in the base (eye to hand) or in the hand (eye in hand)."""
+        return self.fit.X
+
+    @property
+    def covariance(self) -> Array:
+        """(6, 6) of the camera: rotation vector [rad], shift [m], in the camera's own axes."""
+        return self.fit.covariance[:6, :6]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the result worse than it could be, in words."""
+        found = []
+        if self.second_turn_rad < _GOOD_SECOND_TURN_RAD:
+            found.append(
+                f"the hand turns by only {np.degrees(self.second_turn_rad):.1f} deg about its "
+                "second axis: turn it by 20 deg or more about at least two"
+            )
+        if len(self.residual_m) < _FEW_POSES:
+            found.append(f"only {len(self.residual_m)} poses: 15 to 25 are good")
+        return tuple(found)
+
+
+def calibrate_hand_eye(data: HandEyeData, joints: Joints | None = None) -> HandEye:
+    """Calibrate; with ``joints`` their offsets are estimated too.
+
+    Raises CalibrationError for poses that cannot tell where the camera is.
+    """
+    require_turns(data)
+    data, X, Y, agree = _consensus(data)
+    while True:
+        used = np.flatnonzero(agree)
+        if len(used) < FEWEST_POSES:
+            raise CalibrationError(
+                f"only {len(used)} of {len(agree)} poses agree with each other: take them again, "
+                "with arm and board at rest in each"
+            )
+        fitted = fit(data.subset(used), X, Y, None if joints is None else joints.subset(used))
+        surprise = fitted.surprise()
+        worst = int(np.argmax(surprise))
+        if surprise[worst] < chi2.ppf(1 - _FALSE_ALARM / len(used), 6):
+            break
+        agree = agree.copy()
+        agree[used[worst]] = False
+    return _result(data, fitted, np.flatnonzero(~agree), joints)
+
+
+def _consensus(data: HandEyeData) -> tuple[HandEyeData, Array, Array, Mask]:
+    try:
+        return consensus(data)
+    except CalibrationError as error:
+        try:
+            consensus(data.of_other_setup())
+        except CalibrationError:
+            raise error from None
+        other = data.of_other_setup().setup
+        raise CalibrationError(
+            f"the poses do not fit {data.setup}, but they do fit {other}: give --setup {other}, or "
+            "poses of the hand in the base and not of the base in the hand"
+        ) from None
+
+
+def _result(data: HandEyeData, fitted: Fit, out: Indices, joints: Joints | None) -> HandEye:
+    X, Y = fitted.X, fitted.Y
+    if joints is not None:
+        data = data.with_hands(joints.hands(fitted.offsets_rad))
+    off_m, off_rad = se3.errors(data.target_in_camera, data.expected(X, Y))
+    used = np.setdiff1d(np.arange(len(off_m)), out)
+    left_out_m, left_out_rad = fitted.left_out()
+    return HandEye(
+        fit=fitted,
+        outliers=tuple(Outlier(data.names[i], float(off_m[i]), float(off_rad[i])) for i in out),
+        residual_m=off_m[used],
+        residual_rad=off_rad[used],
+        left_out_m=left_out_m,
+        left_out_rad=left_out_rad,
+        second_turn_rad=second_turn_rad(fitted.data),
+        solvers=_solvers(fitted.data),
+    )
+
+
+def _solvers(data: HandEyeData) -> dict[str, tuple[Array, Array]]:
+    """X and Y (4, 4) of each of OpenCV's solvers that comes to one."""
+    found = {name: solve(data, name) for name in SOLVERS}
+    return {name: solution for name, solution in found.items() if solution is not None}

@@ -1,0 +1,236 @@
+"""``pushcell calibrate hand-eye``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+from tyro.conf import arg
+
+from calibration.boards import Board, parse_board
+from calibration.camera_info import read_camera_info
+from calibration.files import read_hand_poses, read_joints, read_pairs
+from calibration.hand_eye import HandEye, calibrate_hand_eye
+from calibration.hand_eye_data import CornerSighting, HandEyeData, Indices, PoseSighting, Setup
+from calibration.hand_eye_fit import Joints
+from calibration.lens import Lens
+from calibration.outcome import Outcome, finish
+from calibration.plots import hand_eye_pictures
+from calibration.views import image_files, read_views
+from pushcell.config import load_cell
+from pushcell.errors import CalibrationError
+from pushcell.geometry import Array, Pose
+
+
+@dataclass(frozen=True)
+class CalibrateHandEye:
+    """Calibrate where a camera is: in the base (eye-to-hand) or in the hand (eye-in-hand).
+
+    Either from pairs of poses, or from images of a board with the arm's poses. Saves numbers as
+    JSON and a report as HTML, with the date in their names. A result over its limits is not
+    saved; the exit code is then 1.
+
+    examples:
+      pushcell calibrate hand-eye --setup eye-to-hand --pairs pairs.json --out out
+      pushcell calibrate hand-eye --setup eye-in-hand --images images/ --robot-poses poses.json
+        --intrinsics camera.yaml --board charuco:7x5:0.030:0.021:DICT_4X4_50 --out out
+    """
+
+    setup: Setup
+    """Camera on the base and board on the hand, or the other way round."""
+    out: Path
+    """Folder for the result."""
+    pairs: Path | None = None
+    """JSON array (N, 2, 4, 4): hand in base, target in camera; metres."""
+    images: tuple[Path, ...] = ()
+    """Image files, or folders of them."""
+    robot_poses: Path | None = None
+    """JSON: (N, 4, 4) hand in base in the order of the images, or {image's name: 4x4}; metres."""
+    intrinsics: Path | None = None
+    """The camera's camera_info YAML."""
+    board: str | None = None
+    """The board, as for intrinsics; with --pairs only to undo half turns."""
+    joints: Path | None = None
+    """JSON (N, 7) [rad]: estimate the joints' offsets too, with the arm of --cell."""
+    cell: Path = Path("config/cell.sim.yaml")
+    """The cell whose arm has these joints."""
+    camera: str = "camera"
+    """The camera's name, as in the cell's configuration."""
+    max_left_out_mm: float = 10.0
+    """Limit: RMS distance of each target from where the others put it."""
+    max_left_out_deg: float = 0.7
+    """Limit: the same of angles."""
+    max_deviation_mm: float = 2.0
+    """Limit: standard deviation of the camera's position."""
+    max_deviation_deg: float = 0.2
+    """Limit: standard deviation of the camera's direction."""
+    force: bool = False
+    """Save even a result over its limits."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the numbers there too; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; raises CalibrationError."""
+    options = tyro.cli(CalibrateHandEye, prog="pushcell calibrate hand-eye", args=list(words))
+    data, places = _from_pairs(options) if options.pairs else _from_images(options)
+    joints = None if options.joints is None else _joints(options, places)
+    result = calibrate_hand_eye(data, joints)
+    return finish(_outcome(options, result), options.out, options.force, options.json)
+
+
+def _from_pairs(options: CalibrateHandEye) -> tuple[HandEyeData, Indices]:
+    """The data, and the place of each of its views among all that were given."""
+    assert options.pairs is not None
+    if options.images or options.robot_poses or options.intrinsics:
+        raise CalibrationError(
+            "give either --pairs or --images with what belongs to them, not both"
+        )
+    pairs = read_pairs(options.pairs)
+    board = None if options.board is None else parse_board(options.board)
+    names = tuple(str(index) for index in range(len(pairs)))
+    sightings = tuple(PoseSighting(target) for target in pairs[:, 1])
+    half_turn = None if board is None else board.half_turn
+    data = HandEyeData(options.setup, names, pairs[:, 0], sightings, half_turn)
+    return data, np.arange(len(pairs))
+
+
+def _from_images(options: CalibrateHandEye) -> tuple[HandEyeData, Indices]:
+    if not (options.images and options.robot_poses and options.intrinsics and options.board):
+        raise CalibrationError(
+            "give --pairs, or all of --images, --robot-poses, --intrinsics and --board"
+        )
+    board, lens = parse_board(options.board), read_camera_info(options.intrinsics)
+    files = tuple(path.name for path in image_files(options.images))
+    hands = read_hand_poses(options.robot_poses, files)
+    views = read_views(options.images, board)
+    if views.size != lens.size:
+        raise CalibrationError(
+            f"the images are {views.size[0]}x{views.size[1]}, {options.intrinsics} is for "
+            f"{lens.size[0]}x{lens.size[1]}: give the intrinsics of these images"
+        )
+    places = np.array([files.index(view.name) for view in views.found])
+    sightings = tuple(CornerSighting.of(view, board.corners_m, lens) for view in views.found)
+    _require_fit(sightings, board, lens)
+    names = tuple(view.name for view in views.found)
+    data = HandEyeData(options.setup, names, hands[places], sightings, board.half_turn)
+    return data, places
+
+
+def _require_fit(sightings: Sequence[CornerSighting], board: Board, lens: Lens) -> None:
+    """Raise CalibrationError where most boards do not look as through this lens."""
+    typical = float(np.median([np.sqrt(s.base_variance) for s in sightings]))
+    if typical > 0.01 * lens.size[0]:
+        raise CalibrationError(
+            f"the board's corners are {typical:.0f} px from where the intrinsics let them be: "
+            "is it this camera's file, and the board's description right?"
+        )
+
+
+def _joints(options: CalibrateHandEye, places: Indices) -> Joints:
+    assert options.joints is not None
+    from pushcell.arm.kinematics import ArmKinematics
+
+    cell = load_cell(options.cell)
+    kinematics = ArmKinematics(cell)
+    count = len(read_pairs(options.pairs)) if options.pairs else len(image_files(options.images))
+    positions = read_joints(options.joints, count)[places]
+    link = cell.arm.model.tip_link
+    return Joints(positions, lambda q: kinematics.link_pose(q, link).matrix())
+
+
+def _outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
+    deviations = np.sqrt(np.diag(result.covariance))
+    deviation_deg = float(np.degrees(deviations[:3].max()))
+    deviation_mm = float(1e3 * deviations[3:].max())
+    left_out_mm, left_out_deg = _rms_mm(result.left_out_m), _rms_deg(result.left_out_rad)
+    residual_mm, residual_deg = _rms_mm(result.residual_m), _rms_deg(result.residual_rad)
+    problems = [
+        f"{what} is {value:.2f} {unit}, allowed {limit:g} {unit}: {advice}"
+        for what, value, limit, unit, advice in (
+            ("leave-one-out error", left_out_mm, options.max_left_out_mm, "mm", _ADVICE_NOISE),
+            ("leave-one-out error", left_out_deg, options.max_left_out_deg, "deg", _ADVICE_NOISE),
+            ("standard deviation", deviation_mm, options.max_deviation_mm, "mm", _ADVICE_MORE),
+            ("standard deviation", deviation_deg, options.max_deviation_deg, "deg", _ADVICE_MORE),
+        )
+        if value > limit
+    ]
+    pose, noise = Pose.from_matrix(result.camera), result.fit.noise
+    indices = options.pairs is not None
+    figures = {
+        "setup": options.setup,
+        "camera": options.camera,
+        "transform": result.camera.tolist(),
+        "xyz_m": pose.translation.tolist(),
+        "rpy_rad": pose.rpy.tolist(),
+        "target": result.fit.Y.tolist(),
+        "residual_mm": residual_mm,
+        "residual_deg": residual_deg,
+        "leave_one_out_mm": left_out_mm,
+        "leave_one_out_deg": left_out_deg,
+        "covariance": result.covariance.tolist(),
+        "deviation_mm": (1e3 * deviations[3:]).tolist(),
+        "deviation_deg": np.degrees(deviations[:3]).tolist(),
+        "poses_used": len(result.residual_m),
+        "outliers": [int(o.name) if indices else o.name for o in result.outliers],
+        "outliers_off": [
+            {"name": o.name, "mm": 1e3 * o.off_m, "deg": float(np.degrees(o.off_rad))}
+            for o in result.outliers
+        ],
+        "second_turn_deg": float(np.degrees(result.second_turn_rad)),
+        "hand_noise": {"mm": 1e3 * noise.hand_m, "deg": float(np.degrees(noise.hand_rad))},
+        "pixel_noise_px": noise.pixel,
+        "joint_offsets_rad": result.fit.offsets_rad.tolist(),
+        "joint_offset_deviations_rad": np.sqrt(np.diag(result.fit.covariance)[12:]).tolist(),
+        "solvers": {
+            name: {"transform": X.tolist(), "residual_mm": _solver_mm(result, X, Y)}
+            for name, (X, Y) in result.solvers.items()
+        },
+    }
+    shown = {
+        f"camera in {'base' if options.setup == 'eye-to-hand' else 'hand'}": (
+            f"xyz {_list(pose.translation, 4)} m, rpy {_list(pose.rpy, 4)} rad"
+        ),
+        "standard deviation": (
+            f"{_list(1e3 * deviations[3:], 2)} mm, {_list(np.degrees(deviations[:3]), 3)} deg"
+        ),
+        "residual": f"{residual_mm:.2f} mm, {residual_deg:.3f} deg",
+        "leave one out": f"{left_out_mm:.2f} mm, {left_out_deg:.3f} deg",
+        "poses": f"{len(result.residual_m)} used",
+    }
+    left_out = tuple(
+        f"pose {o.name} is left out: {1e3 * o.off_m:.1f} mm and {np.degrees(o.off_rad):.2f} deg off"
+        for o in result.outliers
+    )
+    return Outcome(
+        kind="hand_eye",
+        figures=figures,
+        shown=shown,
+        pictures=hand_eye_pictures(result),
+        problems=problems,
+        warnings=(*left_out, *result.warnings),
+    )
+
+
+_ADVICE_NOISE = "hold the arm still when the image is taken, and check board and intrinsics"
+_ADVICE_MORE = "add poses, turned by 20 to 40 deg to all sides"
+
+
+def _solver_mm(result: HandEye, X: Array, Y: Array) -> float:
+    return _rms_mm(np.linalg.norm(result.fit.data.pose_residuals(X, Y)[:, 3:], axis=1))
+
+
+def _rms_mm(distances_m: Array) -> float:
+    return float(1e3 * np.sqrt(np.mean(distances_m**2)))
+
+
+def _rms_deg(angles_rad: Array) -> float:
+    return float(np.degrees(np.sqrt(np.mean(angles_rad**2))))
+
+
+def _list(values: Array, digits: int) -> str:
+    return " ".join(f"{value:.{digits}f}" for value in values)

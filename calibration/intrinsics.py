@@ -1,0 +1,189 @@
+"""A camera's intrinsics from views of a board: outlier views out, error held out, covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from calibration import se3
+from calibration.bundle import INTRINSICS, Bundle, rms
+from calibration.lens import Lens
+from calibration.views import View, Views
+from pushcell.errors import CalibrationError
+from pushcell.geometry import Array
+
+PARAMETERS = ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")
+FEWEST_VIEWS = 6
+_FEWEST_CORNERS = 6
+_SMALLEST_TILT_SPREAD_RAD = np.radians(8.0)
+_MOST_REJECTED = 0.4
+# A view is out when its error is so much larger than the others' that chance cannot be why.
+_OUTLIER_MADS = 5.0
+_OUTLIER_RATIO = 3.0
+_FOLDS = 10
+# The board's shape is freed where each corner was seen so often, and unseen views say so.
+_CORNERS_FOR_SHAPE = 8
+_WORTH_IT = 0.9
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """A lens and how well it is known.
+
+    ``covariance`` (9, 9) is of `PARAMETERS`; ``errors_px`` [(m, 2)] are what is left at each
+    corner of the ``used`` views, in order of the bundle's poses. Where the board was found not to
+    be as described, ``shape_m`` (N, 3) is how its corners are off, else it is None.
+    """
+
+    bundle: Bundle
+    covariance: Array
+    held_out_px: float
+    used: tuple[View, ...]
+    rejected: dict[str, str]
+    errors_px: tuple[Array, ...]
+    shape_m: Array | None
+
+    @property
+    def lens(self) -> Lens:
+        """The camera's."""
+        return self.bundle.lens
+
+    @property
+    def rms_px(self) -> float:
+        """Over all corners of the used views."""
+        return rms(np.concatenate(self.errors_px))
+
+    @property
+    def standard_deviations(self) -> dict[str, float]:
+        """Of each parameter."""
+        return dict(zip(PARAMETERS, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
+
+
+def calibrate_intrinsics(views: Views) -> Intrinsics:
+    """Calibrate; raises CalibrationError for views that cannot tell the intrinsics.
+
+    The board's shape is estimated too where that tells unseen views better.
+    """
+    flat = _calibrate(views, shape=False)
+    corners = sum(len(view.corners.ids) for view in flat.used)
+    if corners < _CORNERS_FOR_SHAPE * len(views.board.corners_m):
+        return flat
+    bent = _calibrate(views, shape=True)
+    return bent if bent.held_out_px < _WORTH_IT * flat.held_out_px else flat
+
+
+def _calibrate(views: Views, shape: bool) -> Intrinsics:
+    corners_m = views.board.corners_m
+    rejected = dict.fromkeys(views.without, "the board is not found")
+    used = []
+    for view in views.found:
+        count = len(view.corners.ids)
+        if count < _FEWEST_CORNERS or _on_a_line(corners_m[view.corners.ids]):
+            rejected[view.name] = f"only {count} corners are seen, or all in one line"
+        else:
+            used.append(view)
+    _require_enough(used, rejected)
+    most, left_out = int(_MOST_REJECTED * len(used)), 0
+    while True:
+        bundle = _start(used, corners_m, views.size).adjusted(used, shape)
+        errors = bundle.errors(used)
+        worst, limit = _worst(errors)
+        if worst is None:
+            break
+        left_out += 1
+        if left_out > most:
+            raise CalibrationError(
+                f"more than {most} of {most + len(used)} views do not fit the others: is the board "
+                "flat, its description right, and is every image of one camera with one focus?"
+            )
+        rejected[used[worst].name] = (
+            f"its error of {rms(errors[worst]):.2f} px is over {limit:.2f} px"
+        )
+        del used[worst]
+        _require_enough(used, rejected)
+    _require_tilts(bundle.poses)
+    return Intrinsics(
+        bundle=bundle,
+        covariance=_covariance(bundle, used, shape),
+        held_out_px=_held_out(bundle, used, shape),
+        used=tuple(used),
+        rejected=rejected,
+        errors_px=tuple(errors),
+        shape_m=bundle.corners_m - corners_m if shape else None,
+    )
+
+
+def _start(used: Sequence[View], corners_m: Array, size: tuple[int, int]) -> Bundle:
+    """OpenCV's solution for a flat board."""
+    points = [corners_m[view.corners.ids].astype(np.float32) for view in used]
+    pixels = [view.corners.pixels.astype(np.float32) for view in used]
+    try:
+        _, matrix, distortion, rvecs, tvecs = cv2.calibrateCamera(points, pixels, size, None, None)
+    except cv2.error as error:
+        raise CalibrationError(
+            f"these views lead to no camera ({error.err}): take new ones, tilted to all sides"
+        ) from None
+    poses = np.array([se3.from_rvec(r, t) for r, t in zip(rvecs, tvecs, strict=True)])
+    return Bundle(Lens(matrix, distortion.ravel()[:5], size), corners_m, poses)
+
+
+def _worst(errors: list[Array]) -> tuple[int | None, float]:
+    """The index of the worst view when it is an outlier, else None; and the limit [px]."""
+    sizes = np.array([rms(e) for e in errors])
+    median = float(np.median(sizes))
+    spread = 1.4826 * float(np.median(np.abs(sizes - median)))
+    limit = max(median + _OUTLIER_MADS * spread, _OUTLIER_RATIO * median)
+    worst = int(np.argmax(sizes))
+    return (worst if sizes[worst] > limit else None), limit
+
+
+def _covariance(bundle: Bundle, used: list[View], shape: bool) -> Array:
+    """(9, 9), whatever shape and poses are."""
+    information = bundle.information(used, shape)
+    residuals = np.concatenate(bundle.errors(used)).ravel()
+    freedom = len(residuals) - len(information) - 6 * len(used)
+    variance = float(residuals @ residuals) / freedom
+    covariance = np.linalg.inv(information)[:INTRINSICS, :INTRINSICS] * variance
+    return np.asarray(covariance, dtype=float)
+
+
+def _held_out(bundle: Bundle, used: list[View], shape: bool) -> float:
+    """RMS error [px] in views that the fit has not seen; only their pose is fitted."""
+    errors = []
+    folds = min(_FOLDS, len(used))
+    for fold in range(folds):
+        seen = [i for i in range(len(used)) if i % folds != fold]
+        others = [used[i] for i in seen]
+        fitted = replace(bundle, poses=bundle.poses[seen]).adjusted(others, shape)
+        for view in used[fold::folds]:
+            points = fitted.corners_m[view.corners.ids]
+            pose = fitted.lens.locate(points, view.corners.pixels)
+            errors += replace(fitted, poses=pose[None]).errors([view])
+    return rms(np.concatenate(errors))
+
+
+def _require_enough(used: list[View], rejected: dict[str, str]) -> None:
+    if len(used) < FEWEST_VIEWS:
+        why = "; ".join(f"{name}: {reason}" for name, reason in rejected.items())
+        left = f" (left out: {why})" if why else ""
+        raise CalibrationError(
+            f"only {len(used)} views can be used, {FEWEST_VIEWS} are needed: take more{left}"
+        )
+
+
+def _require_tilts(poses: Array) -> None:
+    normals = poses[:, :3, 2]
+    spread = np.arccos(np.clip(normals @ normals.T, -1, 1)).max()
+    if spread < _SMALLEST_TILT_SPREAD_RAD:
+        raise CalibrationError(
+            f"all views show the board at the same tilt, within {np.degrees(spread):.0f} deg, so "
+            "focal length and distance cannot be told apart: tilt it by 20 to 40 deg to all sides"
+        )
+
+
+def _on_a_line(points: Array) -> bool:
+    flat = points[:, :2] - points[:, :2].mean(axis=0)
+    return bool(np.linalg.matrix_rank(flat, tol=1e-6) < 2)

@@ -1,0 +1,123 @@
+"""``pushcell calibrate intrinsics``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+from tyro.conf import Positional, arg
+
+from calibration.boards import parse_board
+from calibration.bundle import rms
+from calibration.camera_info import camera_info_text
+from calibration.coverage import coverage_of
+from calibration.intrinsics import PARAMETERS, Intrinsics, calibrate_intrinsics
+from calibration.outcome import Outcome, finish
+from calibration.plots import intrinsics_pictures
+from calibration.views import Views, read_views
+
+
+@dataclass(frozen=True)
+class CalibrateIntrinsics:
+    """Calibrate a camera's intrinsics from images of a board.
+
+    Saves ROS's camera_info YAML, the numbers as JSON and a report as HTML, with the date in their
+    names. A result over its limits is not saved; the exit code is then 1.
+
+    example:
+      pushcell calibrate intrinsics images/ --board charuco:7x5:0.030:0.021:DICT_4X4_50 --out out
+    """
+
+    images: Positional[tuple[Path, ...]]
+    """Image files, or folders of them."""
+    board: str
+    """charuco:7x5:0.030:0.021:DICT_4X4_50 (squares, metres) or chessboard:9x7:0.020 (inner
+    corners)."""
+    out: Path
+    """Folder for the result."""
+    camera: str = "camera"
+    """The camera's name, as in the cell's configuration."""
+    max_held_out_px: float = 1.0
+    """Limit: RMS error in views that were not used."""
+    max_focal_deviation: float = 0.005
+    """Limit: standard deviation of the focal lengths, as part of them."""
+    force: bool = False
+    """Save even a result over its limits."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the numbers there too; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; raises CalibrationError."""
+    prog = "pushcell calibrate intrinsics"
+    options = tyro.cli(CalibrateIntrinsics, prog=prog, args=list(words))
+    views = read_views(options.images, parse_board(options.board))
+    result = calibrate_intrinsics(views)
+    return finish(_outcome(options, views, result), options.out, options.force, options.json)
+
+
+def _outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> Outcome:
+    lens, deviations = result.lens, result.standard_deviations
+    used = views.named([view.name for view in result.used])
+    coverage = coverage_of(used, lens)
+    focal = max(deviations["fx"] / lens.matrix[0, 0], deviations["fy"] / lens.matrix[1, 1])
+    bend_mm = 0.0 if result.shape_m is None else 1e3 * float(np.abs(result.shape_m).max())
+    problems = []
+    if result.held_out_px > options.max_held_out_px:
+        problems.append(
+            f"the held-out error is {result.held_out_px:.2f} px, allowed "
+            f"{options.max_held_out_px:g}: take sharper images, and hold the board still"
+        )
+    if focal > options.max_focal_deviation:
+        problems.append(
+            f"the focal length is known to {focal:.2%} only, allowed "
+            f"{options.max_focal_deviation:.2%}: add tilted views"
+        )
+    figures = {
+        "camera": options.camera,
+        "board": options.board,
+        "image_size": list(lens.size),
+        "camera_matrix": lens.matrix.tolist(),
+        "distortion": lens.distortion.tolist(),
+        "rms_px": result.rms_px,
+        "held_out_px": result.held_out_px,
+        "views_used": [view.name for view in result.used],
+        "views_rejected": [{"view": k, "reason": v} for k, v in result.rejected.items()],
+        "view_rms_px": [rms(errors) for errors in result.errors_px],
+        "parameters": list(PARAMETERS),
+        "covariance": result.covariance.tolist(),
+        "standard_deviations": deviations,
+        "board_corners_m": result.bundle.corners_m.tolist(),
+        "board_off_mm": bend_mm,
+        "coverage": coverage.counts.tolist(),
+        "missing": list(coverage.missing),
+    }
+    shown = {
+        name: f"{value:.3f} ± {deviations[name]:.3f}"
+        for name, value in zip(PARAMETERS, _parameters(result), strict=True)
+    }
+    shown |= {
+        "rms": f"{result.rms_px:.3f} px",
+        "held out": f"{result.held_out_px:.3f} px",
+        "views": f"{len(result.used)} used, {len(result.rejected)} left out",
+        "board off its description": f"{bend_mm:.2f} mm" if bend_mm else "no",
+    }
+    left_out = tuple(f"{name} is left out: {why}" for name, why in result.rejected.items())
+    return Outcome(
+        kind="intrinsics",
+        figures=figures,
+        shown=shown,
+        pictures=intrinsics_pictures(result, coverage),
+        problems=problems,
+        warnings=(*left_out, *(f"missing: {advice}" for advice in coverage.missing)),
+        files={".yaml": camera_info_text(lens, options.camera)},
+    )
+
+
+def _parameters(result: Intrinsics) -> list[float]:
+    matrix = result.lens.matrix
+    return [matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], *result.lens.distortion]

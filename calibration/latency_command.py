@@ -1,0 +1,86 @@
+"""``pushcell calibrate latency``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import arg
+
+from calibration.files import read_signal
+from calibration.latency import Latency, Signal, measure_latency
+from calibration.outcome import Outcome, finish
+from calibration.plots import latency_pictures
+
+
+@dataclass(frozen=True)
+class CalibrateLatency:
+    """Measure the delay between a cause and its effect by cross-correlation.
+
+    Of a camera: what a screen showed, or where the pusher was, against what the camera saw of it.
+    Of the arm: commanded against measured positions. Both on one clock.
+
+    example:
+      pushcell calibrate latency --cause command.csv --effect measured.csv --out out
+    """
+
+    cause: Path
+    """CSV with the columns time_s,value."""
+    effect: Path
+    """The same of what followed."""
+    out: Path
+    """Folder for the result."""
+    longest: float = 1.0
+    """Delays up to this are looked for [s]."""
+    max_spread: float = 0.01
+    """Limit: spread of the delay over parts of the record [s]."""
+    min_correlation: float = 0.8
+    """Limit: how much the effect must follow the cause."""
+    force: bool = False
+    """Save even a result over its limits."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the numbers there too; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; raises CalibrationError."""
+    options = tyro.cli(CalibrateLatency, prog="pushcell calibrate latency", args=list(words))
+    cause, effect = read_signal(options.cause), read_signal(options.effect)
+    latency = measure_latency(cause, effect, options.longest)
+    outcome = _outcome(options, cause, effect, latency)
+    return finish(outcome, options.out, options.force, options.json)
+
+
+def _outcome(options: CalibrateLatency, cause: Signal, effect: Signal, latency: Latency) -> Outcome:
+    problems = []
+    if latency.correlation < options.min_correlation:
+        problems.append(
+            f"{effect.name} follows {cause.name} with a correlation of {latency.correlation:.2f} "
+            f"only, allowed {options.min_correlation:g}: are they of one record and one clock?"
+        )
+    if latency.spread_s > options.max_spread:
+        problems.append(
+            f"the delay spreads by {1e3 * latency.spread_s:.1f} ms over the record, allowed "
+            f"{1e3 * options.max_spread:g} ms: record longer, with livelier motion"
+        )
+    return Outcome(
+        kind="latency",
+        figures={
+            "latency_s": latency.delay_s,
+            "spread_s": latency.spread_s,
+            "lowest_s": float(latency.windows_s.min()),
+            "highest_s": float(latency.windows_s.max()),
+            "correlation": latency.correlation,
+            "windows_s": latency.windows_s.tolist(),
+        },
+        shown={
+            "latency": f"{1e3 * latency.delay_s:.1f} ms",
+            "spread": f"{1e3 * latency.spread_s:.1f} ms over {len(latency.windows_s)} parts",
+            "correlation": f"{latency.correlation:.3f}",
+        },
+        pictures=latency_pictures(cause, effect, latency),
+        problems=problems,
+    )

@@ -1,0 +1,95 @@
+"""What a calibration came to, and its dated files: a result over its limits is not saved."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from calibration.report import Picture, page
+from pushcell import __version__
+from pushcell.command_output import console_beside, figures_table, show_result
+from pushcell.errors import CalibrationError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Numbers as JSON has them, what is shown to people, and why it must not be used, if so.
+
+    ``files`` are suffix and text of what is saved beside the JSON.
+    """
+
+    kind: str
+    figures: Mapping[str, Any]
+    shown: Mapping[str, str]
+    pictures: Sequence[Picture]
+    problems: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def finish(outcome: Outcome, out: Path, force: bool, json_target: Path | None) -> int:
+    """Save and show it; the exit code: 0 good, 1 over its limits."""
+    refused = bool(outcome.problems) and not force
+    title = outcome.kind.replace("_", "-")
+    report = page(
+        f"{title} calibration" + (", refused" if refused else ""),
+        outcome.shown,
+        outcome.pictures,
+        outcome.problems,
+        outcome.warnings,
+    )
+    stem = f"{outcome.kind}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
+    result = {
+        "kind": outcome.kind,
+        "version": __version__,
+        "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **outcome.figures,
+        "warnings": list(outcome.warnings),
+        "problems": list(outcome.problems),
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        saved = _write(out, stem, result, outcome.files, report, refused)
+    except OSError as error:
+        raise CalibrationError(
+            f"{out} cannot be written ({error.strerror}): choose another --out"
+        ) from None
+    console = console_beside(json_target)
+    show_result({**result, "saved": saved}, figures_table(title, outcome.shown), json_target)
+    _say(console, outcome, saved, refused)
+    return 1 if outcome.problems else 0
+
+
+def _write(
+    out: Path,
+    stem: str,
+    result: Mapping[str, Any],
+    files: Mapping[str, str],
+    report: str,
+    refused: bool,
+) -> dict[str, str]:
+    """Path of each file by its suffix. Of a refused result there is the report alone."""
+    texts = {".html": report}
+    if not refused:
+        texts |= {".json": json.dumps(result, indent=2) + "\n", **files}
+    name = f"{stem}_refused" if refused else stem
+    for suffix, text in texts.items():
+        (out / (name + suffix)).write_text(text, encoding="utf-8")
+    return {suffix.lstrip("."): str(out / (name + suffix)) for suffix in texts}
+
+
+def _say(console: Console, outcome: Outcome, saved: Mapping[str, str], refused: bool) -> None:
+    for warning in outcome.warnings:
+        console.print(f"warning: {warning}", highlight=False)
+    for problem in outcome.problems:
+        console.print(f"over its limits: {problem}", highlight=False)
+    if refused:
+        console.print("no result is saved; --force saves it all the same", highlight=False)
+    for path in saved.values():
+        console.print(f"written: {path}", highlight=False, soft_wrap=True)

@@ -1,0 +1,237 @@
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+from scipy.stats import chi2
+
+from calibration import se3
+from calibration.boards import parse_board
+from calibration.hand_eye import calibrate_hand_eye
+from calibration.hand_eye_data import CornerSighting, HandEyeData, PoseSighting
+from calibration.hand_eye_fit import Joints
+from calibration.intrinsics import calibrate_intrinsics
+from pushcell.errors import CalibrationError
+from tests.calibration import rig
+
+SETUPS = ("eye-to-hand", "eye-in-hand")
+# 200 draws in a thorough run, as HYPOTHESIS_PROFILE=thorough asks for elsewhere too.
+DRAWS = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 12
+
+
+def off(result, setup):
+    """Distance [m] and angle [rad] from the truth."""
+    return se3.errors(result.camera, rig.CAMERA[setup])
+
+
+def with_changed(data, index, twist):
+    hands = data.hand_in_base.copy()
+    hands[index] = hands[index] @ se3.change(np.array(twist))
+    return data.with_hands(hands)
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_rendered_boards_and_noisy_poses_give_the_true_camera(setup, views, poses, charuco):
+    lens = calibrate_intrinsics(views).lens
+    hands = rig.shaken(rig.hands(setup, poses), np.random.default_rng(0))
+    sightings = tuple(CornerSighting.of(view, charuco.corners_m, lens) for view in views.found)
+    result = calibrate_hand_eye(HandEyeData(setup, rig.names(20), hands, sightings))
+    distance, angle = off(result, setup)
+    assert distance < 0.001
+    assert angle < np.radians(0.1)
+    assert result.outliers == ()
+    assert np.sqrt(np.mean(result.left_out_m**2)) < 0.003
+
+
+def cramer_rao(setup, poses, board):
+    """(6, 6) bound of the camera, by finite differences of what is seen.
+
+    Unknown are the camera, the board on its carrier and every pose of the hand, of which the arm
+    tells each with noise.
+    """
+    count = len(poses)
+    true_hands = rig.hands(setup, poses)
+
+    def seen(camera, target, hand_twists):
+        hands = true_hands @ se3.change(hand_twists)
+        carrier = hands if setup == "eye-in-hand" else se3.inverse(hands)
+        targets = se3.inverse(carrier @ camera) @ target
+        return np.array(
+            [rig.LENS.project(board.corners_m @ T[:3, :3].T + T[:3, 3]) for T in targets]
+        )
+
+    step = 1e-6
+    still, twists = np.zeros((count, 6)), step * np.eye(6)
+
+    def slopes(change):
+        return np.stack([(change(t) - change(-t)) / (2 * step) for t in twists], axis=-1)
+
+    camera, target = rig.CAMERA[setup], rig.TARGET[setup]
+    by_camera = slopes(lambda t: seen(camera @ se3.change(t), target, still))
+    by_target = slopes(lambda t: seen(camera, target @ se3.change(t), still))
+    by_hand = slopes(lambda t: seen(camera, target, still + t))
+    information = np.zeros((12, 12))
+    noise = np.repeat([rig.HAND_RAD, rig.HAND_M], 3) ** 2
+    for A, B, H in zip(by_camera, by_target, by_hand, strict=True):
+        J, H = np.concatenate([A, B], axis=-1).reshape(-1, 12), H.reshape(-1, 6)
+        covariance = rig.PIXEL**2 * np.eye(len(J)) + (H * noise) @ H.T
+        information += J.T @ np.linalg.solve(covariance, J)
+    return np.linalg.inv(information)[:6, :6]
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_errors_are_near_the_bound_and_the_covariance_tells_them(setup, charuco):
+    poses = rig.looks(charuco, np.random.default_rng(11), 20)
+    bound = cramer_rao(setup, poses, charuco)
+    errors, inside, solver_errors = [], [], []
+    for seed in range(DRAWS):
+        rng = np.random.default_rng(seed)
+        sightings = tuple(
+            CornerSighting.of(view, charuco.corners_m, rig.LENS)
+            for view in rig.seen(charuco, poses, rng)
+        )
+        hands = rig.shaken(rig.hands(setup, poses), rng)
+        result = calibrate_hand_eye(HandEyeData(setup, rig.names(20), hands, sightings))
+        to_truth = se3.inverse(rig.CAMERA[setup])
+        error = se3.difference(to_truth @ result.camera)
+        errors.append(error)
+        inside.append(error @ np.linalg.solve(result.covariance, error) < chi2.ppf(0.9, 6))
+        solver_errors.append(
+            {name: se3.difference(to_truth @ X)[3:] for name, (X, _) in result.solvers.items()}
+        )
+    # Mahalanobis length by the bound: its mean square is 1 per coordinate for the best there is.
+    squares = [error @ np.linalg.solve(bound, error) for error in errors]
+    excess = np.sqrt(np.mean(squares) / 6)
+    chance = np.sqrt(1 + 3 * np.sqrt(2 / (6 * DRAWS)))
+    assert excess < (1.2 if DRAWS >= 100 else 1.2 * chance)
+    covered = np.mean(inside)
+    assert 0.9 - 3 * np.sqrt(0.9 * 0.1 / DRAWS) < covered
+    if DRAWS >= 100:
+        assert covered < 0.9 + 3 * np.sqrt(0.9 * 0.1 / DRAWS)
+    ours = np.mean([e[3:] @ e[3:] for e in errors])
+    for name in solver_errors[0]:
+        theirs = np.mean([e[name] @ e[name] for e in solver_errors])
+        assert ours < theirs * (1.0 if DRAWS >= 100 else 1.1), name
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_two_planted_outliers_of_25_are_named(setup, charuco):
+    for seed in range(3):
+        data = rig.corner_data(setup, charuco, np.random.default_rng(seed), 25)
+        data = with_changed(data, 4, [0, 0, 0, 0.006, 0, 0])
+        data = with_changed(data, 17, np.radians([0, 1.0, 0, 0, 0, 0]))
+        result = calibrate_hand_eye(data)
+        assert {o.name for o in result.outliers} == {"view 4", "view 17"}
+        assert off(result, setup)[0] < 0.0015
+
+
+def test_flips_of_a_symmetric_board_are_undone():
+    board = parse_board("chessboard:7x5:0.03")
+    rng = np.random.default_rng(4)
+    data = rig.corner_data("eye-in-hand", board, rng)
+    flipped = np.arange(20) % 2 == 0
+    turned = replace(data, half_turn=board.half_turn).turned(flipped)
+    result = calibrate_hand_eye(turned)
+    assert result.outliers == ()
+    assert off(result, "eye-in-hand")[0] < 0.001
+    with pytest.raises(CalibrationError, match="agree"):
+        calibrate_hand_eye(replace(turned, half_turn=None))
+
+
+def test_joint_offsets_are_found(charuco):
+    """An arm of which two joints are off; those that the camera can tell are told."""
+    rng = np.random.default_rng(6)
+    true_offsets = np.radians([0, 0.3, 0, -0.4, 0, 0.2, 0])
+    links = [se3.from_rvec(np.pi / 2 * np.eye(3)[i % 2], [0, 0, 0.2]) for i in range(7)]
+
+    def hand_at(q):
+        T = np.eye(4)
+        for angle, link in zip(q, links, strict=True):
+            T = T @ se3.from_rvec([0, 0, angle], np.zeros(3)) @ link
+        return T
+
+    q = rng.uniform(-0.8, 0.8, (30, 7))
+    setup = "eye-in-hand"
+    hands = np.array([hand_at(p + true_offsets) for p in q])
+    # The board is wherever it must be to be seen: the truth is one fixed place.
+    camera, target = rig.CAMERA[setup], hands[0] @ rig.CAMERA[setup] @ rig.looks(charuco, rng, 1)[0]
+    sightings = []
+    for hand in hands:
+        pose = se3.inverse(hand @ camera) @ target
+        sightings.append(PoseSighting(pose @ se3.change(rng.normal(size=6) * 1e-5)))
+    data = HandEyeData(setup, rig.names(30), np.array([hand_at(p) for p in q]), tuple(sightings))
+    plain = calibrate_hand_eye(data)
+    told = calibrate_hand_eye(data, Joints(q, hand_at))
+    assert off(told, setup)[0] < 0.2 * off(plain, setup)[0]
+    middle = slice(1, 6)
+    assert np.abs(told.fit.offsets_rad - true_offsets)[middle].max() < np.radians(0.05)
+
+
+def test_turns_about_one_axis_are_told(charuco):
+    data = rig.pose_data("eye-in-hand", charuco, np.random.default_rng(1))
+    hands = np.array([se3.from_rvec([0, 0, 0.1 * i], [0.5, 0.01 * i, 0.3]) for i in range(20)])
+    with pytest.raises(CalibrationError, match="about one axis only"):
+        calibrate_hand_eye(data.with_hands(hands))
+
+
+def test_small_turns_are_warned_of(charuco):
+    rng = np.random.default_rng(1)
+    poses = rig.looks(charuco, rng, 20, tilt_rad=0.06)
+    sightings = tuple(PoseSighting(p) for p in rig.shaken(poses, rng, 1e-5, 1e-5))
+    hands = rig.shaken(rig.hands("eye-in-hand", poses), rng, 1e-5, 1e-5)
+    result = calibrate_hand_eye(HandEyeData("eye-in-hand", rig.names(20), hands, sightings))
+    assert "about its second axis" in result.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda d: d.with_hands(np.roll(d.hand_in_base, 1, axis=0)), "in this order"),
+        (lambda d: d.of_other_setup(), "they do fit eye-in-hand"),
+        (lambda d: d.with_hands(se3.inverse(d.hand_in_base)), "give --setup eye-to-hand, or poses"),
+        (lambda d: d.subset(np.arange(5)), "only 5 poses"),
+        (lambda d: d.with_hands(d.hand_in_base * _MILLIMETRES), "divide millimetres by 1000"),
+        (lambda d: d.with_hands(np.swapaxes(d.hand_in_base, 1, 2)), "rows and columns swapped"),
+        (
+            lambda d: d.with_hands(
+                np.where(np.arange(20)[:, None, None] == 3, np.nan, d.hand_in_base)
+            ),
+            "view 3: not finite",
+        ),
+    ],
+)
+def test_bad_poses_are_told(charuco, spoil, problem):
+    data = rig.pose_data("eye-in-hand", charuco, np.random.default_rng(2))
+    with pytest.raises(CalibrationError, match=problem):
+        calibrate_hand_eye(spoil(data))
+
+
+_MILLIMETRES = np.ones((4, 4))
+_MILLIMETRES[:3, 3] = 1000
+
+
+def test_real_eye_to_hand_pairs(real_data):
+    import json
+
+    pairs = np.array(json.loads((real_data / "handeye_moveit" / "pose_samples.json").read_text()))
+    sightings = tuple(PoseSighting(target) for target in pairs[:, 1])
+    result = calibrate_hand_eye(HandEyeData("eye-to-hand", rig.names(50), pairs[:, 0], sightings))
+    rotation = Rotation.from_euler("XYZ", [0.230, -2.540, 1.950]).as_matrix()
+    distance, angle = se3.errors(result.camera, se3.transform(rotation, [0.659, -0.249, 0.830]))
+    assert distance < 0.0015
+    assert angle < np.radians(0.4)
+
+
+def test_real_eye_in_hand_pairs(real_data):
+    folder = real_data / "charuco_realsense" / "poses"
+    hands = np.array([np.loadtxt(path) for path in sorted(folder.glob("pose_*.txt"))])
+    boards = [np.load(path) for path in sorted(folder.glob("boardpose_*.npz"))]
+    sightings = tuple(PoseSighting(se3.from_rvec(b["rvec"], b["tvec"])) for b in boards)
+    names = rig.names(len(hands))
+    with pytest.raises(CalibrationError, match="divide millimetres"):
+        HandEyeData("eye-in-hand", names, hands, sightings)
+    hands[:, :3, 3] /= 1000
+    result = calibrate_hand_eye(HandEyeData("eye-in-hand", names, hands, sightings))
+    assert np.median(result.residual_m) < 0.002
+    assert np.sqrt(np.diag(result.covariance))[3:].max() < 0.001
