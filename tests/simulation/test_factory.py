@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from pushcell import cli
@@ -184,6 +185,46 @@ def test_episodes_go_on_after_a_kill_and_none_is_lost_or_made_twice(cell, tmp_pa
     for folder in ("killed", "whole"):
         lines = (tmp_path / folder / "journal.jsonl").read_text().splitlines()
         assert sorted(json.loads(line)["index"] for line in lines) == list(range(25))
+
+
+class Deadly(Recipe):
+    """Ends every process that it is sent to."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_workers_that_die_are_replaced_and_their_episodes_made(cell, tmp_path) -> None:
+    recipe, killed = recipe_of(cell), []
+
+    def struck(recipe: Recipe, indices: Iterable[int]) -> Iterator[list[Made]]:
+        for made in made_by_processes(recipe, indices, workers=2):
+            if len(killed) < 2:
+                killed.append(psutil.Process().children()[-1])
+                killed[-1].kill()
+            yield made
+
+    assert generate(recipe, tmp_path / "struck", 12, struck, silently).complete == 12
+    assert len(killed) == 2
+    generate(recipe, tmp_path / "whole", 12, made_here, silently)
+    assert contents(tmp_path / "struck") == contents(tmp_path / "whole")
+
+
+def test_workers_that_die_again_and_again_are_an_error(cell) -> None:
+    recipe = recipe_of(cell)
+    deadly = Deadly(**{name: getattr(recipe, name) for name in recipe.__dataclass_fields__})
+    with pytest.raises(EpisodeError, match="workers die as soon as they make episode 4"):
+        list(made_by_processes(deadly, [4, 5], workers=1))
+
+
+def test_two_do_not_write_into_one_folder(cell, tmp_path) -> None:
+    def nested(recipe: Recipe, indices: Iterable[int]) -> Iterator[list[Made]]:
+        generate(recipe, tmp_path, 1, made_here, silently)
+        yield from ()
+
+    with pytest.raises(EpisodeError, match="another pushcell is writing there"):
+        generate(recipe_of(cell), tmp_path, 1, nested, silently)
+    assert generate(recipe_of(cell), tmp_path, 1, made_here, silently).complete == 1
 
 
 def _others_of_the_group(leader: int) -> bool:

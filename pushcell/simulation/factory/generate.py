@@ -15,6 +15,7 @@ from typing import Any
 
 from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import EpisodeInfo
+from pushcell.recording.folder_lock import alone_in
 from pushcell.recording.plain_yaml import yaml_text
 from pushcell.recording.store import BAG_FILE, EpisodeStore, Journal, naming_a_full_disk
 from pushcell.simulation.factory.maker import Made
@@ -41,10 +42,22 @@ def generate(
 ) -> Progress:
     """Complete the folder to so many episodes.
 
-    Raises EpisodeError when the folder is of another recipe, the disk full or an episode
-    impossible; what was complete before stays.
+    Raises EpisodeError when the folder is of another recipe or another's at the moment, the disk
+    full or an episode impossible; what was complete before stays.
     """
     store = EpisodeStore(folder)
+    with alone_in(folder):
+        return _complete_to(store, recipe, episodes, crew, tell)
+
+
+def _complete_to(
+    store: EpisodeStore,
+    recipe: Recipe,
+    episodes: int,
+    crew: Crew,
+    tell: Callable[[Progress], None],
+) -> Progress:
+    folder = store.folder
     _agree_on_recipe(recipe, folder)
     failures = _Failures(folder)
     complete = _complete(store)
