@@ -132,6 +132,16 @@ class MotionConfig(Section):
         return 1.0 / self.rate_hz
 
 
+class TeleopConfig(Section):
+    """A person's hand on the pusher; speeds are of a stick pushed all the way."""
+
+    camera: Name
+    full_stick_m_s: Positive
+    slow_factor: Annotated[float, Field(gt=0, le=1)]
+    fast_factor: Annotated[float, Field(ge=1)]
+    lead_m: Positive
+
+
 class CameraConfig(Section):
     """A pinhole camera; fixed to the arm's base or tip link, the pose is of its optical frame."""
 
@@ -218,6 +228,7 @@ class CellConfig(Section):
     workspace: WorkspaceConfig
     task: TaskConfig
     motion: MotionConfig
+    teleop: TeleopConfig
     cameras: Annotated[tuple[CameraConfig, ...], Field(min_length=1)]
     recording: RecordingConfig
     simulation: SimulationConfig | None = None
@@ -246,6 +257,16 @@ class CellConfig(Section):
         for camera in self.cameras:
             if camera.link not in links:
                 raise _problem(f"cameras ({camera.name}) link", camera.link, " or ".join(links))
+        fixed = [camera.name for camera in self.cameras if camera.link == links[0]]
+        if self.teleop.camera not in fixed:
+            raise _problem("teleop.camera", self.teleop.camera, f"a camera on the base: {fixed}")
+        jump_m = self.motion.first_target_max_jump_m
+        if self.teleop.lead_m > jump_m:
+            raise _problem(
+                "teleop.lead_m",
+                self.teleop.lead_m,
+                f"up to motion.first_target_max_jump_m {jump_m}",
+            )
         return self
 
     @property

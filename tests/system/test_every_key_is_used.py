@@ -29,6 +29,7 @@ from pushcell_ros.cell_node import SimulatedCellNode
 from pushcell_ros.motion_node import MotionNode
 from pushcell_ros.recorder_node import RecorderNode
 from pushcell_ros.render_node import RenderNode
+from pushcell_ros.teleop_node import TeleopNode
 from tests.conftest import SIM_CELL
 from tests.motion.rig import Rig
 
@@ -71,8 +72,9 @@ def read_keys(monkeypatch):
 def run_the_nodes():
     rclpy.init(args=["--ros-args", "-p", f"cell:={SIM_CELL}"], domain_id=DOMAIN)
     try:
-        nodes = [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode(), RecorderNode()]
-        nodes[-1].recorder.start()
+        recorder = RecorderNode()
+        recorder.recorder.start()
+        nodes = [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode(), TeleopNode(), recorder]
         watcher = rclpy.create_node("watcher")
         for name in ("overhead", "wrist"):
             watcher.create_subscription(

@@ -5,10 +5,12 @@ from setuptools import setup
 NODES = [
     "arm_node",
     "cell_node",
+    "console_node",
     "motion_node",
     "planner_node",
     "recorder_node",
     "render_node",
+    "teleop_node",
     "trial_node",
 ]
 

@@ -1,0 +1,253 @@
+"""The operator's web page: what it shows comes from topics, what it asks for goes to services."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.client import Client
+from rclpy.clock import Clock, ClockType
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import Image, Joy
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from pushcell.errors import PushcellError
+from pushcell.geometry import PlanarPose, Pose
+from pushcell.timing import steady_seconds
+from pushcell_ros.base_node import OK, CellNode, run_node
+from pushcell_ros.conversions import pose_message, status_values, to_image, to_pose
+from pushcell_ros.params import parameter
+from teleop.actions import ACTIONS
+from teleop.console.access import Access
+from teleop.console.desk import ConsoleDesk
+from teleop.console.pictures import Picture, PictureFeed
+from teleop.console.server import ConsoleServer
+
+_ANSWER_TIMEOUT_S = 10.0
+_LOOK_RATE_HZ = 5.0
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+_TO_ACTIVE = {
+    State.PRIMARY_STATE_UNCONFIGURED: (
+        Transition.TRANSITION_CONFIGURE,
+        Transition.TRANSITION_ACTIVATE,
+    ),
+    State.PRIMARY_STATE_INACTIVE: (Transition.TRANSITION_ACTIVATE,),
+}
+
+
+@dataclass(frozen=True)
+class ConsoleParams:
+    """Parameters of ``console_node``."""
+
+    cell: str = parameter("", "path of the cell's YAML file")
+    host: str = parameter("127.0.0.1", "address to serve on; beyond loopback a token is needed")
+    port: int = parameter(0, "port to serve on; 0 takes the first free one of 8500 to 8599")
+    token: str = parameter("", "the token beyond loopback; a random one when empty")
+    seed: int = parameter(0, "seed of the episodes' starts")
+    policy: str = parameter("none", "what drives in a rollout, for the page")
+
+
+class ConsoleNode(CellNode):
+    """ROS in this thread, the web server in another."""
+
+    Params = ConsoleParams
+
+    def __init__(self) -> None:
+        super().__init__("console_node")
+        self._loop = asyncio.new_event_loop()
+        self._feeds = {camera.name: PictureFeed(self._loop) for camera in self.cell.cameras}
+        self._images: list[Subscription] = []
+        self._joys: dict[str, Publisher] = {}
+        self._triggers: dict[str, Client] = {}
+        self._desk = ConsoleDesk(self.cell, self, self.params.policy, self.params.seed)
+        self._connect()
+        access = Access(self.params.host, self.params.token)
+        self._server = ConsoleServer(self._desk, self._feeds, access, self.cell.motion.deadman_s)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="web server")
+        self._thread.start()
+        try:
+            address = self._finish(self._server.start(self.params.host, self.params.port))
+        except PushcellError:
+            self.close()
+            raise
+        self.get_logger().info(f"console: {address}")
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """Whether anybody looks."""
+        return OK, "watched" if self._server.watched else "no page is open", {}
+
+    def close(self) -> None:
+        """Close every page, which releases what they held."""
+        if self._thread.is_alive():
+            self._finish(self._server.close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    # What the desk asks for, on the server's thread
+
+    def say_joy(self, topic: str, axes: list[float], buttons: list[int]) -> None:
+        """Publish a sensor_msgs/Joy."""
+        message = Joy(axes=axes, buttons=buttons)
+        message.header.stamp = self.stamp()
+        self._joys[topic].publish(message)
+
+    def place_slider(self, start: PlanarPose) -> None:
+        """Put a simulated slider somewhere."""
+        self._start_pose.publish(pose_message(Pose.from_planar(start), self.stamp()))
+
+    def request_trials(self, trials: int, seed: int) -> None:
+        """Ask trial_node for trials."""
+        self._trials.publish(String(data=json.dumps({"trials": trials, "seed": seed})))
+
+    async def call(self, service: str) -> str:
+        """Call a Trigger service; why it was refused, else nothing."""
+        return await self._succeed(self._triggers[service], Trigger.Request(), service)
+
+    async def activate_policy(self) -> str:
+        """Make policy_node ready to drive; why it cannot, else nothing."""
+        try:
+            answer = await self._answer(self._policy_state, GetState.Request(), "policy_node")
+        except PushcellError as error:
+            return str(error)
+        for step in _TO_ACTIVE.get(answer.current_state.id, ()):
+            request = ChangeState.Request(transition=Transition(id=step))
+            problem = await self._succeed(self._change_policy, request, "policy_node")
+            if problem:
+                return problem
+        return ""
+
+    async def _succeed(self, client: Client, request: Any, name: str) -> str:
+        try:
+            response = await self._answer(client, request, name)
+        except PushcellError as error:
+            return str(error)
+        return "" if response.success else f"{name}: {getattr(response, 'message', 'refused')}"
+
+    async def _answer(self, client: Client, request: Any, name: str) -> Any:
+        if not client.service_is_ready():
+            raise PushcellError(f"{name} is not there: its node does not run")
+        answered: asyncio.Future[Any] = self._loop.create_future()
+
+        def settle(response: Any) -> None:
+            if not answered.done():
+                answered.set_result(response)
+
+        client.call_async(request).add_done_callback(
+            lambda future: self._loop.call_soon_threadsafe(settle, future.result())
+        )
+        try:
+            return await asyncio.wait_for(answered, _ANSWER_TIMEOUT_S)
+        except asyncio.TimeoutError:
+            raise PushcellError(f"{name} does not answer") from None
+
+    # What the cell says, on this thread
+
+    def _connect(self) -> None:
+        for topic in self._desk.joy_topics:
+            self._joys[topic] = self.create_publisher(Joy, topic, 1)
+        self._start_pose = self.create_publisher(PoseStamped, "/trial/start_pose", 10)
+        self._trials = self.create_publisher(String, "/trials/request", 10)
+        own = self._desk.procedures.by_service
+        for name, procedure in own.items():
+            self.create_service(Trigger, name, self._starter(procedure))
+        asked = {action.service for action in ACTIONS.values()} - set(own)
+        for name in asked | self._desk.procedures.needed_services:
+            self._triggers[name] = self.create_client(Trigger, name)
+        self._change_policy = self.create_client(ChangeState, "/policy_node/change_state")
+        self._policy_state = self.create_client(GetState, "/policy_node/get_state")
+        view = self._desk.view
+        self.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self.create_subscription(PoseStamped, "/motion/target", self._on_commanded, 1)
+        self.create_subscription(
+            PoseStamped, "/pusher/pose", lambda message: view.pusher.put(to_pose(message)), 1
+        )
+        for topic, take in (
+            ("/teleop/state", view.devices.put),
+            ("/trials/state", view.trials.put),
+            ("/recorder/state", self._on_recorder),
+        ):
+            self.create_subscription(String, topic, _json_taker(take), _LATCHED)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0 / _LOOK_RATE_HZ, self._look_or_not, clock=steady)
+
+    def _starter(self, procedure: Callable[[], Coroutine[Any, Any, str]]) -> Any:
+        def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            asyncio.run_coroutine_threadsafe(procedure(), self._loop)
+            response.success, response.message = True, "begun"
+            return response
+
+        return handle
+
+    def _look_or_not(self) -> None:
+        """Take pictures only while a page is open: they are what a camera and a renderer cost."""
+        if self._server.watched and not self._images:
+            for name in self._feeds:
+                topic = f"/camera/{name}/color/image_raw"
+                take = self._image_taker(name)
+                self._images.append(
+                    self.create_subscription(Image, topic, take, qos_profile_sensor_data)
+                )
+        elif self._images and not self._server.watched:
+            for subscription in self._images:
+                self.destroy_subscription(subscription)
+            self._images.clear()
+
+    def _image_taker(self, name: str) -> Callable[[Image], None]:
+        view, feed = self._desk.view, self._feeds[name]
+
+        def take(message: Image) -> None:
+            view.pictures[name].put(None)
+            outlines = self._desk.outlines(name)
+            captured_s = self.control_time(message.header.stamp)
+            feed.put(Picture(captured_s, to_image(message), outlines))
+
+        return take
+
+    def _on_motion(self, message: DiagnosticStatus) -> None:
+        self._desk.view.motion.put({**status_values(message), "message": message.message})
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self._desk.view.put_node(status.name, status.level[0], status.message)
+
+    def _on_commanded(self, message: PoseStamped) -> None:
+        tip = np.array([message.pose.position.x, message.pose.position.y])
+        self._desk.view.commanded.put(tip)
+        self._desk.view.press_latency.on_commanded(steady_seconds(), tip)
+
+    def _on_recorder(self, state: dict[str, Any]) -> None:
+        if self._desk.view.put_recorder(state):
+            after = self._desk.procedures.after_episode()
+            asyncio.run_coroutine_threadsafe(after, self._loop)
+
+    def _finish(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _json_taker(take: Callable[[Any], object]) -> Callable[[String], None]:
+    def hear(message: String) -> None:
+        take(json.loads(message.data))
+
+    return hear
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(ConsoleNode)
+
+
+if __name__ == "__main__":
+    main()

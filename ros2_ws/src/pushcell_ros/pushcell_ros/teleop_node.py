@@ -1,0 +1,185 @@
+"""A person's devices: the only publisher of ``/teleop/target``, and the person's deadman."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from builtin_interfaces.msg import Time as TimeMsg
+from geometry_msgs.msg import PoseStamped
+from rclpy.clock import Clock, ClockType
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Joy
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
+
+from pushcell.geometry import Array, PlanarPose, Pose
+from pushcell.timing import Distribution, steady_seconds
+from pushcell.urgency import Urgency
+from pushcell_ros.base_node import OK, WARN, CellNode, run_node
+from pushcell_ros.conversions import pose_message, to_seconds
+from pushcell_ros.params import parameter
+from teleop.actions import ACTIONS
+from teleop.devices.choice import open_devices
+from teleop.devices.pad import PadDevice
+from teleop.devices.pointer import BROWSER_TOPIC, PointerDevice
+from teleop.devices.reading import DeviceReading
+from teleop.driver_seat import DriverSeat
+from teleop.table_target import TableTarget
+
+_RATE_HZ = 50.0
+_STATE_RATE_HZ = 5.0
+# A release is said more than once, in case a message is lost; silence says it too, but later.
+_RELEASES = 3
+_LONGEST_STEP_S = 0.1
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@dataclass(frozen=True)
+class TeleopParams:
+    """Parameters of ``teleop_node``."""
+
+    cell: str = parameter("", "path of the cell's YAML file")
+    devices: str = parameter(
+        "browser keyboard page_gamepad", "names of devices or paths of their maps, apart by spaces"
+    )
+
+
+class TeleopNode(CellNode):
+    """Says where the person wants the pusher, at once and again at least 20 times a second."""
+
+    Params = TeleopParams
+    urgency = Urgency.REAL_TIME
+
+    def __init__(self) -> None:
+        super().__init__("teleop_node")
+        self._seat = DriverSeat(open_devices(self.params.devices, self.cell))
+        self._mapping = TableTarget(self.cell)
+        self._tip: Array | None = None
+        self._said_s = steady_seconds()
+        self._reading_s = -float("inf")
+        self._given = TimeMsg()
+        self._releases = 0
+        self._target = self.create_publisher(PoseStamped, "/teleop/target", 10)
+        self._deadman = self.create_publisher(Bool, "/safety/deadman", 10)
+        self._state = self.create_publisher(String, "/teleop/state", _LATCHED)
+        self._actions = {
+            name: self.create_client(Trigger, action.service) for name, action in ACTIONS.items()
+        }
+        self._ages: list[float] = []
+        self.create_subscription(PoseStamped, "/motion/target", self._on_tip, 1)
+        for device in self._seat.devices:
+            if isinstance(device, PointerDevice):
+                self.create_subscription(Joy, BROWSER_TOPIC, self._pointer_listener(device), 1)
+            elif isinstance(device, PadDevice) and device.pad.topic:
+                self.create_subscription(Joy, device.pad.topic, self._pad_listener(device), 1)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0 / _RATE_HZ, self._drive, clock=steady)
+        self.create_timer(1.0 / _STATE_RATE_HZ, self._publish_state, clock=steady)
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """Which devices are there, who drives, and how long a message took to get here."""
+        ages, self._ages = Distribution.of(self._ages), []
+        connected = [device.name for device in self._seat.devices if device.connected]
+        driver = self._seat.driver
+        figures: dict[str, object] = {
+            "connected": " ".join(connected) or "none",
+            "driver": "nobody" if driver is None else driver.name,
+            "hop_p50_ms": f"{1e3 * ages.p50:.2f}",
+            "hop_max_ms": f"{1e3 * ages.max:.2f}",
+        }
+        return (OK, "ready", figures) if connected else (WARN, "no device is connected", figures)
+
+    def close(self) -> None:
+        """Give the devices back."""
+        for device in self._seat.devices:
+            device.close()
+
+    def _pointer_listener(self, device: PointerDevice) -> Callable[[Joy], None]:
+        def hear(message: Joy) -> None:
+            place = np.array(message.axes) if len(message.axes) == 2 else None
+            device.hear(steady_seconds(), bool(message.buttons and message.buttons[0]), place)
+            self._heard(message)
+
+        return hear
+
+    def _pad_listener(self, device: PadDevice) -> Callable[[Joy], None]:
+        def hear(message: Joy) -> None:
+            device.hear(steady_seconds(), message.axes, message.buttons)
+            self._heard(message)
+
+        return hear
+
+    def _heard(self, message: Joy) -> None:
+        if not self.simulated_time:
+            self._ages.append(to_seconds(self.stamp()) - to_seconds(message.header.stamp))
+        self._drive()
+
+    def _on_tip(self, message: PoseStamped) -> None:
+        self._tip = np.array([message.pose.position.x, message.pose.position.y])
+
+    def _drive(self) -> None:
+        now_s, driver = steady_seconds(), self._seat.driver
+        step_s, self._said_s = min(now_s - self._said_s, _LONGEST_STEP_S), now_s
+        reading, asked = self._seat.read(now_s)
+        for action in asked:
+            self._ask(action)
+        if self._seat.driver is not driver:
+            self._mapping.begin()
+            self._publish_state()
+        if reading is not None:
+            self._releases = _RELEASES
+            self._deadman.publish(Bool(data=True))
+            self._publish_target(reading, step_s)
+        elif self._releases:
+            # Then silence: somebody else may hold a deadman of another kind.
+            self._releases -= 1
+            self._deadman.publish(Bool(data=False))
+
+    def _publish_target(self, reading: DeviceReading, step_s: float) -> None:
+        if self._tip is None:
+            return
+        target = self._mapping.follow(reading, self._tip, step_s)
+        if target is None:
+            return
+        if reading.stamp_s > self._reading_s:
+            # Said again, it keeps the time at which the person gave it.
+            self._reading_s, self._given = reading.stamp_s, self.stamp(self.now())
+        x, y = (float(value) for value in target)
+        height_m = self.cell.pusher.tip_height_m
+        pose = Pose.from_planar(PlanarPose(x, y, 0.0), height_m)
+        self._target.publish(pose_message(pose, self._given))
+
+    def _ask(self, action: str) -> None:
+        client = self._actions[action]
+        if not client.service_is_ready():
+            self.get_logger().warning(f"{ACTIONS[action].service} is not there")
+            return
+        client.call_async(Trigger.Request())
+
+    def _publish_state(self) -> None:
+        driver = self._seat.driver
+        state = {
+            "driver": None if driver is None else driver.name,
+            "devices": [
+                {
+                    "name": device.name,
+                    "title": device.title,
+                    "connected": device.connected,
+                    "buttons": device.buttons,
+                }
+                for device in self._seat.devices
+            ],
+        }
+        self._state.publish(String(data=json.dumps(state)))
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(TeleopNode)
+
+
+if __name__ == "__main__":
+    main()

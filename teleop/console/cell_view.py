@@ -1,0 +1,92 @@
+"""What the page shows of the cell: the newest of each topic, and what has fallen silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pushcell.timing import PeriodMonitor, steady_seconds
+from teleop.console.press_latency import PressLatency
+
+_SILENT_S = 1.5
+_WINDOW = 100
+
+
+class Latest:
+    """The newest value of a topic that is to come again and again."""
+
+    def __init__(self) -> None:
+        self._monitor = PeriodMonitor(_WINDOW)
+        self._value: Any = None
+
+    def put(self, value: Any) -> None:
+        """It came now."""
+        self._value = value
+        self._monitor.tick(steady_seconds())
+
+    @property
+    def value(self) -> Any:
+        """None before the first, and when it has fallen silent."""
+        return self._value if self._monitor.age(steady_seconds()) < _SILENT_S else None
+
+    @property
+    def rate_hz(self) -> float:
+        """0 when it has fallen silent."""
+        return 0.0 if self.value is None else self._monitor.rate_hz()
+
+
+class CellView:
+    """Filled by the topics' callbacks, read ten times a second for each page."""
+
+    def __init__(self, cameras: Sequence[str]) -> None:
+        self.motion, self.devices, self.recorder, self.trials = (Latest() for _ in range(4))
+        self.commanded, self.pusher = Latest(), Latest()
+        self.pictures = {name: Latest() for name in cameras}
+        self.press_latency = PressLatency()
+        self._nodes: dict[str, tuple[Latest, int, str]] = {}
+        self._recording = False
+
+    def put_recorder(self, state: Mapping[str, Any]) -> bool:
+        """The recorder said what it does; whether an episode is over by that."""
+        self.recorder.put(dict(state))
+        before, self._recording = self._recording, state.get("state") in ("recording", "verifying")
+        return before and not self._recording
+
+    def put_node(self, name: str, level: int, message: str) -> None:
+        """A node said how it is, as it does once a second."""
+        latest = self._nodes[name][0] if name in self._nodes else Latest()
+        latest.put(name)
+        self._nodes[name] = latest, level, message
+
+    def motion_value(self, key: str) -> str:
+        """A value of /motion/state, empty where that is silent."""
+        return (self.motion.value or {}).get(key, "")
+
+    @property
+    def between_episodes(self) -> bool:
+        """Whether the slider is to be put to its start."""
+        return not self._recording
+
+    def state(self) -> dict[str, Any]:
+        """For the page; None for what is silent."""
+        press = self.press_latency.distribution()
+        rates = {
+            **{name: latest.rate_hz for name, latest in self.pictures.items()},
+            "arm": self.pusher.rate_hz,
+            "motion": self.commanded.rate_hz,
+        }
+        return {
+            "motion": self.motion.value,
+            "devices": self.devices.value,
+            "recorder": self.recorder.value,
+            "trials": self.trials.value,
+            "rates_hz": {name: round(rate, 1) for name, rate in rates.items()},
+            "press_ms": [round(1e3 * s, 1) for s in (press.p50, press.p95)]
+            if press.count
+            else None,
+            "troubles": [
+                [name, level, message if latest.value else "silent"]
+                for name, (latest, level, message) in sorted(self._nodes.items())
+                if level > 0 or latest.value is None
+            ],
+        }

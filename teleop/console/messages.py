@@ -1,0 +1,79 @@
+"""What a page may send; anything else ends its connection."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from pushcell.config_types import Section
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class PadState(Section):
+    """A gamepad as the browser sees it."""
+
+    axes: Annotated[tuple[Number, ...], Field(max_length=32)]
+    buttons: Annotated[tuple[Literal[0, 1], ...], Field(max_length=64)]
+
+
+class Hands(Section):
+    """What the person holds: sent at each change and many times a second."""
+
+    t: Literal["hands"] = "hands"
+    drag: tuple[Number, Number] | None = None  # a pixel of the picture that is driven on
+    run: bool = False  # the deadman without a place
+    keys: Annotated[frozenset[str], Field(max_length=16)] = frozenset()
+    pad: PadState | None = None
+
+    @property
+    def holding(self) -> bool:
+        """Whether anything is held, moved or not."""
+        pad = self.pad is not None and any(self.pad.buttons)
+        return self.drag is not None or self.run or bool(self.keys) or pad
+
+
+class Act(Section):
+    """A button or its key was pressed."""
+
+    t: Literal["act"]
+    action: str
+
+
+class Trials(Section):
+    """Run trials of the policy."""
+
+    t: Literal["trials"]
+    trials: Annotated[int, Field(ge=1, le=1000)]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class Shown(Section):
+    """A picture is on the screen: the next one may be sent."""
+
+    t: Literal["shown"]
+    camera: str
+
+
+class Ping(Section):
+    """Answered at once with the same number."""
+
+    t: Literal["ping"]
+    sent_ms: Number
+
+
+class Hello(Section):
+    """The first message."""
+
+    t: Literal["hello"]
+    token: str = ""
+
+
+Message = Hands | Act | Trials | Shown | Ping | Hello
+_ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="t")])
+
+
+def parse(text: str) -> Message:
+    """Raises ValueError for what is none of them."""
+    return _ADAPTER.validate_json(text)

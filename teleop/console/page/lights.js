@@ -1,0 +1,70 @@
+// The four big lights, and the sentence over everything that must not be overlooked.
+
+const VAIN_MS = 500;
+const KINDS = ["good", "bad", "warn", "live"];
+
+function light(id, kind, value, why = "") {
+  const element = document.getElementById(`light-${id}`);
+  element.classList.remove(...KINDS);
+  if (kind) element.classList.add(kind);
+  element.querySelector("b").textContent = value;
+  const small = element.querySelector("small");
+  small.textContent = small.title = why;
+}
+
+function motionLight(motion) {
+  if (!motion) return light("motion", "bad", "silent", "motion_node does not report");
+  const why = motion.message;
+  if (motion.phase === "no_arm") return light("motion", "bad", "no arm", why);
+  if (motion.emergency_stop !== "released") return light("motion", "bad", "stopped", motion.emergency_stop);
+  if (motion.phase === "moving") return light("motion", "good", `moving: ${motion.source}`, why);
+  if (motion.phase === "stopping") return light("motion", "warn", "stopping", why);
+  return light("motion", "good", motion.source === "hold" ? "armed" : `armed: ${motion.source}`, why);
+}
+
+function deadmanLight(devices, motion, pressedInVain) {
+  if (!devices) return light("deadman", "bad", "silent", "teleop_node does not report");
+  const needed = motion?.require_deadman === "True" ? "needed for all motion" : "not needed for policy and home";
+  const driver = devices.devices.find(({ name }) => name === devices.driver);
+  if (driver) return light("deadman", "good", "held", driver.title);
+  if (pressedInVain) return light("deadman", "warn", "let go", "the line was cut: let go, then press again");
+  return light("deadman", "", "released", needed);
+}
+
+function recordingLights(recorder) {
+  if (!recorder) {
+    light("recording", "", "no recorder", "");
+    return light("quality", "", "-", "");
+  }
+  const { state, seconds, quality, problem, last } = recorder;
+  if (state === "recording") light("recording", "live", `${(seconds ?? 0).toFixed(1)} s`, recorder.episode);
+  else if (state === "failed") light("recording", "bad", "failed", problem);
+  else light("recording", state === "idle" ? "" : "warn", state, problem || (last?.episode ? `last: ${last.episode}` : ""));
+  const told = state === "idle" ? last : quality;
+  const verdict = told?.verdict;
+  const kind = { accept: "good", warn: "warn", reject: "bad" }[verdict];
+  light("quality", kind, verdict ?? "-", (told?.reasons ?? []).join("; "));
+}
+
+function bannerText(state, welcome, connected) {
+  if (!connected) return ["bad", "No connection to the console: what you held is released, the arm stops."];
+  if (!welcome.may_act) return ["warn", "This page may only look, and stop: open the address with its token to drive."];
+  if (state.recorder?.problem) return ["bad", `Recorder: ${state.recorder.problem}`];
+  if (state.motion?.require_deadman === "False") {
+    return ["warn", welcome.simulated
+      ? "Simulated cell: home and policy need no deadman (require_deadman is off)."
+      : "require_deadman is off on a real arm: it moves without an operator. Turn it on."];
+  }
+  return ["", ""];
+}
+
+export function showLights(state, welcome, connected, pressedMs = 0) {
+  motionLight(state.motion);
+  deadmanLight(state.devices, state.motion, pressedMs > VAIN_MS);
+  recordingLights(state.recorder);
+  const [kind, text] = bannerText(state, welcome, connected);
+  const banner = document.getElementById("banner");
+  banner.hidden = !text;
+  banner.className = kind;
+  banner.textContent = text;
+}

@@ -1,0 +1,61 @@
+// The slower parts of the page: episodes, devices, rates, the rollout's score.
+
+const byId = (id) => document.getElementById(id);
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+export async function showEpisodes() {
+  const response = await fetch("/episodes");
+  if (!response.ok) return;
+  const episodes = await response.json();
+  const count = (verdict) => episodes.filter((it) => it.verdict === verdict).length;
+  byId("tally").textContent = episodes.length ? `${count("success")} success, ${count("failure")} failure` : "";
+  byId("episodes").replaceChildren(...episodes.map(episodeItem));
+  if (!episodes.length) byId("episodes").append(element("li", { className: "empty", textContent: "none yet" }));
+}
+
+function episodeItem({ name, verdict, quality, reason, seconds }) {
+  const shot = element("img", { className: "shot", alt: "", loading: "lazy", src: `/thumbnail/${encodeURIComponent(name)}` });
+  const kind = { accept: "good", warn: "warn", reject: "bad" }[quality] ?? "";
+  const line = element("b", {}, verdict);
+  if (quality) line.append(" · ", element("i", { className: kind, textContent: quality }));
+  const length = seconds === undefined ? "" : `${seconds} s · `;
+  return element("li", { className: verdict, title: `${name}: ${reason}` }, shot, line, element("span", {}, length + name));
+}
+
+export function showDevices(devices) {
+  byId("devices").replaceChildren(...(devices?.devices ?? []).map(({ name, title, connected, buttons }) => element(
+    "div",
+    { className: connected ? "" : "off" },
+    element("h3", {}, title, connected ? (devices.driver === name ? " · drives" : "") : " · not connected"),
+    ...buttons.map(([button, does]) => element("p", {}, element("b", {}, button), ` ${does}`)),
+  )));
+}
+
+export function showRates(state, link, pictures) {
+  const rates = Object.entries(state.rates_hz).map(([name, hz]) => [name, `${hz.toFixed(0)} Hz`]);
+  const ages = pictures.map(({ camera, ageMs }) => [`${camera.name} age`, ms(ageMs)]);
+  const press = state.press_ms ? [["press to motion", `${ms(state.press_ms[0])}`]] : [];
+  const rows = [...rates, ...ages, ["page round trip", ms(link.roundTripMs)], ...press];
+  byId("rates").replaceChildren(...rows.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  byId("troubles").replaceChildren(...state.troubles.map(([name, level, message]) => element(
+    "li", { className: level > 1 ? "bad" : "warn" }, `${name}: ${message}`,
+  )));
+}
+
+export function showScore(trials, policy) {
+  byId("policy").textContent = policy;
+  byId("run-trials").disabled = !trials || trials.state === "running";
+  if (!trials) {
+    byId("score").textContent = "";
+    return;
+  }
+  const { progress, trials: done, successes } = trials;
+  byId("score").textContent = done ? `${successes} of ${done} succeeded · ${progress}` : progress;
+}
+
+const ms = (value) => (value === null ? "-" : `${value.toFixed(0)} ms`);

@@ -1,0 +1,81 @@
+// Puts the page together.
+
+import { Buttons } from "./buttons.js";
+import { Hands } from "./hands.js";
+import { showLights } from "./lights.js";
+import { Link } from "./link.js";
+import { showDevices, showEpisodes, showRates, showScore } from "./lists.js";
+import { Picture } from "./picture.js";
+
+const DETAILS_EVERY = 5; // states
+
+const link = new Link(token());
+const hands = new Hands(link);
+const buttons = new Buttons(link);
+const pictures = new Map();
+let welcome = null;
+let state = null;
+let states = 0;
+let episode = null;
+
+// The token stays in this tab, and out of the address that is shown and shared.
+function token() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    sessionStorage.setItem("token", given);
+    history.replaceState(null, "", location.pathname);
+  }
+  return sessionStorage.getItem("token") ?? "";
+}
+
+function setUp() {
+  buttons.label(welcome.actions);
+  hands.driveKeys = welcome.keys;
+  hands.deadmanKey = welcome.deadman_key;
+  hands.holdOn(document.getElementById("run"));
+  document.getElementById("where").textContent = welcome.simulated ? "simulated cell" : "real cell";
+  document.getElementById("rollout").hidden = welcome.policy === "none";
+  document.getElementById("hint").innerHTML = "<i class=goal></i>goal<i class=start></i>next start<i class=pusher></i>pusher";
+  for (const camera of welcome.cameras) {
+    const figure = camera.drives
+      ? document.getElementById("driven")
+      : document.getElementById("others").appendChild(document.createElement("figure"));
+    const picture = new Picture(figure, camera, link);
+    pictures.set(camera.name, picture);
+    if (camera.drives) hands.driveOn(picture);
+  }
+  document.getElementById("run-trials").addEventListener("click", () => {
+    const [trials, seed] = ["trials", "seed"].map((id) => document.getElementById(id).valueAsNumber);
+    link.send({ t: "trials", trials, seed });
+  });
+}
+
+link.addEventListener("welcome", ({ detail }) => {
+  const first = welcome === null;
+  welcome = detail;
+  if (first) setUp();
+  showEpisodes();
+});
+
+link.addEventListener("state", ({ detail }) => {
+  state = detail;
+  showLights(state, welcome, true, hands.pressedMs);
+  buttons.enable(state, welcome.may_act);
+  if (states++ % DETAILS_EVERY === 0) {
+    showDevices(state.devices);
+    showRates(state, link, [...pictures.values()]);
+    showScore(state.trials, welcome.policy);
+  }
+  const last = `${state.recorder?.directory} ${state.recorder?.last?.episode}`;
+  if (last !== episode) {
+    episode = last;
+    showEpisodes();
+  }
+});
+
+link.addEventListener("picture", ({ detail }) => pictures.get(detail.camera)?.show(detail));
+
+link.addEventListener("closed", () => {
+  hands.release();
+  if (state) showLights(state, welcome, false);
+});

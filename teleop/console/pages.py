@@ -1,0 +1,36 @@
+"""Which of several open pages drives: the first that holds something, until it lets go."""
+
+from __future__ import annotations
+
+from teleop.console.messages import Hands
+
+
+class OpenPages:
+    """The pages that may act, in the order of their coming; a page is any hashable."""
+
+    def __init__(self, silence_s: float) -> None:
+        self._silence_s = silence_s
+        self._heard_s: dict[object, float] = {}
+        self._driver: object | None = None
+
+    def heard(self, page: object, hands: Hands, now_s: float) -> Hands | None:
+        """What the cell shall hear of a page's hands; None where another page has the say."""
+        self._heard_s[page] = now_s
+        driver = self._driver
+        if driver is not None and now_s - self._heard_s[driver] > self._silence_s:
+            self._driver = None
+        if self._driver is None and hands.holding:
+            self._driver = page
+        if self._driver is page and not hands.holding:
+            self._driver = None
+            return hands
+        speaker = next(iter(self._heard_s)) if self._driver is None else self._driver
+        return hands if page is speaker else None
+
+    def left(self, page: object) -> Hands | None:
+        """A page is closed: what it held is released."""
+        self._heard_s.pop(page, None)
+        if self._driver is not page:
+            return None
+        self._driver = None
+        return Hands()

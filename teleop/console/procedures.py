@@ -1,0 +1,100 @@
+"""What one button does in several steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from pushcell.geometry import PlanarPose
+from pushcell.timing import steady_seconds
+from teleop.console.cell_view import CellView
+from teleop.console.starts import Starts
+
+_POLL_S = 0.05
+_HOMING_TIMEOUT_S = 30.0
+# The slider is placed by a topic: once might be lost, and it does no harm again.
+_PLACINGS = 3
+
+Call = Callable[[str], Awaitable[str]]
+"""Calls a service by its name; why it refused, else nothing."""
+
+
+class Procedures:
+    """Each returns why it could not be done, else nothing; ``by_service`` are those offered."""
+
+    needed_services = frozenset({"/arm/reset", "/safety/release", "/motion/home", "/motion/policy"})
+
+    def __init__(
+        self,
+        view: CellView,
+        starts: Starts,
+        call: Call,
+        place: Callable[[PlanarPose], None] | None,
+        activate_policy: Callable[[], Awaitable[str]],
+    ) -> None:
+        self._view = view
+        self._starts = starts
+        self._call = call
+        self._place = place  # only of a simulated slider; a real one is placed by hand
+        self._activate_policy = activate_policy
+        self._preparing = asyncio.Lock()
+        self._placed = False
+        self.by_service = {
+            "/console/arm": self.arm,
+            "/console/prepare": self.prepare,
+            "/console/policy": self.policy,
+        }
+
+    async def arm(self) -> str:
+        """Release the stop; an arm whose link was given up is taken up again first."""
+        if self._view.motion_value("phase") == "no_arm":
+            problem = await self._call("/arm/reset")
+            if problem:
+                return problem
+        problem = await self._call("/safety/release")
+        if not (problem or self._placed):
+            await self._place_slider()
+        return problem
+
+    async def prepare(self) -> str:
+        """The next start: pusher home, and a simulated slider there."""
+        if self._preparing.locked():
+            return "the next start is being prepared"
+        async with self._preparing:
+            self._starts.next()
+            problem = await self._call("/motion/home") or await self._wait_for_home()
+            if not problem:
+                await self._place_slider()
+            return problem
+
+    async def after_episode(self) -> None:
+        """Show the next start; without an operator's deadman the cell also goes there."""
+        if self._place is not None and self._view.motion_value("require_deadman") == "False":
+            await self.prepare()
+        else:
+            self._starts.next()
+
+    async def policy(self) -> str:
+        """Let the policy drive."""
+        return await self._activate_policy() or await self._call("/motion/policy")
+
+    async def _wait_for_home(self) -> str:
+        await asyncio.sleep(_POLL_S)
+        until_s = steady_seconds() + _HOMING_TIMEOUT_S
+        # motion_node says what it does 20 times a second: what is heard at once may be old.
+        while steady_seconds() < until_s:
+            await asyncio.sleep(_POLL_S)
+            reason = self._view.motion_value("reason")
+            if reason == "at_home":
+                return ""
+            if self._view.motion_value("source") != "home":
+                return "the pusher did not get home: " + (reason or "motion_node is silent")
+        return "the pusher did not get home in time"
+
+    async def _place_slider(self) -> None:
+        if self._place is None:
+            return
+        self._placed = True
+        for _ in range(_PLACINGS):
+            self._place(self._starts.wanted)
+            await asyncio.sleep(_POLL_S)

@@ -1,0 +1,1 @@
+"""What a person holds: every device answers ``read()`` with a `DeviceReading`."""

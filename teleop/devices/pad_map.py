@@ -1,0 +1,135 @@
+"""What a pad's sticks and buttons mean: a YAML file for each kind of pad, no code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from pushcell.config_problems import describe
+from pushcell.config_types import Fraction, Section, Topic
+from pushcell.errors import ConfigError
+from pushcell.strict_yaml import read_yaml
+
+MAPS = Path(__file__).parent / "maps"
+# A trigger that ROS reports as 0 before it is first touched must not count as pressed.
+_PRESSED_SHARE = 0.6
+Index = Annotated[int, Field(ge=0)]
+ActionName = Literal[
+    "arm", "stop", "prepare", "start", "success", "failure", "discard", "policy", "hold"
+]
+
+
+class AxisStick(Section):
+    """One direction of a stick, as an axis from -1 to 1."""
+
+    label: str
+    axis: Index
+    reversed: bool = False
+
+    def value(self, axes: list[float], buttons: list[int]) -> float:
+        """In [-1, 1]; 0 for an axis that the pad does not have."""
+        raw = axes[self.axis] if self.axis < len(axes) else 0.0
+        return -raw if self.reversed else raw
+
+
+class ButtonStick(Section):
+    """One direction as two buttons, as of a keyboard or a cross."""
+
+    label: str
+    plus: Index
+    minus: Index
+
+    def value(self, axes: list[float], buttons: list[int]) -> float:
+        """-1, 0 or 1."""
+        return float(_pressed(buttons, self.plus)) - float(_pressed(buttons, self.minus))
+
+
+class ButtonSwitch(Section):
+    """Something that is pressed or not: a button."""
+
+    label: str
+    button: Index
+
+    def pressed(self, axes: list[float], buttons: list[int]) -> bool:
+        """Whether it is."""
+        return _pressed(buttons, self.button)
+
+
+class AxisSwitch(Section):
+    """Something that is pressed or not: a trigger which is an axis."""
+
+    label: str
+    axis: Index
+    released: float
+    held: float
+
+    def pressed(self, axes: list[float], buttons: list[int]) -> bool:
+        """Whether it is, by the most part of its way."""
+        if self.axis >= len(axes):
+            return False
+        return (axes[self.axis] - self.released) / (self.held - self.released) > _PRESSED_SHARE
+
+
+Stick = AxisStick | ButtonStick
+Switch = ButtonSwitch | AxisSwitch
+
+
+class PadMap(Section):
+    """One kind of pad. Right and up are those of the overhead picture."""
+
+    title: str
+    source: Literal["joy", "spacemouse"]
+    topic: Topic | None = None  # sensor_msgs/Joy; for source joy
+    keys: tuple[str, ...] = ()  # for the keyboard of the page: the key of each button
+    dead_zone: Annotated[float, Field(ge=0, lt=0.9)]
+    expo: Fraction
+    right: Stick
+    up: Stick
+    deadman: Switch
+    slow: Switch
+    fast: Switch
+    actions: dict[ActionName, Switch] = Field(default_factory=dict)
+
+    @property
+    def buttons(self) -> tuple[tuple[str, str], ...]:
+        """What to press, and what it does; for people."""
+        sticks = dict.fromkeys((self.right.label, self.up.label), "drive, as seen in the picture")
+        held = (
+            (self.deadman.label, "hold to drive"),
+            (self.slow.label, "hold: slow"),
+            (self.fast.label, "hold: fast"),
+        )
+        pressed = ((switch.label, name) for name, switch in self.actions.items())
+        return (*sticks.items(), *held, *pressed)
+
+    @property
+    def deadman_key(self) -> str | None:
+        """The key that is the deadman, where there are keys."""
+        if not self.keys or not isinstance(self.deadman, ButtonSwitch):
+            return None
+        return self.keys[self.deadman.button]
+
+
+def load_map(name_or_path: str) -> PadMap:
+    """The map of that name in ``teleop/devices/maps``, or of that file; raises ConfigError."""
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = MAPS / f"{name_or_path}.yaml"
+        if not path.exists():
+            known = ", ".join(sorted(file.stem for file in MAPS.glob("*.yaml")))
+            raise ConfigError(
+                f"there is no device {name_or_path!r}; known are browser, {known}, or the path of "
+                "a YAML file like those in teleop/devices/maps"
+            )
+    values = read_yaml(path)
+    try:
+        return PadMap.model_validate(values)
+    except ValidationError as error:
+        problems = "\n  ".join(describe(problem, values) for problem in error.errors())
+        raise ConfigError(f"{path}:\n  {problems}") from None
+
+
+def _pressed(buttons: list[int], index: int) -> bool:
+    return index < len(buttons) and bool(buttons[index])

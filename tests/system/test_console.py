@@ -1,0 +1,133 @@
+"""A person with a browser: the real page in a real Chromium, driving the simulated cell."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
+pytest.importorskip("aiohttp", reason="no aiohttp: install pushcell[teleop]")
+pytest.importorskip("selenium", reason="no selenium: install pushcell[dev]")
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from rclpy.executors import SingleThreadedExecutor
+
+from pushcell.overlay import project
+from pushcell_ros.conversions import status_values
+from tests.browser import found_browser, open_page
+
+ROOT = Path(__file__).resolve().parents[2]
+DOMAIN = 92
+TIMEOUT_S = 40.0
+
+pytestmark = [
+    pytest.mark.skipif(found_browser() is None, reason="no browser: install chromium, chromedriver"),
+    # Watchdogs of 200 ms run in real time here, and the machine may be shared.
+    pytest.mark.flaky(reruns=2),
+]
+
+
+class Collection:
+    """``collect.launch.yaml`` as a user starts it, and a watch on what it publishes."""
+
+    def __init__(self, folder):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pushcell.cli", "launch", "launch/collect.launch.yaml"],
+            cwd=ROOT,
+            env={**os.environ, "ROS_DOMAIN_ID": str(DOMAIN), "COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.output, self.motion, self.pusher = "", {}, None
+        threading.Thread(target=self._read, daemon=True).start()
+        rclpy.init(domain_id=DOMAIN)
+        node = rclpy.create_node("watch")
+        node.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
+        node.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 10)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(node)
+
+    def close(self):
+        rclpy.shutdown()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+
+    @property
+    def address(self):
+        self.until(lambda: "console: http" in self.output, "the console's address")
+        return re.search(r"console: (http\S+)", self.output)[1]
+
+    def until(self, condition, what):
+        deadline = time.monotonic() + TIMEOUT_S
+        while not condition():
+            assert time.monotonic() < deadline, f"no {what}: {self.motion}\n{self.output}"
+            assert self.process.poll() is None, self.output
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.output += line
+
+    def _on_motion(self, message):
+        self.motion = status_values(message)
+
+    def _on_pusher(self, message):
+        self.pusher = np.array([message.pose.position.x, message.pose.position.y])
+
+
+@pytest.fixture(scope="module")
+def cell_with_console(tmp_path_factory):
+    collection = Collection(tmp_path_factory.mktemp("episodes"))
+    yield collection
+    collection.close()
+
+
+def pixel_of(cell, place):
+    camera = cell.camera(cell.teleop.camera)
+    point = [[*place, cell.pusher.tip_height_m]]
+    return tuple(project(camera, camera.pose_in_link, point)[0])
+
+
+def test_a_person_arms_drives_and_closes_the_page(cell, cell_with_console):
+    run = cell_with_console
+    with open_page(run.address) as page:
+        run.until(lambda: run.pusher is not None, "pusher")
+        run.until(lambda: page.script("return !!document.querySelector('#driven img')?.naturalWidth"), "picture")
+        assert "require_deadman" in page.text("banner"), "the page says that it is simulated"
+        page.press("arm")
+        run.until(lambda: run.motion.get("emergency_stop") == "released", "release")
+
+        begin = run.pusher
+        goal = begin + np.array([0.04, -0.06])
+        page.mouse("mousePressed", pixel_of(cell, begin))
+        page.mouse("mouseMoved", pixel_of(cell, goal))
+        run.until(lambda: np.linalg.norm(run.pusher - goal) < 0.003, "pusher at the finger")
+        assert run.motion["source"] == "teleop"
+        page.mouse("mouseReleased", pixel_of(cell, goal))
+        run.until(lambda: run.motion["source"] == "hold", "rest after letting go")
+
+        page.press("stop")
+        run.until(lambda: run.motion["emergency_stop"] != "released", "stop")
+        page.press("arm")
+        run.until(lambda: run.motion["emergency_stop"] == "released", "release")
+
+        far = goal + np.array([-0.1, -0.25])
+        page.mouse("mousePressed", pixel_of(cell, far))
+        run.until(lambda: np.linalg.norm(run.pusher - goal) > 0.02, "motion to a far place")
+    run.until(lambda: run.motion["phase"] == "holding", "rest after the page was closed")
+    assert run.motion["source"] == "hold"
+    assert run.motion["reason"] == "deadman_released"
+    rest = run.pusher
+    run.until(lambda: not np.array_equal(run.pusher, rest), "a later report")
+    assert np.linalg.norm(run.pusher - rest) < 0.002
+    assert np.linalg.norm(run.pusher - far) > 0.05, "it stopped on the way"
