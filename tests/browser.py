@@ -10,6 +10,7 @@ from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.wait import WebDriverWait
 
 _FLAGS = (
     "--headless",
@@ -22,6 +23,7 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+_OFFERED_S = 20.0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -37,6 +39,7 @@ class Page:
 
     def __init__(self, driver: webdriver.Chrome, address: str) -> None:
         self.driver = driver
+        self.size(1440, 900)
         driver.get(address)
 
     def size(self, width: int, height: int, phone: bool = False, dark: bool = True) -> None:
@@ -64,8 +67,10 @@ class Page:
         return self.script(f"return document.getElementById({element!r}).innerText")
 
     def press(self, action: str) -> None:
-        """Click the button of an action."""
-        self.driver.find_element("css selector", f"[data-action={action}]").click()
+        """Click the button of an action once the page offers it."""
+        button = self.driver.find_element("css selector", f"[data-action={action}]")
+        WebDriverWait(self.driver, _OFFERED_S).until(lambda _: button.is_enabled())
+        button.click()
 
     def mouse(self, event: str, pixel: tuple[float, float]) -> None:
         """mousePressed, mouseMoved or mouseReleased at a pixel of the picture that drives."""

@@ -30,7 +30,9 @@ DOMAIN = 92
 TIMEOUT_S = 40.0
 
 pytestmark = [
-    pytest.mark.skipif(found_browser() is None, reason="no browser: install chromium, chromedriver"),
+    pytest.mark.skipif(
+        found_browser() is None, reason="no browser: install chromium, chromedriver"
+    ),
     # Watchdogs of 200 ms run in real time here, and the machine may be shared.
     pytest.mark.flaky(reruns=2),
 ]
@@ -74,6 +76,24 @@ class Collection:
             assert self.process.poll() is None, self.output
             self._executor.spin_once(timeout_sec=0.02)
 
+    def watch(self, duration_s):
+        until = time.monotonic() + duration_s
+        while time.monotonic() < until:
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def drag_until(self, page, pixel, condition, what):
+        """Hold the pointer there; where a busy machine cut the line, let go and press again."""
+        page.mouse("mousePressed", pixel)
+
+        def reached():
+            if page.text("light-deadman").split()[1:3] == ["let", "go"]:
+                page.mouse("mouseReleased", pixel)
+                self.watch(0.2)
+                page.mouse("mousePressed", pixel)
+            return condition()
+
+        self.until(reached, what)
+
     def _read(self):
         for line in self.process.stdout:
             self.output += line
@@ -102,19 +122,24 @@ def test_a_person_arms_drives_and_closes_the_page(cell, cell_with_console):
     run = cell_with_console
     with open_page(run.address) as page:
         run.until(lambda: run.pusher is not None, "pusher")
-        run.until(lambda: page.script("return !!document.querySelector('#driven img')?.naturalWidth"), "picture")
+        run.until(
+            lambda: page.script("return !!document.querySelector('#driven img')?.naturalWidth"),
+            "picture",
+        )
         assert "require_deadman" in page.text("banner"), "the page says that it is simulated"
         page.press("arm")
         run.until(lambda: run.motion.get("emergency_stop") == "released", "release")
 
-        begin = run.pusher
-        goal = begin + np.array([0.04, -0.06])
-        page.mouse("mousePressed", pixel_of(cell, begin))
-        page.mouse("mouseMoved", pixel_of(cell, goal))
-        run.until(lambda: np.linalg.norm(run.pusher - goal) < 0.003, "pusher at the finger")
-        assert run.motion["source"] == "teleop"
-        page.mouse("mouseReleased", pixel_of(cell, goal))
+        goal = run.pusher + np.array([0.04, -0.06])
+        at_goal = pixel_of(cell, goal)
+        page.mouse("mousePressed", pixel_of(cell, run.pusher))
+        page.mouse("mouseMoved", at_goal)
+        run.drag_until(
+            page, at_goal, lambda: np.linalg.norm(run.pusher - goal) < 0.003, "pusher at the finger"
+        )
+        page.mouse("mouseReleased", at_goal)
         run.until(lambda: run.motion["source"] == "hold", "rest after letting go")
+        assert run.motion["reason"] == "deadman_released"
 
         page.press("stop")
         run.until(lambda: run.motion["emergency_stop"] != "released", "stop")
@@ -122,12 +147,16 @@ def test_a_person_arms_drives_and_closes_the_page(cell, cell_with_console):
         run.until(lambda: run.motion["emergency_stop"] == "released", "release")
 
         far = goal + np.array([-0.1, -0.25])
-        page.mouse("mousePressed", pixel_of(cell, far))
-        run.until(lambda: np.linalg.norm(run.pusher - goal) > 0.02, "motion to a far place")
+        run.drag_until(
+            page,
+            pixel_of(cell, far),
+            lambda: np.linalg.norm(run.pusher - goal) > 0.02,
+            "motion to a far place",
+        )
     run.until(lambda: run.motion["phase"] == "holding", "rest after the page was closed")
-    assert run.motion["source"] == "hold"
     assert run.motion["reason"] == "deadman_released"
+    run.watch(0.5)
     rest = run.pusher
-    run.until(lambda: not np.array_equal(run.pusher, rest), "a later report")
-    assert np.linalg.norm(run.pusher - rest) < 0.002
+    run.watch(1.0)
+    assert np.linalg.norm(run.pusher - rest) < 0.001
     assert np.linalg.norm(run.pusher - far) > 0.05, "it stopped on the way"
