@@ -72,9 +72,9 @@ def read_keys(monkeypatch):
 def run_the_nodes():
     rclpy.init(args=["--ros-args", "-p", f"cell:={SIM_CELL}"], domain_id=DOMAIN)
     try:
-        recorder = RecorderNode()
-        recorder.recorder.start()
-        nodes = [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode(), TeleopNode(), recorder]
+        nodes = [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode(), TeleopNode()]
+        nodes.append(RecorderNode())
+        nodes[-1].recorder.start()
         watcher = rclpy.create_node("watcher")
         for name in ("overhead", "wrist"):
             watcher.create_subscription(
