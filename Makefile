@@ -39,7 +39,7 @@ $(BIN)/python:
 	@touch $(VENV)/COLCON_IGNORE
 
 $(VENV)/.run: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[$(ROS_EXTRA)sim]'
+	$(BIN)/python -m pip install --quiet -e '.[$(ROS_EXTRA)policy,sim]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python

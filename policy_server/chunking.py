@@ -38,6 +38,10 @@ class Scheduler(Protocol):
     plan: ActionChunk | None
     late: int
 
+    @property
+    def degradation(self) -> Degradation:
+        """What has been given up because chunks take long."""
+
     def reset(self) -> None:
         """A new trial begins."""
 
@@ -46,6 +50,9 @@ class Scheduler(Protocol):
 
     def inquire(self, now_s: float, capture_s: float) -> Inquiry:
         """The terms for a chunk of the observation of ``capture_s``."""
+
+    def note_delay(self, delay_s: float) -> None:
+        """A chunk has taken this long [s], from capture to its arrival."""
 
     def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
         """The chunk (H, 2) [m] has come; ``plan`` is what holds from now on."""
@@ -65,6 +72,14 @@ class RecedingHorizon:
         self.plan: ActionChunk | None = None
         self.late = 0
         self._asked_s = -np.inf
+
+    @property
+    def degradation(self) -> Degradation:
+        """Of the last inquiry."""
+        return self._terms.degradation
+
+    def note_delay(self, delay_s: float) -> None:
+        """Nothing depends on it."""
 
     def wants(self, now_s: float) -> bool:
         """Once ``execute`` periods have passed, or the plan is at its end."""
@@ -139,6 +154,10 @@ class RealTimeChunking(RecedingHorizon):
         self._delay = DelayEstimate()
         super().__init__(manifest)
 
+    def note_delay(self, delay_s: float) -> None:
+        """It counts for the next inquiry's prefix."""
+        self._delay.add(delay_s)
+
     def wants(self, now_s: float) -> bool:
         """As a receding horizon; under the rule of hold, only at rest."""
         if self._terms.degradation is Degradation.HOLD and self.plan is not None:
@@ -157,7 +176,6 @@ class RealTimeChunking(RecedingHorizon):
 
     def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
         """The chunk joins the plan where both are the same, unless it has come too late."""
-        self._delay.add(now_s - capture_s)
         covered = min(inquiry.terms.prefix, len(inquiry.known))
         late_s = now_s + self._lookahead_s - (capture_s + covered * self._period_s)
         self.late += self.plan is not None and late_s > _ROUNDING_S

@@ -5,6 +5,7 @@ Whoever runs it decides where inference happens: a node in a thread, a simulator
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,20 +28,34 @@ class Job:
 
 
 class PolicyLoop:
-    """One chunk is under way at a time; results out of another trial are dropped."""
+    """One chunk is under way at a time; what comes out of another trial, or too late, is dropped.
 
-    def __init__(self, observer: Observer, scheduler: Scheduler, seed: int = 0) -> None:
+    A chunk is asked for as soon as its observation has come, not when that has aged: ``begin`` is
+    to be called often.
+    """
+
+    def __init__(
+        self,
+        observer: Observer,
+        scheduler: Scheduler,
+        seed: int = 0,
+        max_chunk_age_s: float = math.inf,
+    ) -> None:
+        """``max_chunk_age_s``: the oldest capture of which a chunk is still taken [s]."""
         self.observer = observer
         self.scheduler = scheduler
         self._seed = seed
+        self._max_chunk_age_s = max_chunk_age_s
         self.reset()
 
     def reset(self) -> None:
         """A new trial begins; samples that have been seen stay."""
         self.scheduler.reset()
         self.job: Job | None = None
-        self.blind = ""
+        self.problem = ""
+        self._moment_s = -math.inf
         self._chunks = 0
+        self.dropped = 0
 
     @property
     def plan(self) -> ActionChunk | None:
@@ -48,15 +63,17 @@ class PolicyLoop:
         return self.scheduler.plan
 
     def begin(self, now_s: float) -> Job | None:
-        """A job, if one is due and everything that it needs is seen; ``blind`` says why not."""
-        if self.job is not None or not self.scheduler.wants(now_s):
-            return None
+        """A job, if one is due and what it needs has just been seen; ``problem`` says why not."""
         try:
+            moment_s, before_s = self.observer.moment(now_s), self._moment_s
+            self._moment_s = moment_s
+            self.problem = ""
+            if self.job is not None or moment_s == before_s or not self.scheduler.wants(now_s):
+                return None
             seen = self.observer.assemble(now_s)
         except ObservationError as error:
-            self.blind = str(error)
+            self.problem = str(error)
             return None
-        self.blind = ""
         inquiry = self.scheduler.inquire(now_s, seen.capture_s)
         request = Request(
             seen.values,
@@ -74,6 +91,11 @@ class PolicyLoop:
         if job is not self.job:
             return False
         self.job = None
+        age_s = now_s - job.capture_s
+        self.scheduler.note_delay(age_s)
+        if age_s > self._max_chunk_age_s:
+            self.dropped += 1
+            return False
         self.scheduler.accept(now_s, job.capture_s, actions, job.inquiry)
         return True
 

@@ -62,14 +62,17 @@ class Observer:
         goal: ArrayLike,
         max_age_s: float,
         max_skew_s: float,
+        periods_s: Mapping[str, float] | None = None,
         latencies_s: Mapping[str, float] | None = None,
     ) -> None:
-        """``latencies_s``: how long before its stamp a stream's sample was really captured."""
+        """``periods_s``: how much older than ``max_age_s`` a stream's newest sample may get before
+        the next one is due; ``latencies_s``: how long before its stamp it was really captured."""
         self._spec = spec
         self._period_s = 1.0 / rate_hz
         self._goal = np.asarray(goal, dtype=float)
         self._max_age_s = max_age_s
         self._max_skew_s = max_skew_s
+        self._periods_s = dict(periods_s or {})
         self._latencies_s = dict(latencies_s or {})
         self._cameras = {camera.name: camera for camera in spec.cameras}
         self.reset()
@@ -106,7 +109,7 @@ class Observer:
 
     def assemble(self, now_s: float) -> Observation:
         """The observation of the newest common moment; raises ObservationError."""
-        moment = self._moment(now_s)
+        moment = self.moment(now_s)
         times = moment - self._period_s * np.arange(self._spec.steps - 1, -1, -1)
         values: dict[str, NDArray[Any]] = {}
         for name, stream in self._streams.items():
@@ -116,12 +119,8 @@ class Observer:
             values["goal"] = self._goal
         return Observation(moment, values)
 
-    def _push(self, name: str, stamp_s: float, sample: NDArray[Any]) -> None:
-        if name in self._streams:
-            self._malformed.pop(name, None)
-            self._streams[name].push(stamp_s - self._latencies_s.get(name, 0.0), sample)
-
-    def _moment(self, now_s: float) -> float:
+    def moment(self, now_s: float) -> float:
+        """The newest common moment [s]; raises ObservationError where there is none."""
         newest = {}
         for name, stream in self._streams.items():
             if name in self._malformed:
@@ -130,17 +129,21 @@ class Observer:
             if last is None:
                 raise ObservationError(Blind.NEVER_SEEN, f"{name} was never seen")
             newest[name] = last[0]
-            if last[0] > now_s + self._max_skew_s:
+            age_s, allowed_s = now_s - last[0], self._max_age_s + self._periods_s.get(name, 0.0)
+            if age_s < -self._max_skew_s:
                 raise ObservationError(
-                    Blind.FUTURE, f"{name} is stamped {last[0] - now_s:.3f} s in the future"
+                    Blind.FUTURE, f"{name} is stamped {-age_s:.3f} s in the future"
                 )
-        slowest = min(newest, key=newest.__getitem__)
-        age_s = now_s - newest[slowest]
-        if age_s > self._max_age_s:
-            raise ObservationError(
-                Blind.OLD, f"{slowest} is {age_s:.3f} s old, allowed: {self._max_age_s:.3f} s"
-            )
-        return newest[slowest]
+            if age_s > allowed_s:
+                raise ObservationError(
+                    Blind.OLD, f"{name} is {age_s:.3f} s old, allowed: {allowed_s:.3f} s"
+                )
+        return min(newest.values())
+
+    def _push(self, name: str, stamp_s: float, sample: NDArray[Any]) -> None:
+        if name in self._streams:
+            self._malformed.pop(name, None)
+            self._streams[name].push(stamp_s - self._latencies_s.get(name, 0.0), sample)
 
     def _sample(
         self, name: str, stream: StampedBuffer[NDArray[Any]], time_s: float, moment: float

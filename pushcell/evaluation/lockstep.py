@@ -46,8 +46,8 @@ class Lockstep:
         if job is not None:
             self._coming = (time_s + next(self._delays), job, self._policy.infer(job.request))
             self._arrive(time_s)
-        elif self._loop.blind:
-            raise PlanningError(self._loop.blind)
+        elif self._loop.problem:
+            raise PlanningError(self._loop.problem)
         plan = self._loop.plan
         return None if plan is None else plan.sample(time_s + self._period_s)[0]
 

@@ -37,6 +37,7 @@ def drive(found, delays_s: list[float], duration_s: float) -> list[tuple[float, 
             chunk = actions(len(asked))
             kept = min(inquiry.terms.prefix, len(inquiry.known))
             chunk[:kept] = inquiry.known[:kept]
+            found.note_delay(now - capture)
             found.accept(now, capture, chunk, inquiry)
             asked.append((capture, came))
             coming = None
@@ -96,6 +97,7 @@ def test_real_time_chunking_takes_over_where_both_plans_agree(
         if coming is not None and coming[0] <= now + 1e-9:
             _, capture, inquiry = coming
             before = found.plan
+            found.note_delay(now - capture)
             found.accept(now, capture, wandering(asked, inquiry), inquiry)
             asked, coming = asked + 1, None
             if asked > 2:

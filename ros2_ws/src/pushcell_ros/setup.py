@@ -8,6 +8,7 @@ NODES = [
     "console_node",
     "motion_node",
     "planner_node",
+    "policy_node",
     "recorder_node",
     "render_node",
     "teleop_node",

@@ -1,0 +1,191 @@
+"""Runs a policy beside a control loop: inference in a thread of its own, chunks as they come.
+
+No ROS here; a node feeds it with samples and ticks, and publishes what it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from policy_server.bundle_format import Manifest
+from policy_server.chunk import ActionChunk
+from policy_server.chunking import scheduler
+from policy_server.degradation import Degradation
+from policy_server.latency import LatencyBudget, Stage
+from policy_server.loop import Job, PolicyLoop
+from policy_server.observation import Observer
+from policy_server.policy import Policy, Request
+from pushcell.config import CellConfig
+from pushcell.errors import PushcellError
+from pushcell.geometry import Array
+from pushcell.timing import steady_seconds
+
+# A chunk is sent again this often, as a sign of life; well inside motion.command_silence_s.
+_REPEAT_S = 1 / 30
+_WARM_UPS = 3
+
+
+@dataclass(frozen=True)
+class _Thought:
+    """An inference under way in the thread; times of the control clock [s]."""
+
+    job: Job
+    received_s: float
+    future: Future[tuple[Array, float, float]]
+
+
+class PolicyDriver:
+    """``tick`` never waits; what it returns is to be published at once."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        cell: CellConfig,
+        clock: Callable[[], float],
+        chunking: str = "realtime",
+        seed: int = 0,
+        lookahead_s: float = 0.0,
+    ) -> None:
+        """``clock`` is control time [s], read from both threads; ``lookahead_s`` as for
+        `RealTimeChunking`."""
+        manifest = policy.manifest
+        self._policy, self._clock, self._cell = policy, clock, cell
+        max_age_s = cell.motion.observation_age_s
+        cameras = manifest.observation.cameras
+        observer = Observer(
+            manifest.observation,
+            manifest.rate_hz,
+            cell.task.goal,
+            max_age_s,
+            max_skew_s=0.5 / manifest.rate_hz,
+            periods_s={c.name: 1 / cell.camera(c.name).rate_hz for c in cameras},
+        )
+        self._loop = PolicyLoop(
+            observer, scheduler(chunking, manifest, lookahead_s), seed, max_age_s
+        )
+        self._thread = ThreadPoolExecutor(1, "inference")
+        self.budget = LatencyBudget()
+        self._received_s: dict[str, float] = {}
+        self.deactivate()
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the policy."""
+        return self._policy.manifest
+
+    def warm_up(self) -> float:
+        """Some chunks of nothing; returns how long the last one took, in real time [s]."""
+        spec = self._policy.manifest.observation
+        values: dict[str, NDArray[Any]] = {k: np.zeros(spec.shapes[k][1:]) for k in spec.keys}
+        for camera in spec.cameras:
+            shape = (spec.steps, camera.height_px, camera.width_px, 3)
+            values[camera.key] = np.zeros(shape, np.uint8)
+        for seed in range(_WARM_UPS):
+            began_s = steady_seconds()
+            self._policy.infer(Request(values, seed))
+        return steady_seconds() - began_s
+
+    def activate(self) -> None:
+        """Begin a new rollout from whatever is there."""
+        self.deactivate()
+        self._active = True
+
+    def deactivate(self) -> None:
+        """Say nothing any more; what is being thought is dropped when it comes."""
+        self._active = False
+        self._thought: _Thought | None = None
+        self._published_s = -np.inf
+        self._moving: tuple[float, float] | None = None
+        self._failure = ""
+        self._loop.reset()
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def on_pose(self, name: str, stamp_s: float, pose: ArrayLike) -> None:
+        """A planar pose (3,) of ``pusher`` or ``slider``, captured at a control time."""
+        self._received_s[name] = self._clock()
+        self._loop.observer.push_pose(name, stamp_s, pose)
+
+    def on_image(self, name: str, stamp_s: float, image: NDArray[np.uint8]) -> None:
+        """A camera's RGB image (H, W, 3), captured at a control time."""
+        self._received_s[name] = self._clock()
+        self._loop.observer.push_image(name, stamp_s, image)
+
+    def on_motion(self, stamp_s: float) -> None:
+        """The motion side has moved on at a control time."""
+        if self._moving is not None and stamp_s >= self._moving[1]:
+            capture_s, published_s = self._moving
+            self._moving = None
+            self.budget.add(Stage.MOVE, stamp_s - published_s)
+            self.budget.add(Stage.TOTAL, stamp_s - capture_s)
+
+    def tick(self, now_s: float) -> ActionChunk | None:
+        """A chunk to publish: a new one, or the last one again. None while there is none, and
+        while nothing is seen: then the guard stops the arm."""
+        if not self._active:
+            return None
+        fresh = self._collect(now_s)
+        job = self._loop.begin(now_s)
+        if job is not None:
+            received_s = max(self._received_s.values())
+            self.budget.add(Stage.RECEIVE, max(0.0, received_s - job.capture_s))
+            self.budget.add(Stage.BEGIN, now_s - received_s)
+            future = self._thread.submit(self._infer, job.request)
+            self._thought = _Thought(job, received_s, future)
+        plan = self._loop.plan
+        if plan is None or self._loop.problem or now_s > plan.end_s:
+            return None
+        if not fresh and now_s - self._published_s < _REPEAT_S:
+            return None
+        self._published_s = now_s
+        return plan
+
+    def diagnose(self) -> tuple[str, dict[str, object]]:
+        """What is wrong, in words (nothing: empty), and figures."""
+        loop, degradation = self._loop, self._loop.scheduler.degradation
+        problem = self._failure or loop.problem if self._active else ""
+        harmless = (Degradation.NONE, Degradation.LONGER_PREFIX)
+        if not problem and self._active and degradation not in harmless:
+            problem = f"chunks take long: {degradation.value}"
+        if not problem and loop.dropped:
+            limit_s = self._cell.motion.observation_age_s
+            problem = f"chunks come after motion.observation_age_s = {limit_s} s and are dropped"
+        return problem, {
+            "degradation": degradation.value,
+            "late_chunks": loop.scheduler.late,
+            "dropped_chunks": loop.dropped,
+            "samples_out_of_order": loop.observer.refused,
+            **self.budget.describe(),
+        }
+
+    def _infer(self, request: Request) -> tuple[Array, float, float]:
+        began_s = self._clock()
+        return self._policy.infer(request), began_s, self._clock()
+
+    def _collect(self, now_s: float) -> bool:
+        """Take what the thread has made; True for a new plan."""
+        thought = self._thought
+        if thought is None or not thought.future.done():
+            return False
+        self._thought = None
+        try:
+            actions, began_s, ended_s = thought.future.result()
+        except PushcellError as error:
+            self._failure = str(error)
+            self._loop.fail(thought.job)
+            return False
+        self._failure = ""
+        if not self._loop.finish(now_s, thought.job, actions):
+            return False
+        self.budget.add(Stage.INFER, ended_s - began_s)
+        self.budget.add(Stage.PUBLISH, now_s - ended_s)
+        self._moving = (thought.job.capture_s, now_s)
+        return True

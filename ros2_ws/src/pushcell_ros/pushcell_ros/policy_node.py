@@ -1,0 +1,172 @@
+"""A trained policy: its bundle is verified in configure, its chunks are published while active."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from geometry_msgs.msg import PoseStamped
+from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import Image
+from trajectory_msgs.msg import MultiDOFJointTrajectory
+
+from policy_server.bundle import load_policy
+from policy_server.driver import PolicyDriver
+from policy_server.networks import RuntimeOptions
+from pushcell.errors import PushcellError
+from pushcell.motion.filter import PREVIEW_S
+from pushcell_ros.base_node import OK, WARN, CellNode, run_node
+from pushcell_ros.conversions import chunk_message, to_image, to_planar
+from pushcell_ros.params import parameter
+
+_TICK_RATE_HZ = 100.0
+
+
+@dataclass(frozen=True)
+class PolicyParams:
+    """Parameters of ``policy_node``."""
+
+    cell: str = parameter("", "path of the cell's YAML file")
+    policy: str = parameter("", "the bundle: a folder or a zip")
+    chunking: str = parameter(
+        "realtime", "how chunks follow each other: receding, asynchronous, ensembling[:K], realtime"
+    )
+    provider: str = parameter("cpu", "where the networks run: cpu, cuda, tensorrt")
+    threads: int = parameter(1, "threads of one inference")
+    seed: int = parameter(0, "of the noise that chunks are made of")
+    slider_topic: str = parameter("/slider/pose", "the slider's pose, for policies that use it")
+
+
+class PolicyNode(LifecycleNodeMixin, CellNode):
+    """Feeds a `PolicyDriver`, which thinks in a thread of its own, and publishes its chunks."""
+
+    Params = PolicyParams
+
+    def __init__(self) -> None:
+        CellNode.__init__(self, "policy_node")
+        LifecycleNodeMixin.__init__(self, enable_communication_interface=True)
+        self._driver: PolicyDriver | None = None
+        self._inputs: list[Subscription] = []
+        self._active = False
+        self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
+        self.every(_TICK_RATE_HZ, self._tick)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load, verify and warm up; fails, with both values in the log, on any mismatch."""
+        params = self.params
+        try:
+            options = RuntimeOptions(params.provider, params.threads)
+            policy = load_policy(Path(params.policy), self.cell, options)
+            lookahead_s = PREVIEW_S + self.cell.motion.tick_s
+            self._driver = PolicyDriver(
+                policy, self.cell, self.now, params.chunking, params.seed, lookahead_s
+            )
+            took_s = self._driver.warm_up()
+        except PushcellError as error:
+            self.get_logger().error(f"not configured: {error}")
+            return TransitionCallbackReturn.FAILURE
+        self._listen(self._driver)
+        manifest = policy.manifest
+        self.get_logger().info(
+            f"{params.policy}: {manifest.kind} policy for {manifest.task.kind}, "
+            f"a chunk takes {1e3 * took_s:.1f} ms"
+        )
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin a new push from whatever is there."""
+        assert self._driver is not None  # lifecycle: configured before active
+        self._driver.activate()
+        self._active = True
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Say nothing any more."""
+        self._active = False
+        if self._driver is not None:
+            self._driver.deactivate()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget the policy."""
+        self._forget()
+        return super().on_cleanup(state)
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """What is wrong, and where the time goes."""
+        if self._driver is None:
+            return OK, "not configured", {}
+        problem, figures = self._driver.diagnose()
+        if problem:
+            return WARN, problem, figures
+        return OK, "pushing" if self._active else "inactive", figures
+
+    def close(self) -> None:
+        """Let the thinking end."""
+        self._forget()
+
+    def _forget(self) -> None:
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs.clear()
+        if self._driver is not None:
+            self._driver.close()
+            self._driver = None
+
+    def _listen(self, driver: PolicyDriver) -> None:
+        """Subscribe to what this policy uses, and to the motion that comes of it."""
+        spec = driver.manifest.observation
+        poses = {"pusher": "/pusher/pose", "slider": self.params.slider_topic}
+        for name in spec.keys:
+            if name in poses:
+                self._subscribe(PoseStamped, poses[name], self._pose_taker(driver, name))
+        for camera in spec.cameras:
+            topic = f"/camera/{camera.name}/color/image_raw"
+            self._subscribe(Image, topic, self._image_taker(driver, camera.name))
+        self._subscribe(
+            PoseStamped,
+            "/motion/target",
+            lambda message: driver.on_motion(self.control_time(message.header.stamp)),
+        )
+
+    def _subscribe(self, kind: type, topic: str, callback: Callable[..., None]) -> None:
+        self._inputs.append(
+            self.create_subscription(kind, topic, callback, qos_profile_sensor_data)
+        )
+
+    def _pose_taker(self, driver: PolicyDriver, name: str) -> Callable[[PoseStamped], None]:
+        def take(message: PoseStamped) -> None:
+            stamp_s = self.control_time(message.header.stamp)
+            driver.on_pose(name, stamp_s, to_planar(message).as_array())
+
+        return take
+
+    def _image_taker(self, driver: PolicyDriver, name: str) -> Callable[[Image], None]:
+        def take(message: Image) -> None:
+            try:
+                image = to_image(message)
+            except ValueError as error:
+                self.get_logger().error(f"camera {name}: {error}", throttle_duration_sec=1.0)
+                return
+            driver.on_image(name, self.control_time(message.header.stamp), image)
+
+        return take
+
+    def _tick(self) -> None:
+        if self._driver is None:
+            return
+        chunk = self._driver.tick(self.now())
+        if chunk is not None:
+            self._chunks.publish(chunk_message(chunk, self.stamp(chunk.capture_s)))
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(PolicyNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""policy_node over real ROS: refuses what does not fit, publishes while active and only then."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from trajectory_msgs.msg import MultiDOFJointTrajectory
+
+from pushcell.config import CellConfig
+from pushcell.geometry import PlanarPose, Pose
+from pushcell_ros.conversions import image_message, pose_message, to_chunk
+from pushcell_ros.policy_node import PolicyNode
+from tests.conftest import SIM_CELL
+from tests.policy_server.examples import some_manifest
+from tests.policy_server.toy_bundle import random_graphs, write_toy
+
+DOMAIN = 87
+
+
+class Rig:
+    """The node, and who feeds and watches it."""
+
+    def __init__(self, bundle: Path) -> None:
+        arguments = ["-p", f"cell:={SIM_CELL}", "-p", f"policy:={bundle}"]
+        rclpy.init(args=["--ros-args", *arguments], domain_id=DOMAIN)
+        self.node, self.other = PolicyNode(), rclpy.create_node("other")
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self.executor.add_node(self.other)
+        self.chunks = []
+        self.other.create_subscription(
+            MultiDOFJointTrajectory, "/policy/chunk", self.chunks.append, 10
+        )
+        self.change = self.other.create_client(ChangeState, "/policy_node/change_state")
+        self.poses = [
+            self.other.create_publisher(PoseStamped, topic, qos_profile_sensor_data)
+            for topic in ("/pusher/pose", "/slider/pose")
+        ]
+        self.camera = self.other.create_publisher(
+            Image, "/camera/overhead/color/image_raw", qos_profile_sensor_data
+        )
+        self.other.create_timer(0.05, self._feed)
+
+    def _feed(self) -> None:
+        stamp = self.other.get_clock().now().to_msg()
+        for publisher in self.poses:
+            publisher.publish(pose_message(Pose.from_planar(PlanarPose(0.55, 0.1, 0.5)), stamp))
+
+    def to(self, transition: int) -> bool:
+        assert self.change.wait_for_service(10)
+        future = self.change.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        self.executor.spin_until_future_complete(future, 20)
+        return future.result().success
+
+    def spin(self, condition, seconds: float = 20.0) -> bool:
+        until = time.monotonic() + seconds
+        while not condition() and time.monotonic() < until:
+            self.executor.spin_once(timeout_sec=0.05)
+        return condition()
+
+    def close(self) -> None:
+        self.node.close()
+        self.node.destroy_node()
+        self.other.destroy_node()
+        rclpy.shutdown()
+
+
+@pytest.fixture
+def start():
+    rigs = []
+
+    def make(bundle: Path) -> Rig:
+        rigs.append(Rig(bundle))
+        return rigs[-1]
+
+    yield make
+    for rig in rigs:
+        rig.close()
+
+
+def test_a_whole_life(cell: CellConfig, tmp_path: Path, start) -> None:
+    manifest = some_manifest(cell)
+    rig = start(write_toy(tmp_path, manifest, random_graphs(manifest)))
+    assert rig.to(Transition.TRANSITION_CONFIGURE)
+    rig.spin(lambda: False, 0.3)
+    assert rig.chunks == []
+    assert rig.to(Transition.TRANSITION_ACTIVATE)
+    assert rig.spin(lambda: len(rig.chunks) > 5), rig.node.diagnose()
+    chunk = to_chunk(rig.chunks[-1], 0.0)
+    assert len(chunk.times_s) == manifest.action.horizon
+    assert chunk.times_s[0] == pytest.approx(1 / manifest.rate_hz, abs=1e-6)
+    assert (chunk.positions >= manifest.action.low).all()
+    assert rig.to(Transition.TRANSITION_DEACTIVATE)
+    rig.spin(lambda: False, 0.2)
+    rig.chunks.clear()
+    rig.spin(lambda: False, 0.3)
+    assert rig.chunks == []
+    assert rig.to(Transition.TRANSITION_CLEANUP)
+    assert rig.node.diagnose()[1] == "not configured"
+    assert rig.to(Transition.TRANSITION_CONFIGURE)
+
+
+def test_a_bundle_that_does_not_fit_is_not_configured(
+    cell: CellConfig, tmp_path: Path, start, capfd
+) -> None:
+    manifest = some_manifest(cell, rate_hz=200.0)
+    rig = start(write_toy(tmp_path, manifest, random_graphs(manifest)))
+    assert not rig.to(Transition.TRANSITION_CONFIGURE)
+    assert (
+        "the policy acts at 200.0 Hz, the cell's motion.rate_hz is 100.0" in capfd.readouterr().err
+    )
+
+
+def test_a_lost_camera_stops_the_chunks(cell: CellConfig, tmp_path: Path, start) -> None:
+    manifest = some_manifest(cell, ("overhead",))
+    rig = start(write_toy(tmp_path, manifest, random_graphs(manifest)))
+    rig.to(Transition.TRANSITION_CONFIGURE)
+    rig.to(Transition.TRANSITION_ACTIVATE)
+    camera = cell.camera("overhead")
+    picture = image_message(
+        np.zeros((camera.height_px, camera.width_px, 3), np.uint8), "overhead", Time()
+    )
+
+    def photograph() -> None:
+        picture.header.stamp = rig.other.get_clock().now().to_msg()
+        rig.camera.publish(picture)
+
+    timer = rig.other.create_timer(0.05, photograph)
+    assert rig.spin(lambda: len(rig.chunks) > 5), rig.node.diagnose()
+    rig.other.destroy_timer(timer)
+    rig.spin(lambda: False, 0.5)
+    rig.chunks.clear()
+    rig.spin(lambda: False, 0.5)
+    assert rig.chunks == []
+    assert "overhead is" in rig.node.diagnose()[1]
