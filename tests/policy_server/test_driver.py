@@ -151,7 +151,7 @@ def test_chunks_that_the_guard_would_refuse_are_not_published(rig: Rig) -> None:
     rig.tick(settle=False)
     problem, figures = rig.driver.diagnose()
     assert figures["dropped_chunks"] == 1
-    assert "are dropped" in problem
+    assert "was dropped: motion.observation_age_s is 0.15 s" in problem
     assert rig.run(0.3)
 
 

@@ -85,6 +85,10 @@ class CellNode(Node):
         """Call back at a rate of control time."""
         self.create_timer(1.0 / rate_hz, callback, clock=self._control_clock)
 
+    def lived_s(self) -> float:
+        """Up to which control time all is done that this node has to do; simulated time waits."""
+        return self.now()
+
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Level, one sentence and figures for ``/diagnostics``; called once a second."""
         return OK, "running", {}
@@ -102,7 +106,7 @@ class CellNode(Node):
         self.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _beat(self) -> None:
-        self._heartbeat.publish(Header(stamp=self.stamp(), frame_id=self.get_name()))
+        self._heartbeat.publish(Header(stamp=self.stamp(self.lived_s()), frame_id=self.get_name()))
 
     def _ros_offset_s(self) -> float:
         """ROS time less steady time; the same until ROS time jumps, so that stamps compare."""

@@ -23,6 +23,8 @@ from pushcell_ros.conversions import chunk_message, to_image, to_planar
 from pushcell_ros.params import parameter
 
 _TICK_RATE_HZ = 100.0
+# Simulated cameras may be this late with an image, as real ones are, before time waits for them.
+_DRAWING_S = 0.03
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,11 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         """Forget the policy."""
         self._forget()
         return super().on_cleanup(state)
+
+    def lived_s(self) -> float:
+        """Simulated time waits for a policy's images, however long they take to be drawn."""
+        images = self._driver.images_due_s() if self._driver is not None and self._active else None
+        return self.now() if images is None else min(self.now(), images + _DRAWING_S)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """What is wrong, and where the time goes."""
