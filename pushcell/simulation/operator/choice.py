@@ -61,16 +61,25 @@ class PushChoice:
         is. Raises PlanningError when nothing helps.
         """
         s = self._settings
-        turning = slider.distance_to(self._goal)[1] > s.orient_beyond_rad
-        first = s.orient_m_per_rad if turning else s.translate_m_per_rad
-        for price, keeps_heading in ((first, not turning), (s.rescue_m_per_rad, False)):
-            aim = Aim(self._goal, price, keeps_heading, self._workspace, s.room_m, s.price_of_room)
+        turned = slider.distance_to(self._goal)[1] <= s.orient_beyond_rad
+        for aim in (self.aim(turned), self._aim(s.rescue_m_per_rad, False)):
             push = self._best_for(aim, slider, roads, pusher)
             if push is not None:
                 return push, aim
         raise PlanningError(
             f"the operator sees no push that helps from slider {slider} with the pusher at "
             f"{np.round(pusher, 4)} m: move the slider further into the workspace"
+        )
+
+    def aim(self, turned: bool) -> Aim:
+        """Of a push on a slider that has, or has not yet, been turned to the goal's heading."""
+        s = self._settings
+        return self._aim(s.translate_m_per_rad if turned else s.orient_m_per_rad, turned)
+
+    def _aim(self, price_m_per_rad: float, keeps_heading: bool) -> Aim:
+        s = self._settings
+        return Aim(
+            self._goal, price_m_per_rad, keeps_heading, self._workspace, s.room_m, s.price_of_room
         )
 
     def _best_for(self, aim: Aim, slider: PlanarPose, roads: Roads, pusher: Array) -> int | None:

@@ -29,19 +29,25 @@ PERIOD_S = 0.1
 
 
 @dataclass
-class _Look:
+class Look:
+    """Waits until what is seen has come to rest."""
+
     until_s: float
 
 
 @dataclass
-class _Travel:
+class Travel:
+    """Goes round the slider, to a push or home."""
+
     way: PusherTrajectory  # in the caller's time
     slider: PlanarPose  # as it was when the way was chosen
     push: tuple[int, Aim] | None  # what follows; None: the hand stays home
 
 
 @dataclass
-class _Push:
+class Pushing:
+    """Pushes by eye."""
+
     push: int
     aim: Aim
     pace: float
@@ -67,7 +73,7 @@ class Operator:
         self._primitives = p = PushPrimitives.of(shape, radius, self._c_m, s.contacts)
         self._roadmap = Roadmap(shape, p.approaches, radius, s.contacts.clearance_m, self._polygon)
         self._choice = PushChoice(p, self._polygon, self._goal, s)
-        self._levers = np.sum(p.contacts * _along(p.normals), axis=1)
+        self._levers = np.sum(p.contacts * along(p.normals), axis=1)
         self._lever_ranges = _lever_ranges(p, self._levers)
         self.reset()
 
@@ -76,7 +82,7 @@ class Operator:
         self._whims = Whims(self._rng, self._settings, PERIOD_S)
         late = round(self._settings.reaction_s / PERIOD_S)
         self._seen: deque[tuple[PlanarPose, Array]] = deque(maxlen=late + 1)
-        self._mood: _Look | _Travel | _Push = _Look(-math.inf)
+        self._mood: Look | Travel | Pushing = Look(-math.inf)
         self._last_call_s = -math.inf
         self._done = False
 
@@ -93,16 +99,16 @@ class Operator:
         pusher = np.asarray(pusher, dtype=float)
         self._seen.append((slider, pusher))
         self._whims.step()
-        if isinstance(self._mood, _Push):
+        if isinstance(self._mood, Pushing):
             return self._go_on_pushing(self._mood, time_s, pusher)
-        if isinstance(self._mood, _Travel):
+        if isinstance(self._mood, Travel):
             return self._go_on_travelling(self._mood, time_s, pusher)
         if time_s >= self._mood.until_s:
             return self._decide(time_s, pusher)
         return self._rest(pusher)
 
     def _look(self, time_s: float, pusher: Array) -> Array:
-        self._mood = _Look(time_s + self._settings.reaction_s + self._whims.pause_s())
+        self._mood = Look(time_s + self._settings.reaction_s + self._whims.pause_s())
         return self._rest(pusher)
 
     def _rest(self, pusher: Array) -> Array:
@@ -124,14 +130,14 @@ class Operator:
         times, positions = self._settings.travel_pace.drive(np.vstack([pusher, way]))
         times = time_s + np.append(0, times / self._whims.pace())
         course = PusherTrajectory(times, np.vstack([pusher[None], positions]))
-        self._mood = _Travel(course, slider, push)
+        self._mood = Travel(course, slider, push)
         return self._go_on_travelling(self._mood, time_s, pusher)
 
-    def _go_on_travelling(self, mood: _Travel, time_s: float, pusher: Array) -> Array:
+    def _go_on_travelling(self, mood: Travel, time_s: float, pusher: Array) -> Array:
         slider = self._seen[-1][0]
         if time_s >= mood.way.times_s[-1]:
             if mood.push is not None:
-                self._mood = _Push(*mood.push, self._whims.pace())
+                self._mood = Pushing(*mood.push, self._whims.pace())
                 return self._go_on_pushing(self._mood, time_s, pusher)
             self._done = self._is_good(slider)
             return self._rest(pusher) if self._done else self._look(time_s, pusher)
@@ -142,7 +148,7 @@ class Operator:
         positions = mood.way.at(time_s + PERIOD_S * np.arange(1.0, ACTIONS + 1))
         return positions + self._whims.offset_m
 
-    def _go_on_pushing(self, mood: _Push, time_s: float, pusher: Array) -> Array:
+    def _go_on_pushing(self, mood: Pushing, time_s: float, pusher: Array) -> Array:
         """Towards the contact and on, or look again when it is no longer worth it."""
         s, p, push = self._settings, self._primitives, mood.push
         slider, touches = self._imagined(push, pusher)
@@ -150,7 +156,7 @@ class Operator:
         to_contact = p.centres[push] - slider.inverse().transform(pusher)
         gap_m = float(to_contact @ p.normals[push])
         steer_m = self._wanted_lever(mood, slider, worth_m) - float(self._levers[push])
-        aside_m = float(to_contact @ _along(p.normals[push])) + steer_m
+        aside_m = float(to_contact @ along(p.normals[push])) + steer_m
         if worth_m <= 0.0 or max(gap_m, abs(aside_m)) > s.lost_m:
             return self._look(time_s, pusher)
         direction = self._direction(push, slider.theta, aside_m, touches)
@@ -174,7 +180,7 @@ class Operator:
         forward = carried / p.stretch[push] if touches else normal
         aside = np.clip(s.slide_per_m * aside_m, -s.most_slide, s.most_slide)
         rotation = PlanarPose(0, 0, heading + self._whims.aim_rad)
-        direction = rotation.transform(forward + aside * _along(normal))
+        direction = rotation.transform(forward + aside * along(normal))
         return direction / np.linalg.norm(direction)
 
     def _imagined(self, push: int, pusher: Array) -> tuple[PlanarPose, bool]:
@@ -186,7 +192,7 @@ class Operator:
         length = max(0.0, moved - max(0.0, before)) / self._primitives.stretch[push]
         return self._primitives.pose_after(push, seen, length), moved >= before
 
-    def _wanted_lever(self, mood: _Push, slider: PlanarPose, worth_m: float) -> float:
+    def _wanted_lever(self, mood: Pushing, slider: PlanarPose, worth_m: float) -> float:
         """Of the force about the centre of mass [m], so that the heading ends up right."""
         s = self._settings
         lever = float(self._levers[mood.push])
@@ -203,7 +209,7 @@ class Operator:
         return position <= self._settings.stop_m and angle <= self._settings.stop_rad
 
 
-def _along(normals: Array) -> Array:
+def along(normals: Array) -> Array:
     """Tangents (..., 2) along which the lever about the centre of mass grows."""
     return np.stack([normals[..., 1], -normals[..., 0]], axis=-1)
 
