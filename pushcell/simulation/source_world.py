@@ -57,6 +57,10 @@ class SourceWorld:
         """Put slider and pusher (2,) at these poses; raises PushcellError if they overlap."""
         require_apart(self._task, slider, pusher)
         self._time = 0.0
+        self.place(slider, pusher)
+
+    def place(self, slider: PlanarPose, pusher: ArrayLike) -> None:
+        """Put them there while time goes on; the next push undoes what they overlap."""
         self._x, self._y, self._theta = slider.x, slider.y, slider.theta
         self._px, self._py = _finite_point(pusher)
 
