@@ -15,6 +15,10 @@ COMMANDS = {
         "make simulated demonstrations",
         "pushcell.simulation.factory.command:main",
     ),
+    "lessons": (
+        "show a student how to go on from where it gets to",
+        "pushcell.simulation.lessons.command:main",
+    ),
     "evaluate": (
         "run trials and tell how many succeed",
         "pushcell.evaluation.command:main",

@@ -9,7 +9,7 @@ import numpy as np
 from pushcell.config import CellConfig
 from pushcell.errors import ConfigError
 from pushcell.simulation.closed_loop import Controller
-from pushcell.simulation.operator import Operator
+from pushcell.simulation.operator import Operator, SteadyOperator
 from pushcell.simulation.planner import ClosedLoopPlanner
 
 MakeDemonstrator = Callable[[CellConfig, np.random.Generator], Controller]
@@ -19,7 +19,11 @@ def _planner(cell: CellConfig, rng: np.random.Generator) -> Controller:
     return ClosedLoopPlanner(cell)
 
 
-DEMONSTRATORS: dict[str, MakeDemonstrator] = {"planner": _planner, "operator": Operator}
+DEMONSTRATORS: dict[str, MakeDemonstrator] = {
+    "planner": _planner,
+    "operator": Operator,
+    "steady": SteadyOperator,
+}
 """Name -> what makes a fresh controller for one episode, whose whims are the generator's."""
 
 

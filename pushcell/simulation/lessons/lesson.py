@@ -18,7 +18,7 @@ from pushcell.geometry import Array, PlanarPose
 from pushcell.recording.steps import Steps
 from pushcell.simulation.closed_loop import Controller
 from pushcell.simulation.lessons.rough_world import RoughSourceWorld
-from pushcell.simulation.operator.steady import SteadyOperator
+from pushcell.simulation.operator import SteadyOperator
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.task import Task
 
@@ -100,9 +100,7 @@ class Lessons:
         )
 
 
-def draw_start(
-    cell: CellConfig, task: Task, rng: np.random.Generator
-) -> tuple[PlanarPose, Array]:
+def draw_start(cell: CellConfig, task: Task, rng: np.random.Generator) -> tuple[PlanarPose, Array]:
     """Slider and pusher (2,): half as in a trial, else near the goal or anywhere, at any place."""
     kind = rng.random()
     if kind < 0.5:
@@ -115,7 +113,8 @@ def draw_start(
             x, y, turn = spread_m * rng.standard_normal(3)
             slider = PlanarPose(goal.x + x, goal.y + y, goal.theta + 8 * turn)
         else:
-            slider = PlanarPose(*_anywhere(inside.vertices, rng), rng.uniform(-math.pi, math.pi))
+            x, y = _anywhere(inside.vertices, rng)
+            slider = PlanarPose(float(x), float(y), rng.uniform(-math.pi, math.pi))
         pusher = task.pusher_home
         place = rng.random()
         if place > 0.6:

@@ -38,6 +38,8 @@ class RoughSourceWorld(SourceWorld):
         after = self.slider_pose
         way_m, turn_rad = after.distance_to(before)
         pushed_m = math.hypot(way_m, self._usual_c * turn_rad)
+        if pushed_m == 0:
+            return
         x, y, turn = self._slip * pushed_m * self._rng.standard_normal(3)
         moved = PlanarPose(after.x + x, after.y + y, after.theta + turn / self._usual_c)
         self.place(moved, self.pusher_position)

@@ -2,5 +2,6 @@
 
 from pushcell.simulation.operator.operator import Operator
 from pushcell.simulation.operator.settings import OperatorSettings
+from pushcell.simulation.operator.steady import SteadyOperator
 
-__all__ = ["Operator", "OperatorSettings"]
+__all__ = ["Operator", "OperatorSettings", "SteadyOperator"]
