@@ -63,9 +63,14 @@ class CellView:
         return (self.motion.value or {}).get(key, "")
 
     @property
+    def trials_run(self) -> bool:
+        """Whether trial_node drives, and puts the slider to starts of its own."""
+        return (self.trials.value or {}).get("state") == "running"
+
+    @property
     def between_episodes(self) -> bool:
         """Whether the slider is to be put to its start."""
-        return not self._recording
+        return not (self._recording or self.trials_run)
 
     def state(self) -> dict[str, Any]:
         """For the page; None for what is silent."""

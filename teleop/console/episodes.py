@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
 from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.episode_info import EpisodeInfo
-from pushcell.recording.messages import IMAGE, image_of
+from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
+from pushcell.recording.messages import compressed_image_of, image_of
 from pushcell.recording.store import BAG_FILE, find_episodes
+from pushcell.recording.streams import COMPRESSED, IMAGE_TOPIC
 
 _THUMBNAIL_PX = (160, 120)
 
@@ -25,22 +26,27 @@ def list_episodes(folder: Path, newest: int) -> list[dict[str, Any]]:
 
 
 def thumbnail(folder: Path, name: str, camera: str) -> bytes | None:
-    """JPEG of an episode's last picture; None where there is no such episode or picture."""
+    """JPEG of an episode's first picture; None where there is no such episode or picture."""
     paths = {path.name: path for path in find_episodes(folder)}
     return _thumbnail(paths[name], camera) if name in paths else None
 
 
 def _row(path: Path) -> dict[str, Any]:
     try:
-        info = _info(path, (path / BAG_FILE).stat().st_mtime_ns)
+        info = _info(path, (path / INFO_FILE).stat().st_mtime_ns)
     except (EpisodeError, OSError) as error:
         return {"name": path.name, "verdict": "unreadable", "reason": str(error)}
-    return {
+    row = {
         "name": path.name,
         "verdict": info.verdict,
         "reason": info.reason,
         "seconds": round(info.steps / info.rate_hz, 1),
+        "drivers": sorted({span.source for span in info.driven}),
     }
+    if info.quality is not None:
+        row["quality"] = info.quality.verdict
+        row["reason"] = "; ".join((info.reason, *info.quality.reasons))
+    return row
 
 
 @functools.lru_cache(maxsize=512)
@@ -50,15 +56,14 @@ def _info(path: Path, changed_ns: int) -> EpisodeInfo:
 
 @functools.lru_cache(maxsize=256)
 def _thumbnail(path: Path, camera: str) -> bytes | None:
-    topic = f"/camera/{camera}/color/image_raw"
+    plain = IMAGE_TOPIC.format(camera)
+    readers = {plain: image_of, plain + COMPRESSED: compressed_image_of}
     try:
         with BagReader(path / BAG_FILE) as bag:
-            if bag.types.get(topic) != IMAGE:
-                return None
-            first = next(iter(bag.messages([topic])), None)
+            first = next(iter(bag.messages(list(readers))), None)
     except EpisodeError:
         return None
-    return None if first is None else _jpeg(image_of(first.cdr))
+    return None if first is None else _jpeg(readers[first.topic](first.cdr))
 
 
 def _jpeg(image: NDArray[np.uint8]) -> bytes:

@@ -69,6 +69,8 @@ class Procedures:
 
     async def after_episode(self) -> None:
         """Show the next start; without an operator's deadman the cell also goes there."""
+        if self._view.trials_run:
+            return
         if self._place is not None and self._view.motion_value("require_deadman") == "False":
             await self.prepare()
         else:

@@ -22,10 +22,13 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 
 from pushcell.overlay import project
+from pushcell.recording.episode_info import EpisodeInfo
+from pushcell.recording.store import EpisodeStore
 from pushcell_ros.conversions import status_values
 from tests.browser import found_browser, open_page
 
 ROOT = Path(__file__).resolve().parents[2]
+LAUNCH = [sys.executable, "-m", "pushcell.cli", "launch", "launch/collect.launch.yaml"]
 DOMAIN = 92
 TIMEOUT_S = 40.0
 # Which of the watchdogs is first depends on how the last messages fell.
@@ -43,9 +46,10 @@ pytestmark = [
 class Collection:
     """``collect.launch.yaml`` as a user starts it, and a watch on what it publishes."""
 
-    def __init__(self, folder):
+    def __init__(self, episodes):
+        self.episodes = episodes
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pushcell.cli", "launch", "launch/collect.launch.yaml"],
+            [*LAUNCH, f"episodes:={episodes}"],
             cwd=ROOT,
             env={**os.environ, "ROS_DOMAIN_ID": str(DOMAIN), "COLUMNS": "200"},
             stdout=subprocess.PIPE,
@@ -56,8 +60,8 @@ class Collection:
         threading.Thread(target=self._read, daemon=True).start()
         rclpy.init(domain_id=DOMAIN)
         node = rclpy.create_node("watch")
-        node.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
-        node.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 10)
+        node.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 1)
+        node.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 1)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
 
@@ -120,39 +124,22 @@ def pixel_of(cell, place):
     return tuple(project(camera, camera.pose_in_link, point)[0])
 
 
-def test_a_person_arms_drives_and_closes_the_page(cell, cell_with_console):
+def test_a_person_arms_drives_records_and_closes_the_page(cell, cell_with_console):
     run = cell_with_console
     with open_page(run.address) as page:
-        run.until(lambda: run.pusher is not None, "pusher")
-        run.until(
-            lambda: page.script("return !!document.querySelector('#driven img')?.naturalWidth"),
-            "picture",
-        )
-        assert "require_deadman" in page.text("banner"), "the page says that it is simulated"
-        page.press("arm")
-        run.until(lambda: run.motion.get("emergency_stop") == "released", "release")
-
-        goal = run.pusher + np.array([0.04, -0.06])
-        at_goal = pixel_of(cell, goal)
-        page.mouse("mousePressed", pixel_of(cell, run.pusher))
-        page.mouse("mouseMoved", at_goal)
-        run.drag_until(
-            page, at_goal, lambda: np.linalg.norm(run.pusher - goal) < 0.003, "pusher at the finger"
-        )
-        page.mouse("mouseReleased", at_goal)
-        run.until(lambda: run.motion["source"] == "hold", "rest after letting go")
-        assert run.motion["reason"] in LET_GO
-
+        arm(run, page)
+        drag_to_a_place_and_let_go(cell, run, page)
         page.press("stop")
         run.until(lambda: run.motion["emergency_stop"] != "released", "stop")
-        page.press("arm")
-        run.until(lambda: run.motion["emergency_stop"] == "released", "release")
+        arm(run, page)
+        record_an_episode(cell, run, page)
 
-        far = goal + np.array([-0.1, -0.25])
+        run.watch(0.5)
+        far, begin = np.array([0.5, -0.25]), run.pusher
         run.drag_until(
             page,
             pixel_of(cell, far),
-            lambda: np.linalg.norm(run.pusher - goal) > 0.02,
+            lambda: np.linalg.norm(run.pusher - begin) > 0.02,
             "motion to a far place",
         )
     run.until(lambda: run.motion["phase"] == "holding", "rest after the page was closed")
@@ -162,3 +149,42 @@ def test_a_person_arms_drives_and_closes_the_page(cell, cell_with_console):
     run.watch(1.0)
     assert np.linalg.norm(run.pusher - rest) < 0.001
     assert np.linalg.norm(run.pusher - far) > 0.05, "it stopped on the way"
+
+
+def arm(run, page):
+    run.until(lambda: run.pusher is not None, "pusher")
+    shown = "return !!document.querySelector('#driven img')?.naturalWidth"
+    run.until(lambda: page.script(shown), "picture")
+    assert "require_deadman" in page.text("banner"), "the page says that the cell is simulated"
+    page.press("arm")
+    run.until(lambda: run.motion.get("emergency_stop") == "released", "release")
+
+
+def drag_to_a_place_and_let_go(cell, run, page):
+    goal = run.pusher + np.array([0.04, -0.06])
+    at_goal = pixel_of(cell, goal)
+    page.mouse("mousePressed", pixel_of(cell, run.pusher))
+    page.mouse("mouseMoved", at_goal)
+    run.drag_until(
+        page, at_goal, lambda: np.linalg.norm(run.pusher - goal) < 0.003, "pusher at the finger"
+    )
+    page.mouse("mouseReleased", at_goal)
+    run.until(lambda: run.motion["source"] == "hold", "rest after letting go")
+    assert run.motion["reason"] in LET_GO
+
+
+def record_an_episode(cell, run, page):
+    page.press("start")
+    run.until(lambda: page.text("light-recording").split()[-2:-1] == ["s"], "recording")
+    drag_to_a_place_and_let_go(cell, run, page)
+    page.press("success")
+    run.until(lambda: "success" in page.text("episodes"), "episode in the list")
+    (episode,) = EpisodeStore(run.episodes).episodes()
+    info = EpisodeInfo.load(episode)
+    assert info.verdict == "success"
+    assert "teleop" in {span.source for span in info.driven}
+    assert episode.name in page.text("episodes")
+    thumbnail = "return document.querySelector('#episodes img').naturalWidth"
+    run.until(lambda: page.script(thumbnail) > 0, "thumbnail")
+    # Without an operator's deadman the simulated cell goes to its next start by itself.
+    run.until(lambda: run.motion["reason"] == "at_home", "the next start")

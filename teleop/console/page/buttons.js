@@ -74,7 +74,7 @@ export class Buttons {
     const usable = {
       stop: true,
       arm: mayAct && state.motion?.emergency_stop !== "released",
-      start: mayAct && recorder && state.recorder.state === "idle",
+      start: mayAct && recorder && ["idle", "failed"].includes(state.recorder.state),
       success: mayAct && recording,
       failure: mayAct && recording,
       discard: mayAct && recording,

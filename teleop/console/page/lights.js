@@ -40,10 +40,10 @@ function recordingLights(recorder) {
   if (state === "recording") light("recording", "live", `${(seconds ?? 0).toFixed(1)} s`, recorder.episode);
   else if (state === "failed") light("recording", "bad", "failed", problem);
   else light("recording", state === "idle" ? "" : "warn", state, problem || (last?.episode ? `last: ${last.episode}` : ""));
-  const told = state === "idle" ? last : quality;
+  const told = state === "recording" ? quality : last;
   const verdict = told?.verdict;
   const kind = { accept: "good", warn: "warn", reject: "bad" }[verdict];
-  light("quality", kind, verdict ?? "-", (told?.reasons ?? []).join("; "));
+  light("quality", kind, verdict || "-", (told?.reasons ?? []).join("; "));
 }
 
 function bannerText(state, welcome, connected) {

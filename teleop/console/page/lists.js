@@ -18,13 +18,14 @@ export async function showEpisodes() {
   if (!episodes.length) byId("episodes").append(element("li", { className: "empty", textContent: "none yet" }));
 }
 
-function episodeItem({ name, verdict, quality, reason, seconds }) {
+function episodeItem({ name, verdict, quality, reason, seconds, drivers = [] }) {
   const shot = element("img", { className: "shot", alt: "", loading: "lazy", src: `/thumbnail/${encodeURIComponent(name)}` });
   const kind = { accept: "good", warn: "warn", reject: "bad" }[quality] ?? "";
   const line = element("b", {}, verdict);
   if (quality) line.append(" · ", element("i", { className: kind, textContent: quality }));
-  const length = seconds === undefined ? "" : `${seconds} s · `;
-  return element("li", { className: verdict, title: `${name}: ${reason}` }, shot, line, element("span", {}, length + name));
+  const takeover = drivers.includes("policy") && drivers.includes("teleop") ? "takeover" : drivers.join(", ");
+  const facts = [seconds === undefined ? "" : `${seconds} s`, takeover].filter(Boolean).join(" · ");
+  return element("li", { className: verdict, title: `${name}: ${reason}` }, shot, line, element("span", {}, facts), element("span", {}, name));
 }
 
 export function showDevices(devices) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import time
@@ -17,10 +18,12 @@ from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import Executor
 from rclpy.qos import qos_profile_sensor_data
 from rich.console import Console
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from pushcell.errors import PushcellError
@@ -30,7 +33,7 @@ from pushcell.task import Judgement, Task
 from pushcell.trials import TrialRecord, append_record, trials_table
 from pushcell.urgency import Urgency
 from pushcell.video import VideoWriter
-from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, wait_until
+from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, running, wait_until
 from pushcell_ros.conversions import pose_message, status_values, to_image, to_planar
 from pushcell_ros.params import parameter
 
@@ -39,6 +42,7 @@ _ANSWER_TIMEOUT_S = 10.0
 _HOMING_TIMEOUT_S = 30.0
 _PLACING_TIMEOUT_S = 10.0
 _ASK_PERIOD_S = 1.0
+_STATE_RATE_HZ = 5.0
 _PLACED_M, _PLACED_RAD = 0.002, math.radians(1.0)
 _VIDEO_CAMERA = "overhead"
 # Simulated time may pass slowly; a trial that takes this much longer than allowed is hung.
@@ -55,6 +59,9 @@ class TrialParams:
     policy: str = parameter("planner", "what drives, for the record")
     release_stop: bool = parameter(
         False, "release the emergency stop, in which motion starts; for simulation only"
+    )
+    on_request: bool = parameter(
+        False, "run trials when they are asked for on /trials/request, until told to end"
     )
     video: bool = parameter(True, "write an mp4 of each trial from the overhead camera")
 
@@ -74,6 +81,9 @@ class TrialNode(CellNode):
         self._motion_reason = ""
         self._video: VideoWriter | None = None
         self._progress = "waiting for the cell"
+        self._records: list[TrialRecord] = []
+        self._request: dict[str, Any] | None = None
+        self._running = False
         self._start = self.create_publisher(PoseStamped, "/trial/start_pose", 10)
         self.create_subscription(PoseStamped, "/slider/true_pose", self._on_slider, 10)
         self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 1)
@@ -84,6 +94,11 @@ class TrialNode(CellNode):
         self._release = self.create_client(Trigger, "/safety/release")
         self._reset_arm = self.create_client(Trigger, "/arm/reset")
         self._change_policy = self.create_client(ChangeState, "/policy_node/change_state")
+        if self.params.on_request:
+            self._state = self.create_publisher(String, "/trials/state", 1)
+            self.create_subscription(String, "/trials/request", self._on_request, 1)
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            self.create_timer(1.0 / _STATE_RATE_HZ, self._publish_state, clock=steady)
         if self.params.video:
             topic = f"/camera/{_VIDEO_CAMERA}/color/image_raw"
             self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
@@ -96,23 +111,47 @@ class TrialNode(CellNode):
         if self.params.release_stop:
             self._call(self._release, Trigger.Request(), "/safety/release")
         self._change(Transition.TRANSITION_CONFIGURE)
-        records = []
-        for index in range(self.params.trials):
-            self._progress = f"trial {index + 1} of {self.params.trials}"
-            record = self._run_trial(index, run_dir)
-            append_record(run_dir / "trials.jsonl", record)
-            records.append(record)
-            self._say(record)
-        Console(width=100).print(trials_table(records))
+        if self.params.on_request:
+            self._serve(run_dir)
+        else:
+            self._run_series(self.params.trials, self.params.seed, run_dir)
+        Console(width=100).print(trials_table(self._records))
         print(f"records and videos: {run_dir}", flush=True)
-        raise NodeExit(0 if all(record.success for record in records) else 1)
+        raise NodeExit(0 if all(record.success for record in self._records) else 1)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """How far the trials are."""
         return OK, self._progress, {}
 
-    def _run_trial(self, index: int, run_dir: Path) -> TrialRecord:
-        seed = self.params.seed + index
+    def _serve(self, run_dir: Path) -> None:
+        """Run what is asked for on /trials/request, until the node shall end."""
+        while running():
+            self._executor.spin_once(timeout_sec=0.1)
+            request, self._request = self._request, None
+            if request is None:
+                continue
+            try:
+                self._run_series(int(request["trials"]), int(request["seed"]), run_dir)
+                self._progress = "waiting for a request"
+            except PushcellError as error:
+                self._progress = str(error)
+                self.get_logger().error(self._progress)
+            self._running = False
+
+    def _run_series(self, trials: int, seed: int, run_dir: Path) -> None:
+        """One trial after the other, until all are done or a person has taken over."""
+        self._running = True
+        interventions = self._motion["interventions"]
+        for index in range(trials):
+            self._progress = f"trial {index + 1} of {trials}"
+            record = self._run_trial(len(self._records), seed + index, run_dir)
+            append_record(run_dir / "trials.jsonl", record)
+            self._records.append(record)
+            self._say(record)
+            if self._motion["interventions"] != interventions and self.params.on_request:
+                raise PushcellError("a person took over: ask for the remaining trials again")
+
+    def _run_trial(self, index: int, seed: int, run_dir: Path) -> TrialRecord:
         start = self._task.sample_start(np.random.default_rng(seed))
         self._go_home()
         self._place_slider(start)
@@ -259,9 +298,21 @@ class TrialNode(CellNode):
     def _say(self, record: TrialRecord) -> None:
         outcome = "success" if record.success else "failure"
         self.get_logger().info(
-            f"trial {record.trial + 1}/{self.params.trials}: {outcome} "
-            f"after {record.duration_s:.1f} s, {record.reason}"
+            f"{self._progress}: {outcome} after {record.duration_s:.1f} s, {record.reason}"
         )
+
+    def _on_request(self, message: String) -> None:
+        if not self._running:
+            self._request = json.loads(message.data)
+
+    def _publish_state(self) -> None:
+        state = {
+            "state": "running" if self._running else "idle",
+            "progress": self._progress,
+            "trials": len(self._records),
+            "successes": sum(record.success for record in self._records),
+        }
+        self._state.publish(String(data=json.dumps(state)))
 
     def _on_slider(self, message: PoseStamped) -> None:
         self._slider = to_planar(message)
