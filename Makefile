@@ -1,4 +1,4 @@
-# Two commands: `make rollout` and `make test`. Each first makes .venv with what it needs.
+# Three commands: `make rollout`, `make collect` and `make test`. Each first makes .venv with what it needs.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -13,10 +13,13 @@ ROS_EXTRA := ros,
 VENV_FLAGS :=
 endif
 
-.PHONY: rollout test setup lint clean
+.PHONY: rollout collect test setup lint clean
 
 rollout: setup
 	$(BIN)/pushcell launch launch/rollout.launch.yaml $(ARGS)
+
+collect: setup
+	$(BIN)/pushcell launch launch/collect.launch.yaml $(ARGS)
 
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest
@@ -39,7 +42,7 @@ $(BIN)/python:
 	@touch $(VENV)/COLCON_IGNORE
 
 $(VENV)/.run: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[$(ROS_EXTRA)policy,sim]'
+	$(BIN)/python -m pip install --quiet -e '.[$(ROS_EXTRA)policy,sim,teleop]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python

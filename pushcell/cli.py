@@ -31,6 +31,7 @@ COMMANDS = {
 """Name -> (one line, "module:function"); the function takes the words and gives the exit code."""
 
 _EXTRAS = {
+    "aiohttp": "teleop",
     "av": "sim",
     "gym_pusht": "pusht",
     "gymnasium": "pusht",
@@ -45,6 +46,7 @@ _EXTRAS = {
     "rclpy": "ros",
     "rosbags": "data",
     "ruckig": "sim",
+    "selenium": "dev",
     "scipy": "calibration",
     "torch": "train",
     "zarr": "data",

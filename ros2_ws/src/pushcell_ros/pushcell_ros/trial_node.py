@@ -20,7 +20,7 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import Executor
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rich.console import Console
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -43,6 +43,7 @@ _HOMING_TIMEOUT_S = 30.0
 _PLACING_TIMEOUT_S = 10.0
 _ASK_PERIOD_S = 1.0
 _STATE_RATE_HZ = 5.0
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _PLACED_M, _PLACED_RAD = 0.002, math.radians(1.0)
 _VIDEO_CAMERA = "overhead"
 # Simulated time may pass slowly; a trial that takes this much longer than allowed is hung.
@@ -95,7 +96,7 @@ class TrialNode(CellNode):
         self._reset_arm = self.create_client(Trigger, "/arm/reset")
         self._change_policy = self.create_client(ChangeState, "/policy_node/change_state")
         if self.params.on_request:
-            self._state = self.create_publisher(String, "/trials/state", 1)
+            self._state = self.create_publisher(String, "/trials/state", _LATCHED)
             self.create_subscription(String, "/trials/request", self._on_request, 1)
             steady = Clock(clock_type=ClockType.STEADY_TIME)
             self.create_timer(1.0 / _STATE_RATE_HZ, self._publish_state, clock=steady)
