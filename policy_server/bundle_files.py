@@ -38,8 +38,11 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes]]:
 
 def read_manifest(path: Path) -> Manifest:
     """The manifest alone."""
-    origin = f"{path}/{MANIFEST}"
-    text = _read(path, MANIFEST, MAX_MANIFEST_BYTES)
+    return manifest_from_text(_read(path, MANIFEST, MAX_MANIFEST_BYTES), f"{path}/{MANIFEST}")
+
+
+def manifest_from_text(text: bytes, origin: str) -> Manifest:
+    """The manifest of ``bundle.yaml``'s text, from wherever that is."""
     try:
         values = parse_yaml(text, origin)
     except ConfigError as error:

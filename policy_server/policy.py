@@ -89,11 +89,14 @@ class BundlePolicy:
             prepared[camera.key] = network_images(images, camera)[None]
         for key in spec.keys:
             numbers, shape = _taken(values, key), spec.shapes[key][1:]
-            if numbers.shape != shape or not np.isfinite(numbers).all():
-                raise PushcellError(f"{key} must be {shape} finite numbers, not {numbers}")
             scale = self._manifest.normaliser.keys.get(key)
-            numbers = scale.normalise(numbers) if scale else numbers.astype(np.float32)
-            prepared[key] = numbers[None]
+            small = np.full(shape, np.nan, np.float32)
+            if numbers.shape == shape:
+                with np.errstate(over="ignore"):  # found right below
+                    small = scale.normalise(numbers) if scale else numbers.astype(np.float32)
+            if not np.isfinite(small).all():
+                raise PushcellError(f"{key} must be {shape} finite numbers, not {numbers}")
+            prepared[key] = small[None]
         return prepared
 
     def noise(self, seed: int) -> Floats:

@@ -26,6 +26,7 @@ COMMANDS = {
     "convert": ("convert between episodes and data sets", "pushcell.formats.command:main"),
     "doctor": ("look for what would keep a cell from working", "pushcell.doctor.command:main"),
     "calibrate": ("calibrate cameras, table and delays", "calibration.command:main"),
+    "serve": ("serve a policy to other machines", "policy_server.command:main"),
     "bench": ("run a benchmark", "pushcell.bench:main"),
 }
 """Name -> (one line, "module:function"); the function takes the words and gives the exit code."""
@@ -37,6 +38,7 @@ _EXTRAS = {
     "gymnasium": "pusht",
     "matplotlib": "sim",
     "mcap": "data",
+    "msgpack": "policy",
     "numcodecs": "data",
     "onnx": "policy",
     "onnxruntime": "policy",
@@ -49,6 +51,7 @@ _EXTRAS = {
     "selenium": "dev",
     "scipy": "calibration",
     "torch": "train",
+    "websockets": "policy",
     "zarr": "data",
 }
 """Which extra of the package brings a module that may be missing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
@@ -13,9 +12,9 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from policy_server.bundle import load_policy
 from policy_server.driver import PolicyDriver
 from policy_server.networks import RuntimeOptions
+from policy_server.opening import open_policy
 from pushcell.errors import PushcellError
 from pushcell.motion.filter import PREVIEW_S
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
@@ -32,12 +31,13 @@ class PolicyParams:
     """Parameters of ``policy_node``."""
 
     cell: str = parameter("", "path of the cell's YAML file")
-    policy: str = parameter("", "the bundle: a folder or a zip")
+    policy: str = parameter("", "the bundle: a folder, a zip, or a server's ws:// address")
     chunking: str = parameter(
         "realtime", "how chunks follow each other: receding, asynchronous, ensembling[:K], realtime"
     )
     provider: str = parameter("cpu", "where the networks run: cpu, cuda, tensorrt")
     threads: int = parameter(1, "threads of one inference")
+    server_timeout_s: float = parameter(1.0, "how long a server may take for one chunk [s]")
     seed: int = parameter(0, "of the noise that chunks are made of")
     slider_topic: str = parameter("/slider/pose", "the slider's pose, for policies that use it")
 
@@ -61,7 +61,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         params = self.params
         try:
             options = RuntimeOptions(params.provider, params.threads)
-            policy = load_policy(Path(params.policy), self.cell, options)
+            policy = open_policy(params.policy, self.cell, options, params.server_timeout_s)
             lookahead_s = PREVIEW_S + self.cell.motion.tick_s
             self._driver = PolicyDriver(
                 policy, self.cell, self.now, params.chunking, params.seed, lookahead_s

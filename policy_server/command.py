@@ -1,0 +1,92 @@
+"""``pushcell serve``: inference for robots on other machines."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import Positional, arg
+
+from policy_server.bundle import load_policy
+from policy_server.networks import Provider, RuntimeOptions
+from policy_server.opening import TOKEN_VARIABLE
+from policy_server.policy import Policy
+from policy_server.server import PolicyServer, ServerOptions
+from pushcell.errors import ConfigError
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Serve a bundle over websockets, as openpi's clients expect it; /healthz tells it is up.
+
+    Clients must send the token of the environment variable PUSHCELL_POLICY_TOKEN, where it is set.
+
+    example:
+      pushcell serve bundles/state --port 8000
+    """
+
+    bundle: Positional[Path]
+    """Its folder or zip."""
+    host: str = "127.0.0.1"
+    """The address to listen on; this machine alone by default."""
+    port: int = 8000
+    """0 takes a free one."""
+    certificate: Annotated[Path | None, arg(metavar="FILE.pem")] = None
+    """For TLS, its chain; needs --key."""
+    key: Annotated[Path | None, arg(metavar="FILE.pem")] = None
+    """For TLS, its private key."""
+    provider: Provider = "cpu"
+    """Where the networks run."""
+    threads: int = 1
+    """Of one inference."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command until it is told to end; 0 then."""
+    options = tyro.cli(Serve, prog="pushcell serve", args=list(words))
+    policy = load_policy(options.bundle, None, RuntimeOptions(options.provider, options.threads))
+    server = ServerOptions(
+        options.host, options.port, os.environ.get(TOKEN_VARIABLE) or None, _tls(options)
+    )
+    if server.token is None and server.host not in _LOOPBACK:
+        print(f"warning: {TOKEN_VARIABLE} is not set: anybody may ask for chunks", file=sys.stderr)
+    asyncio.run(_serve(policy, server))
+    return 0
+
+
+async def _serve(policy: Policy, options: ServerOptions) -> None:
+    ending = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, ending.set)
+    try:
+        server = await PolicyServer(policy, options).start()
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {options.host}:{options.port}: {error}") from None
+    async with server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        scheme = "ws" if options.tls is None else "wss"
+        print(f"serving on {scheme}://{options.host}:{port}", flush=True)
+        await ending.wait()
+
+
+def _tls(options: Serve) -> ssl.SSLContext | None:
+    if options.certificate is None and options.key is None:
+        return None
+    if options.certificate is None or options.key is None:
+        raise ConfigError("TLS needs both, --certificate and --key")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(options.certificate, options.key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"{options.certificate} and {options.key}: {error}") from None
+    return context

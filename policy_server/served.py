@@ -1,0 +1,125 @@
+"""What a policy server says and understands, without any network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from policy_server.bundle_files import manifest_from_text
+from policy_server.bundle_format import Manifest
+from policy_server.bundle_sections import CellTask
+from policy_server.policy import Request
+from policy_server.wire import WireError
+from pushcell.errors import BundleError
+from pushcell.geometry import Array
+
+_TERMS = "pushcell"  # the key under which our own clients send what a chunk is asked for with
+_MANIFEST = "manifest"
+
+
+def metadata(manifest: Manifest) -> dict[str, Any]:
+    """The first message of a connection."""
+    spec = manifest.observation
+    observation: dict[str, Any] = {
+        key: {"shape": list(spec.shapes[key][1:]), "dtype": "float32"} for key in spec.keys
+    }
+    for camera in spec.cameras:
+        shape = [spec.steps, camera.height_px, camera.width_px, 3]
+        observation[camera.key] = {"shape": shape, "dtype": "uint8"}
+    return {
+        "observation": observation,
+        "action_horizon": manifest.action.horizon,
+        "rate_hz": manifest.rate_hz,
+        _MANIFEST: manifest.to_yaml(),
+    }
+
+
+def largest_request_bytes(manifest: Manifest) -> int:
+    """No honest request is larger."""
+    spec = manifest.observation
+    images = sum(3 * spec.steps * c.width_px * c.height_px for c in spec.cameras)
+    return images + (1 << 16)
+
+
+def manifest_of(message: Any, origin: str) -> Manifest:
+    """The manifest of a server that is ours; raises BundleError for another's."""
+    text = message.get(_MANIFEST) if isinstance(message, dict) else None
+    if not isinstance(text, str):
+        raise BundleError(f"{origin} serves no pushcell bundle: its metadata has no manifest")
+    return manifest_from_text(text.encode(), origin)
+
+
+def request_message(request: Request) -> dict[str, Any]:
+    """A request on the wire."""
+    terms = {
+        "seed": request.seed,
+        "known": request.known,
+        "committed": request.committed,
+        "steps": request.steps,
+        "warm": request.warm,
+    }
+    return {**request.values, _TERMS: terms}
+
+
+def to_request(message: Any, manifest: Manifest, seed: int) -> Request:
+    """A client's message; the goal may be left out, and everything that only our clients send.
+
+    ``seed`` is taken where the client gives none. Raises WireError.
+    """
+    if not isinstance(message, dict) or not all(isinstance(key, str) for key in message):
+        raise WireError("a request must be a map of observation keys to arrays")
+    terms = message.get(_TERMS, {})
+    wanted = [*manifest.observation.keys, *(c.key for c in manifest.observation.cameras)]
+    values = {key: message[key] for key in wanted if key in message}
+    if "goal" in wanted and "goal" not in values and isinstance(manifest.task, CellTask):
+        values["goal"] = np.array(manifest.task.goal)
+    for key in wanted:
+        if not isinstance(values.get(key), np.ndarray):
+            raise WireError(f"the request needs an array {key}; it has {', '.join(message)}")
+    return Request(values, **_terms(terms, manifest, seed))
+
+
+def to_actions(message: Any, manifest: Manifest) -> Array:
+    """(H, 2) of an answer; raises WireError."""
+    actions = message.get("actions") if isinstance(message, Mapping) else None
+    shape = (manifest.action.horizon, 2)
+    if not isinstance(actions, np.ndarray) or actions.shape != shape:
+        raise WireError(f"the answer has no actions of shape {shape}")
+    if not np.isfinite(actions).all():
+        raise WireError("the answer's actions are not finite")
+    return actions.astype(float)
+
+
+def _terms(terms: Any, manifest: Manifest, seed: int) -> dict[str, Any]:
+    if not isinstance(terms, dict):
+        raise WireError(f"{_TERMS} must be a map")
+    known = terms.get("known", np.empty((0, 2)))
+    found = {
+        "seed": terms.get("seed", seed),
+        "committed": terms.get("committed", 0),
+        "steps": terms.get("steps"),
+        "warm": terms.get("warm", 0.0),
+    }
+    horizon = manifest.action.horizon
+    sound = (
+        isinstance(known, np.ndarray)
+        and known.ndim == 2
+        and known.shape[1] == 2
+        and len(known) <= horizon
+        and known.dtype.kind == "f"
+        and bool(np.isfinite(known).all())
+        and _whole(found["seed"], 0, 2**63)
+        and _whole(found["committed"], 0, len(known))
+        and (found["steps"] is None or _whole(found["steps"], 1, 100))
+        and isinstance(found["warm"], float)
+        and 0 <= found["warm"] <= 0.9
+    )
+    if not sound:
+        raise WireError(f"{_TERMS} = {terms} is not what a chunk can be asked for with")
+    return {**found, "known": known.astype(float)}
+
+
+def _whole(value: Any, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high

@@ -1,0 +1,320 @@
+"""Server and client over real sockets: the same chunks as here, whatever anybody sends."""
+
+import asyncio
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from policy_server.bundle import load_policy
+from policy_server.client import RemoteError, RemotePolicy
+from policy_server.policy import BundlePolicy, Policy, Request
+from policy_server.server import PolicyServer, ServerOptions
+from policy_server.wire import WireError, pack, unpack
+from pushcell.config import CellConfig
+from tests.policy_server.examples import some_manifest
+from tests.policy_server.test_bundle import some_values
+from tests.policy_server.test_driver import Gate
+from tests.policy_server.toy_bundle import random_graphs, write_toy
+
+
+@contextmanager
+def served(policy: Policy, **options) -> Iterator[str]:
+    """The address of a server that runs beside the test."""
+    loop, started = asyncio.new_event_loop(), threading.Event()
+    found = []
+
+    async def run(ending: asyncio.Event) -> None:
+        server = await PolicyServer(policy, ServerOptions(**{"port": 0, **options})).start()
+        async with server:
+            found.extend([ending, next(iter(server.sockets)).getsockname()[1]])
+            started.set()
+            await ending.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run(asyncio.Event())))
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield f"ws://127.0.0.1:{found[1]}"
+    finally:
+        loop.call_soon_threadsafe(found[0].set)
+        thread.join(10)
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def policy(cell: CellConfig, tmp_path_factory) -> BundlePolicy:
+    manifest = some_manifest(cell, ("overhead",), max_prefix=4)
+    folder = write_toy(tmp_path_factory.mktemp("toy"), manifest, random_graphs(manifest))
+    return load_policy(folder)
+
+
+@pytest.fixture(scope="module")
+def address(policy: BundlePolicy) -> Iterator[str]:
+    with served(policy) as found:
+        yield found
+
+
+def test_a_remote_policy_is_the_local_one(policy: BundlePolicy, address: str) -> None:
+    remote = RemotePolicy(address)
+    assert remote.manifest == policy.manifest
+    known = np.linspace([0.5, 0.0], [0.6, 0.1], 8)
+    for seed in range(3):
+        for request in (
+            Request(some_values(policy.manifest, seed), seed),
+            Request(some_values(policy.manifest, seed), seed, known, 3, 5, 0.5),
+        ):
+            np.testing.assert_allclose(remote.infer(request), policy.infer(request), atol=1e-6)
+    remote.close()
+
+
+def test_what_openpis_client_does(policy: BundlePolicy, address: str) -> None:
+    """Its messages, byte by byte: bytes as keys of arrays, metadata first, no goal, no terms."""
+    values = some_values(policy.manifest)
+    del values["goal"]
+    sent = {
+        key: {
+            b"__ndarray__": True,
+            b"data": array.tobytes(),
+            b"dtype": array.dtype.str,
+            b"shape": array.shape,
+        }
+        for key, array in values.items()
+    }
+    with connect(address, compression=None, max_size=None) as connection:
+        metadata = msgpack.unpackb(connection.recv())
+        assert metadata["action_horizon"] == 16
+        assert metadata["rate_hz"] == 10.0
+        assert metadata["observation"]["overhead_image"] == {
+            "shape": [2, 32, 32, 3],
+            "dtype": "uint8",
+        }
+        connection.send(msgpack.packb(sent))
+        answer = msgpack.unpackb(connection.recv())
+    actions = answer["actions"]
+    assert actions[b"dtype"] == "<f4"
+    assert actions[b"shape"] == [16, 2]
+    assert np.isfinite(np.frombuffer(actions[b"data"], "<f4")).all()
+    assert answer["server_timing"]["infer_ms"] > 0
+
+
+def test_openpis_own_client_works_unchanged(policy: BundlePolicy, address: str) -> None:
+    client = pytest.importorskip("openpi_client.websocket_client_policy")
+    found = client.WebsocketClientPolicy(*address.removeprefix("ws://").split(":"))
+    assert found.get_server_metadata()["action_horizon"] == 16
+    assert found.infer(some_values(policy.manifest))["actions"].shape == (16, 2)
+
+
+def test_health_needs_no_token(policy: BundlePolicy) -> None:
+    with served(policy, token="secret") as address:
+        url = address.replace("ws://", "http://") + "/healthz"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert answer.read() == b"OK\n"
+        for token in (None, "Secret"):
+            with pytest.raises(RemoteError, match="401"):
+                RemotePolicy(address, token)
+        RemotePolicy(address, "secret").close()
+
+
+def test_too_many_clients_are_turned_away(policy: BundlePolicy) -> None:
+    with served(policy, max_clients=1) as address:
+        first = RemotePolicy(address)
+        with pytest.raises(InvalidStatus, match="503"):
+            connect(address)
+        first.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pusher": np.full((2, 3), np.nan)}, "pusher must be"),
+        ({"pusher": np.zeros((3, 3))}, "pusher must be"),
+        ({"overhead_image": np.zeros((2, 32, 32, 3), np.float32)}, "overhead_image must be"),
+        ({"overhead_image": np.zeros((2, 8, 8, 3), np.uint8)}, "overhead_image must be"),
+        ({"overhead_image": 3}, "needs an array overhead_image"),
+        ({"pushcell": {"steps": 10**9}}, "not what a chunk can be asked for"),
+        ({"pushcell": {"known": np.zeros((99, 2))}}, "not what a chunk can be asked for"),
+        ({"pushcell": {"committed": 3}}, "not what a chunk can be asked for"),
+        ({"pushcell": {"warm": 1.0}}, "not what a chunk can be asked for"),
+    ],
+)
+def test_wrong_requests_get_a_sentence_and_the_connection_lives(
+    policy: BundlePolicy, address: str, change: dict, message: str
+) -> None:
+    values = some_values(policy.manifest)
+    with connect(address, max_size=None) as connection:
+        connection.recv()
+        connection.send(pack({**values, **change}))
+        assert message in connection.recv()
+        connection.send(pack(values))
+        assert unpack(connection.recv())["actions"].shape == (16, 2)
+
+
+def test_a_request_larger_than_any_honest_one_is_cut_off(address: str) -> None:
+    with connect(address, max_size=None) as connection:
+        connection.recv()
+        connection.send(b"\0" * (1 << 20))
+        with pytest.raises(ConnectionClosed, match="1009"):
+            connection.recv(timeout=10)
+
+
+@pytest.fixture
+def connection(address: str) -> Iterator[ClientConnection]:
+    """One that has been greeted."""
+    with connect(address, max_size=None) as found:
+        found.recv(timeout=10)
+        yield found
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_nothing_that_is_sent_takes_the_server_down(policy, connection, data) -> None:
+    honest = pack(some_values(policy.manifest))
+    plain = st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    )
+    spoilt = data.draw(
+        st.binary(max_size=200)
+        | plain.map(msgpack.packb)
+        | st.integers(0, len(honest) - 1).map(lambda n: honest[:n])
+        | st.tuples(st.integers(0, len(honest) - 1), st.integers(0, 255)).map(
+            lambda at: honest[: at[0]] + bytes([at[1]]) + honest[at[0] + 1 :]
+        )
+        | st.text(max_size=20)
+    )
+    connection.send(spoilt)
+    connection.recv(timeout=10)
+    connection.send(honest)
+    assert unpack(connection.recv(timeout=10))["actions"].shape == (16, 2)
+
+
+@given(st.binary(max_size=300))
+def test_the_wire_has_one_kind_of_error(data: bytes) -> None:
+    try:
+        unpack(data)
+    except WireError:
+        return
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "data"),
+    [
+        ("|O", [1], b"12345678"),
+        ("<f4", [1 << 40, 1 << 40], b""),
+        ("<f4", [-1], b"1234"),
+        ("<f4", [2], b"1234"),
+        ("<M8[s]", [1], b"12345678"),
+        ("(2,)f4", [1], b"12345678"),
+        (["f4"], [1], b"1234"),
+        ("<f4", [1] * 40, b"1234"),
+    ],
+)
+def test_arrays_that_are_none_are_refused(dtype, shape, data) -> None:
+    message = {b"__ndarray__": True, b"dtype": dtype, b"shape": shape, b"data": data}
+    with pytest.raises(WireError):
+        unpack(msgpack.packb({"pusher": message}))
+
+
+# Clients
+
+
+def test_a_server_that_is_away_fails_one_chunk_and_is_found_again(policy: BundlePolicy) -> None:
+    request = Request(some_values(policy.manifest), seed=0)
+    with served(policy) as address:
+        remote = RemotePolicy(address, timeout_s=5.0)
+        expected = remote.infer(request)
+    for _ in range(2):
+        with pytest.raises(RemoteError):
+            remote.infer(request)
+    with served(policy, port=int(address.rsplit(":", 1)[1])):
+        np.testing.assert_array_equal(remote.infer(request), expected)
+        remote.close()
+
+
+def test_no_answer_in_time_is_an_error_and_never_anothers_answer(policy: BundlePolicy) -> None:
+    slow = Gate(policy)
+    first, second = (Request(some_values(policy.manifest, k), seed=k) for k in (0, 1))
+    with served(slow) as address:
+        remote = RemotePolicy(address, timeout_s=0.3)
+        slow.open.clear()
+        with pytest.raises(RemoteError, match="failed"):
+            remote.infer(first)
+        slow.open.set()
+        patient = RemotePolicy(address, timeout_s=10)
+        np.testing.assert_allclose(patient.infer(second), policy.infer(second), atol=1e-6)
+        found = None
+        until = time.monotonic() + 10
+        while found is None and time.monotonic() < until:
+            try:
+                found = remote.infer(second)
+            except RemoteError:
+                continue
+        np.testing.assert_allclose(found, policy.infer(second), atol=1e-6)
+        remote.close()
+        patient.close()
+
+
+def test_another_policy_at_the_same_place_is_refused(
+    cell: CellConfig, policy: BundlePolicy, tmp_path: Path
+) -> None:
+    manifest = some_manifest(cell)
+    other = load_policy(write_toy(tmp_path, manifest, random_graphs(manifest)))
+    request = Request(some_values(policy.manifest), seed=0)
+    with served(policy) as address:
+        remote = RemotePolicy(address)
+    with pytest.raises(RemoteError):
+        remote.infer(request)
+    with (
+        served(other, port=int(address.rsplit(":", 1)[1])),
+        pytest.raises(RemoteError, match="another policy than before"),
+    ):
+        remote.infer(request)
+
+
+def test_everybody_gets_a_turn(policy: BundlePolicy) -> None:
+    """A client that asks again at once comes after the ones that have waited."""
+    order, lock = [], threading.Lock()
+
+    class Logged(Gate):
+        def infer(self, request: Request) -> np.ndarray:
+            with lock:
+                order.append(request.seed)
+            return super().infer(request)
+
+    logged = Logged(policy)
+    with served(logged) as address:
+        remotes = [RemotePolicy(address, timeout_s=20) for _ in range(3)]
+        values = some_values(policy.manifest)
+        logged.open.clear()
+
+        def ask(name: int) -> None:
+            for _ in range(5):
+                remotes[name].infer(Request(values, seed=name))
+
+        threads = [threading.Thread(target=ask, args=(k,)) for k in range(3)]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + 10
+        while not order and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.3)  # the others' requests are waiting by now
+        logged.open.set()
+        for thread in threads:
+            thread.join(20)
+        for remote in remotes:
+            remote.close()
+    assert sorted(order) == sorted([0, 1, 2] * 5)
+    assert set(order[:3]) == {0, 1, 2}
