@@ -248,9 +248,9 @@ class TrainingRecord(Section):
     """How the policy came about."""
 
     data_sets: tuple[DataSetRecord, ...]
-    steps: Count
+    steps: Annotated[int, Field(ge=1)]
     seed: int
-    parameters: Count
+    parameters: Annotated[int, Field(ge=1)]
     validation_loss: NonNegative | None = None
     configuration: dict[str, JsonValue] = Field(default_factory=dict)
 

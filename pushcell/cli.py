@@ -27,6 +27,9 @@ COMMANDS = {
     "doctor": ("look for what would keep a cell from working", "pushcell.doctor.command:main"),
     "calibrate": ("calibrate cameras, table and delays", "calibration.command:main"),
     "serve": ("serve a policy to other machines", "policy_server.command:main"),
+    "import": ("bring in a published data set", "pushcell.formats.import_command:main"),
+    "train": ("learn a policy from data sets", "pushcell.training.command:main"),
+    "export": ("make a bundle of a checkpoint", "pushcell.training.export_command:main"),
     "bench": ("run a benchmark", "pushcell.bench:main"),
 }
 """Name -> (one line, "module:function"); the function takes the words and gives the exit code."""
@@ -37,6 +40,8 @@ _EXTRAS = {
     "gym_pusht": "pusht",
     "gymnasium": "pusht",
     "matplotlib": "sim",
+    "diffusers": "train",
+    "lightning_fabric": "train",
     "mcap": "data",
     "msgpack": "policy",
     "numcodecs": "data",

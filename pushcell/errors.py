@@ -34,3 +34,7 @@ class BundleError(PushcellError):
 
 class CalibrationError(PushcellError):
     """Data that cannot be calibrated from: says which, why, and what to do."""
+
+
+class TrainingError(PushcellError):
+    """A training or an export that cannot be done: names the data set, file, episode and key."""

@@ -1,0 +1,68 @@
+"""``pushcell import``: data sets of others, kept as one packed file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.progress import track
+from tyro.conf import Positional, arg
+
+from pushcell.command_output import console_beside, figures_table, show_result
+from pushcell.errors import EpisodeError
+from pushcell.formats.data_set import Demonstration
+from pushcell.formats.packed_format import write_packed
+from pushcell.formats.pusht_format import PushTSet
+from pushcell.recording.store import PARTIAL, naming_a_full_disk
+
+
+@dataclass(frozen=True)
+class Import:
+    """Bring a published data set into a packed file, of which policies are trained.
+
+    example:
+      pushcell import pusht pusht_cchi_v7_replay.zarr --out pusht.parquet
+    """
+
+    kind: Positional[Literal["pusht"]]
+    """What it is."""
+    source: Positional[Path]
+    """Where it is."""
+    out: Path
+    """The file to make; it must not be there yet."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures there too; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; raises EpisodeError."""
+    options = tyro.cli(Import, prog="pushcell import", args=list(words))
+    if options.out.exists():
+        raise EpisodeError(f"{options.out} is there already: choose another --out, or delete it")
+    began, source, steps = time.monotonic(), PushTSet(options.source), 0
+
+    def counted() -> Iterator[Demonstration]:
+        nonlocal steps
+        console = console_beside(options.json)
+        for demonstration in track(source, "episodes", total=len(source), console=console):
+            steps += len(demonstration.steps)
+            yield demonstration
+
+    draft = options.out.with_name(options.out.name + PARTIAL)
+    with naming_a_full_disk(str(options.out)):
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        write_packed(counted(), draft)
+    os.replace(draft, options.out)
+    figures = {
+        "episodes": len(source),
+        "steps": steps,
+        "seconds": time.monotonic() - began,
+        "bytes": options.out.stat().st_size,
+    }
+    show_result(figures, figures_table(f"imported to {options.out}", figures), options.json)
+    return 0

@@ -1,0 +1,56 @@
+"""Images of a batch: from bytes of their whole size to cropped floats in 0..1."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pushcell.training.batches import Observation
+from pushcell.training.config import VisionConfig
+
+
+def prepared(observation: Observation, vision: VisionConfig | None, training: bool) -> Observation:
+    """What encoders take: in training cropped anywhere and recoloured, else cropped in the middle.
+
+    All images of a camera in one window are treated alike.
+    """
+    if vision is None:
+        return observation
+    width, height = vision.crop_px
+    changed = dict(observation)
+    for camera in vision.cameras:
+        images = observation[f"{camera}_image"]
+        cropped = random_crop(images, height, width) if training else crop(images, height, width)
+        floats = cropped.float() / 255
+        if training and vision.colour_jitter:
+            floats = jittered(floats, vision.colour_jitter)
+        changed[f"{camera}_image"] = floats
+    return changed
+
+
+def crop(images: Tensor, height: int, width: int) -> Tensor:
+    """The middle of images (..., H, W)."""
+    top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
+    return images[..., top : top + height, left : left + width]
+
+
+def random_crop(images: Tensor, height: int, width: int) -> Tensor:
+    """(B, To, 3, h, w) of (B, To, 3, H, W), each window's at a place of its own."""
+    spare = (images.shape[-2] - height + 1, images.shape[-1] - width + 1)
+    tops, lefts = (torch.randint(0, most, (len(images),)).tolist() for most in spare)
+    parts = [
+        window[..., top : top + height, left : left + width]
+        for window, top, left in zip(images, tops, lefts, strict=True)
+    ]
+    return torch.stack(parts)
+
+
+def jittered(images: Tensor, strength: float) -> Tensor:
+    """Brightness, contrast and saturation of images (B, To, 3, h, w), by up to so much each."""
+    change = 1 + strength * (2 * torch.rand(3, len(images), 1, 1, 1, 1, device=images.device) - 1)
+    brightness, contrast, saturation = change
+    images = images * brightness
+    mean = images.mean((1, 2, 3, 4), keepdim=True)
+    images = mean + (images - mean) * contrast
+    grey = images.mean(2, keepdim=True)
+    return (grey + (images - grey) * saturation).clamp(0, 1)

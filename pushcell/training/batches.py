@@ -1,0 +1,75 @@
+"""From rows of tables to the tensors that a policy learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pushcell.training.config import ActionConfig
+from pushcell.training.windows import Windows
+
+Indices = NDArray[np.int64]
+Observation = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B windows. Poses and actions are raw, images are bytes of their whole size.
+
+    ``observation`` has pusher (B, To, 3), slider (B, To, 3), goal (B, 3) and for each camera
+    ``<camera>_image`` (B, To, 3, H, W); ``chunk`` is (B, H, 2), relative where actions are.
+    """
+
+    observation: Observation
+    chunk: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        observation = {key: values.to(device) for key, values in self.observation.items()}
+        return Batch(observation, self.chunk.to(device))
+
+
+class BatchMaker:
+    """Gathers windows of several tables into batches."""
+
+    def __init__(
+        self,
+        windows: Sequence[Windows],
+        steps: int,
+        action: ActionConfig,
+        cameras: Sequence[str] = (),
+    ) -> None:
+        self._windows, self._steps, self._action = windows, steps, action
+        self._cameras = cameras
+
+    def gather(self, chosen: Sequence[Indices]) -> Batch:
+        """The windows chosen of each table, one table after the other."""
+        parts = [
+            self._of_one(windows, items)
+            for windows, items in zip(self._windows, chosen, strict=True)
+            if len(items)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        keys = parts[0].observation
+        observation = {key: torch.cat([part.observation[key] for part in parts]) for key in keys}
+        return Batch(observation, torch.cat([part.chunk for part in parts]))
+
+    def _of_one(self, windows: Windows, items: Indices) -> Batch:
+        table = windows.table
+        seen = windows.observed(items, self._steps)
+        pusher = table.pusher[seen]
+        chunk = table.action[windows.acted(items, self._action.horizon)]
+        if self._action.space == "relative_to_pusher":
+            chunk = chunk - pusher[:, -1:, :2]
+        arrays = {"pusher": pusher, "slider": table.slider[seen], "goal": table.goal[seen[:, -1]]}
+        observation = {key: torch.from_numpy(values) for key, values in arrays.items()}
+        for camera in self._cameras:
+            images = torch.from_numpy(np.asarray(table.images[camera][seen]))
+            observation[f"{camera}_image"] = images.movedim(-1, 2)
+        return Batch(observation, torch.from_numpy(chunk))

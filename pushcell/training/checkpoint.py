@@ -1,0 +1,74 @@
+"""Checkpoints: weights with the configuration that they belong to, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pushcell.errors import TrainingError
+from pushcell.training.config import TrainConfig, train_config_of
+from pushcell.training.policy import Policy, make_policy
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training run after so many steps."""
+
+    config: dict[str, Any]
+    step: int
+    policy: dict[str, Any]  # the weights that are trained
+    average: dict[str, Any]  # their moving average, which is what is used
+    optimiser: dict[str, Any]
+    recent: list[float]  # losses since the last line of the log
+    validation: dict[str, float]
+    episodes: dict[str, int]  # of each data set, those trained on
+    shares: dict[str, float]
+    version: int = field(default=VERSION)
+
+    def save(self, path: Path) -> None:
+        """Write it in place of an older one."""
+        draft = path.with_name(f"{path.name}.partial")
+        try:
+            with draft.open("wb") as file:
+                torch.save(asdict(self), file)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError as error:
+            raise TrainingError(
+                f"{path} cannot be written ({error.strerror}); the one before it stays"
+            ) from None
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Read one; nothing in it is executed. Raises TrainingError for what is none."""
+        if not path.is_file():
+            raise TrainingError(f"there is no checkpoint {path}")
+        try:
+            values = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # noqa: BLE001 - torch raises whatever a broken zip leads to
+            first = str(error).splitlines()[0]
+            raise TrainingError(f"{path} is not a checkpoint, or is damaged ({first})") from None
+        version = values.get("version") if isinstance(values, dict) else None
+        if version != VERSION:
+            raise TrainingError(
+                f"{path} is a checkpoint of version {version}, this program reads {VERSION}: "
+                "export it with the program that wrote it, or train again"
+            )
+        return cls(**values)
+
+    def train_config(self, origin: Path) -> TrainConfig:
+        """The configuration; raises ConfigError where this program's schema is another."""
+        return train_config_of(self.config, f"the configuration in {origin}")
+
+    def averaged_policy(self, origin: Path) -> Policy:
+        """The policy with its averaged weights, ready to use."""
+        policy = make_policy(self.train_config(origin))
+        policy.load_state_dict(self.average)
+        return policy.eval()

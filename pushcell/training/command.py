@@ -1,0 +1,98 @@
+"""``pushcell train``: from data sets to a checkpoint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from tyro.conf import Positional, arg
+
+from pushcell.command_output import console_beside, figures_table, show_result
+from pushcell.errors import TrainingError
+from pushcell.training.config import TrainConfig, load_train_config
+
+_MAY_CHANGE = ("device", "log")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a policy; stop it with Ctrl-C or a kill, and go on with --resume.
+
+    A run that goes on makes the same losses as one that was never stopped.
+
+    examples:
+      pushcell train config/train/pusht_state.yaml --out runs/pusht_state
+      pushcell train config/train/pusht_state.yaml --out runs/pusht_state --resume
+      pushcell train config/train/cotrain.yaml --set data.mixture.alpha=0.5 seed=1
+    """
+
+    config: Positional[Path]
+    """The training's description."""
+    out: Path | None = None
+    """Folder of checkpoints and losses; runs/train/<name of CONFIG> by default."""
+    resume: bool = False
+    """Go on from the folder's last checkpoint."""
+    set: tuple[str, ...] = ()
+    """Changes of single values, KEY=VALUE."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures there too; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; 0 when all steps are done, 130 when it was interrupted."""
+    options = tyro.cli(Train, prog="pushcell train", args=list(words))
+    config = load_train_config(options.config, options.set)
+    folder = options.out or Path("runs") / "train" / options.config.stem
+
+    from pushcell.training.checkpoint import Checkpoint
+    from pushcell.training.trainer import LAST, train
+
+    checkpoint = None
+    if options.resume:
+        checkpoint = Checkpoint.load(folder / LAST)
+        _check_same(config, checkpoint.train_config(folder / LAST), folder / LAST)
+    elif (folder / LAST).exists():
+        raise TrainingError(f"{folder} holds a run: go on with --resume, or choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    began, first = time.monotonic(), checkpoint.step if checkpoint else 0
+    columns = (
+        MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}")
+    )  # fmt: skip
+    with Progress(*columns, console=console_beside(options.json)) as bar:
+        task = bar.add_task("", total=config.training.steps, completed=first)
+
+        def told(step: int, values: dict[str, float]) -> None:
+            bar.update(task, completed=step)
+            if "loss" in values:
+                bar.update(task, description=f"loss {values['loss']:.4g}")
+
+        outcome = train(config, folder, checkpoint, told)
+    if outcome is None:
+        return 0
+    seconds = time.monotonic() - began
+    figures = {
+        "steps": outcome.steps,
+        "loss": outcome.loss,
+        "validation": outcome.validation,
+        "parameters": outcome.parameters,
+        "seconds": seconds,
+        "steps_per_second": (outcome.steps - first) / seconds,
+        "checkpoint": str(folder / LAST),
+    }
+    show_result(figures, figures_table(f"trained into {folder}", figures), options.json)
+    return 0 if outcome.finished else 130
+
+
+def _check_same(config: TrainConfig, other: TrainConfig, path: Path) -> None:
+    """Raise TrainingError unless a checkpoint's run is the one that shall go on."""
+    for key in type(config).model_fields:
+        if key not in _MAY_CHANGE and getattr(config, key) != getattr(other, key):
+            raise TrainingError(
+                f"{path} was trained with {key}: {getattr(other, key)!r}, the configuration says "
+                f"{getattr(config, key)!r}: change it back, or train anew into another --out"
+            )

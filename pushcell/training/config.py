@@ -1,0 +1,263 @@
+"""TrainConfig: the one tree that is the schema of ``config/train/*.yaml``.
+
+Every key that has no default is required, and unknown keys are errors. Poses and actions are in the
+units of the data: metres and radians, for Push-T pixels and radians.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from pushcell.config_problems import describe
+from pushcell.config_types import Fraction, Name, NonNegative, Positive, Rate, Section, Vector2
+from pushcell.errors import ConfigError
+from pushcell.strict_yaml import read_yaml
+from pushcell.training.config_policy import PolicyConfig, PoseConfig
+
+Count = Annotated[int, Field(ge=1)]
+Pixels = tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+FeatureName = Literal[
+    "pusher",
+    "pusher_motion",
+    "slider",
+    "goal",
+    "keypoints",
+    "keypoints_from_pusher",
+    "keypoints_from_goal",
+    "pusher_in_slider",
+    "pusher_in_goal",
+    "goal_in_slider",
+    "slider_in_goal",
+]
+
+
+class DataSetConfig(Section):
+    """One data set: episodes, a zarr group, a LeRobot set or a packed file."""
+
+    name: Name
+    path: Path
+    weight: NonNegative | None = None
+    episodes: Count | None = None
+
+
+class FixedMixture(Section):
+    """A sample comes from data set ``target`` with probability alpha, else from the others."""
+
+    kind: Literal["fixed"] = "fixed"
+    target: Name
+    alpha: Fraction
+
+
+class NaturalMixture(Section):
+    """Data sets count by their episodes."""
+
+    kind: Literal["natural"] = "natural"
+
+
+class WeightedMixture(Section):
+    """Data sets count by the ``weight`` of each."""
+
+    kind: Literal["weights"] = "weights"
+
+
+Mixture = Annotated[FixedMixture | NaturalMixture | WeightedMixture, Field(discriminator="kind")]
+
+
+class DataConfig(Section):
+    """What is learned from."""
+
+    sets: Annotated[tuple[DataSetConfig, ...], Field(min_length=1)]
+    mixture: Mixture = NaturalMixture()
+    normaliser: Name
+    """The data set that ranges are fitted on."""
+    rate_hz: Rate = 10.0
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Part of each data set's episodes that is kept apart."""
+    cache: Path
+
+    @model_validator(mode="after")
+    def _fits(self) -> DataConfig:
+        names = [item.name for item in self.sets]
+        if len(set(names)) < len(names):
+            raise ValueError(f"the sets need different names, not {names}")
+        asked = [self.normaliser]
+        if isinstance(self.mixture, FixedMixture):
+            asked.append(self.mixture.target)
+        for name in asked:
+            if name not in names:
+                raise ValueError(f"there is no data set {name!r} among {names}")
+        weights = [item.weight for item in self.sets]
+        if isinstance(self.mixture, WeightedMixture):
+            if None in weights or not sum(weight or 0 for weight in weights) > 0:
+                raise ValueError("mixture kind weights needs a weight of each set, not all zero")
+        elif any(weight is not None for weight in weights):
+            raise ValueError(f"mixture kind {self.mixture.kind} takes no weights of sets")
+        return self
+
+
+class VisionConfig(Section):
+    """How images become features; sizes are (width, height)."""
+
+    cameras: Annotated[tuple[Name, ...], Field(min_length=1)]
+    image_px: Pixels
+    crop_px: Pixels
+    network: Literal["small", "resnet18"] = "small"
+    width: Count = 32
+    pooling: Literal["average", "spatial_softmax", "flatten"] = "average"
+    features: Count = 128
+    colour_jitter: Fraction = 0.0
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> VisionConfig:
+        if self.crop_px[0] > self.image_px[0] or self.crop_px[1] > self.image_px[1]:
+            raise ValueError(f"crop_px {self.crop_px} is larger than image_px {self.image_px}")
+        return self
+
+
+class ObservationConfig(Section):
+    """What the policy sees: features of poses, images, or both."""
+
+    steps: Annotated[int, Field(ge=1, le=16)] = 2
+    features: tuple[FeatureName, ...] = ()
+    keypoints: tuple[Vector2, ...] = ()
+    """Points of the slider, in its frame."""
+    vision: VisionConfig | None = None
+    slider_from: Path | None = None
+    """Checkpoint of a pose policy that stands in for the slider's true pose."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> ObservationConfig:
+        if not self.features and self.vision is None:
+            raise ValueError("a policy needs features, vision or both")
+        if bool(self.keypoints) != any(name.startswith("keypoints") for name in self.features):
+            raise ValueError("keypoints and features of keypoints go together")
+        if self.slider_from is not None and (self.vision is not None or not self.sees_slider):
+            raise ValueError("slider_from is for features of the slider, without vision")
+        return self
+
+    @property
+    def sees_slider(self) -> bool:
+        """Whether a feature is made of the slider's pose."""
+        return any("slider" in name or "keypoints" in name for name in self.features)
+
+
+class ActionConfig(Section):
+    """The chunk; ``execute`` of ``horizon`` actions are meant to be used."""
+
+    horizon: Count = 16
+    execute: Count = 8
+    space: Literal["absolute", "relative_to_pusher"] = "absolute"
+    pad_after: Annotated[int, Field(ge=0)] | None = None
+    """How many actions past an episode's end repeat its last; execute - 1 unless given."""
+    outliers: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Part of the actions, at either end, that ranges leave out; those are clipped."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> ActionConfig:
+        if self.execute > self.horizon:
+            raise ValueError(f"execute {self.execute} is more than the horizon {self.horizon}")
+        if self.padding >= self.horizon:
+            raise ValueError(f"pad_after {self.pad_after} must be below the horizon {self.horizon}")
+        return self
+
+    @property
+    def padding(self) -> int:
+        """Most repeated actions at the end of a chunk."""
+        return self.execute - 1 if self.pad_after is None else self.pad_after
+
+
+class OptimiserConfig(Section):
+    """AdamW, a cosine schedule with warm-up, and an average of the weights."""
+
+    steps: Count
+    batch_size: Count
+    learning_rate: Positive = 1e-4
+    weight_decay: NonNegative = 1e-6
+    betas: tuple[Fraction, Fraction] = (0.95, 0.999)
+    warmup_steps: Annotated[int, Field(ge=0)] = 500
+    clip_norm: Positive = 1.0
+    ema_decay: Fraction = 0.999
+
+
+class DeviceConfig(Section):
+    """Where it runs."""
+
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: Count = 1
+    precision: Precision = "32-true"
+    threads: Count | None = None
+    """Of each process, on a CPU; as many as there are unless given."""
+
+
+class LogConfig(Section):
+    """How often what is told or kept, in steps."""
+
+    log_every: Count = 100
+    validate_every: Count = 1000
+    validation_windows: Count = 1024
+    checkpoint_every: Count = 1000
+    keep_every: Count | None = None
+    """Checkpoints at multiples of this are kept beside the last one."""
+    tensorboard: bool = False
+
+
+class TrainConfig(Section):
+    """Everything that decides about a training run."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    task: Literal["cell", "pusht"] = "cell"
+    cell: Path = Path("config/cell.sim.yaml")
+    """The cell that a policy of task ``cell`` is for."""
+    data: DataConfig
+    observation: ObservationConfig
+    action: ActionConfig = ActionConfig()
+    policy: PolicyConfig
+    training: OptimiserConfig
+    device: DeviceConfig = DeviceConfig()
+    log: LogConfig = LogConfig()
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainConfig:
+        if isinstance(self.policy, PoseConfig):
+            seen = self.observation
+            if seen.vision is None or seen.steps != 1 or seen.sees_slider:
+                raise ValueError("policy kind pose needs vision, steps 1 and no slider's features")
+        elif self.policy.max_prefix > self.action.horizon - 1:
+            raise ValueError(f"max_prefix must be below the horizon {self.action.horizon}")
+        if self.training.batch_size % self.device.devices:
+            raise ValueError(f"batch_size must be a multiple of devices {self.device.devices}")
+        return self
+
+
+def load_train_config(path: Path, changes: tuple[str, ...] = ()) -> TrainConfig:
+    """Read and check a training's YAML file; ``changes`` are ``a.b=VALUE``, values as YAML.
+
+    Raises ConfigError naming file, key, value and what is allowed.
+    """
+    values = read_yaml(path)
+    for change in changes:
+        key, _, text = change.partition("=")
+        _change(values, key.split("."), yaml.safe_load(text), change)
+    return train_config_of(values, str(path))
+
+
+def train_config_of(values: Any, origin: str) -> TrainConfig:
+    """Check plain values; ``origin`` stands for the file in messages."""
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        problems = "\n  ".join(describe(problem, values) for problem in error.errors())
+        raise ConfigError(f"{origin}:\n  {problems}") from None
+
+
+def _change(values: Any, keys: list[str], value: Any, change: str) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {}) if isinstance(values, dict) else values[int(key)]
+    if not isinstance(values, dict):
+        raise ConfigError(f"--set {change}: there is no section {'.'.join(keys[:-1])}")
+    values[keys[-1]] = value

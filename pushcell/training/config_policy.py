@@ -1,0 +1,105 @@
+"""The kinds of policies and networks, as a training's configuration names them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pushcell.config_types import Fraction, NonNegative, Positive, Section
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class MlpConfig(Section):
+    """Residual layers over the whole chunk; small and quick."""
+
+    kind: Literal["mlp"] = "mlp"
+    width: Count = 512
+    blocks: Count = 3
+    dropout: Fraction = 0.0
+
+
+class UnetConfig(Section):
+    """Convolutions along the chunk, conditioned by FiLM."""
+
+    kind: Literal["unet"] = "unet"
+    widths: Annotated[tuple[Count, ...], Field(min_length=2)] = (64, 128, 256)
+    kernel: Annotated[int, Field(ge=1)] = 5
+    groups: Count = 8
+    step_features: Count = 64
+
+
+class TransformerConfig(Section):
+    """Attention among the actions and to the observation."""
+
+    kind: Literal["transformer"] = "transformer"
+    width: Count = 128
+    heads: Count = 4
+    layers: Count = 4
+    dropout: Fraction = 0.0
+
+
+NetworkConfig = Annotated[MlpConfig | UnetConfig | TransformerConfig, Field(discriminator="kind")]
+
+
+class DiffusionConfig(Section):
+    """DDPM in training, DDIM at run time."""
+
+    kind: Literal["diffusion"] = "diffusion"
+    train_steps: Count = 100
+    inference_steps: Count = 10
+    beta_schedule: Literal["squaredcos_cap_v2", "linear"] = "squaredcos_cap_v2"
+    prediction: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
+    clip_sample: bool = True
+    max_prefix: Annotated[int, Field(ge=0)] = 0
+    """Most leading actions that are given clean in training, for real-time chunking."""
+    network: NetworkConfig
+
+
+class FlowConfig(Section):
+    """Straight lines from noise to data, followed by Euler's method."""
+
+    kind: Literal["flow"] = "flow"
+    train_steps: Count = 1000
+    inference_steps: Count = 10
+    max_prefix: Annotated[int, Field(ge=0)] = 0
+    network: NetworkConfig
+
+
+class ActConfig(Section):
+    """Action chunking with transformers: a conditional VAE whose style is zero at run time."""
+
+    kind: Literal["act"] = "act"
+    width: Count = 128
+    heads: Count = 4
+    layers: Count = 3
+    style: Count = 32
+    kl_weight: NonNegative = 10.0
+    dropout: Fraction = 0.1
+    max_prefix: Literal[0] = 0
+
+
+class NearestConfig(Section):
+    """The mean of the chunks of the nearest neighbours, weighted by exp(-distance)."""
+
+    kind: Literal["nearest"] = "nearest"
+    neighbours: Count = 10
+    temperature: Positive = 0.1
+    most_keys: Count = 50_000
+    max_prefix: Literal[0] = 0
+
+
+class PoseConfig(Section):
+    """Not a policy to run: it learns the slider's pose from images, for ``slider_from``."""
+
+    kind: Literal["pose"] = "pose"
+    hidden: Count = 256
+    arm: Positive = 0.08
+    """Errors in angle count as those of a point so far from the slider's origin."""
+
+
+PolicyConfig = Annotated[
+    DiffusionConfig | FlowConfig | ActConfig | NearestConfig | PoseConfig,
+    Field(discriminator="kind"),
+]

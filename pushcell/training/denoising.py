@@ -1,0 +1,73 @@
+"""Policies that make chunks of noise: diffusion and flow matching.
+
+With ``max_prefix`` d the first actions, up to d of them, may be given clean: those that are already
+committed when a chunk is asked for. The network is told how many by a third channel.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pushcell.training.batches import Observation
+from pushcell.training.config import TrainConfig
+from pushcell.training.config_policy import DiffusionConfig, FlowConfig
+from pushcell.training.networks import ACTION, make_network
+from pushcell.training.objectives import make_objective
+from pushcell.training.policy import Policy
+
+
+class DenoisingPolicy(Policy):
+    """Learns to predict what noise was added; makes chunks of noise step by step."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__(config)
+        assert isinstance(config.policy, DiffusionConfig | FlowConfig)
+        self.max_prefix = config.policy.max_prefix
+        channels = ACTION + (self.max_prefix > 0)
+        self.network = make_network(
+            config.policy.network, self.horizon, channels, self.encoder.size
+        )
+        self.objective = make_objective(config.policy)
+
+    def forward(self, observation: Observation, chunk: Tensor) -> Tensor:
+        """The mean squared error of the prediction, over what is not given clean."""
+        chunk = self.normalised(chunk)
+        noise = torch.randn(chunk.shape).to(chunk.device)
+        sample, timestep, target = self.objective.noised(chunk, noise)
+        embedding = self.encoder(observation)
+        if not self.max_prefix:
+            prediction = self.denoise(sample, timestep, embedding)
+            return torch.nn.functional.mse_loss(prediction, target)
+        prefix = torch.randint(0, self.max_prefix + 1, (len(chunk),)).to(chunk.device)
+        given = self._given(prefix)
+        prediction = self.denoise(torch.where(given, chunk, sample), timestep, embedding, prefix)
+        free = (~given).expand_as(chunk)
+        return ((prediction - target) ** 2 * free).sum() / free.sum()
+
+    def denoise(
+        self, sample: Tensor, timestep: Tensor, embedding: Tensor, prefix: Tensor | None = None
+    ) -> Tensor:
+        """The network's prediction (B, H, 2); the first ``prefix`` (B,) actions are clean."""
+        if self.max_prefix:
+            if prefix is None:
+                prefix = torch.zeros_like(timestep)
+            sample = torch.cat([sample, self._given(prefix).to(sample.dtype)], -1)
+        return self.network(sample, timestep, embedding)
+
+    def decode(self, embedding: Tensor, noise: Tensor, committed: Tensor | None = None) -> Tensor:
+        """See Policy; ``committed`` (B, d, 2) are the first d actions, normalised."""
+        count = 0 if committed is None else committed.shape[1]
+        prefix = torch.full((len(noise),), count, device=noise.device)
+
+        def hold(sample: Tensor) -> Tensor:
+            return sample if committed is None else torch.cat([committed, sample[:, count:]], 1)
+
+        return self.objective.made_of(
+            noise, lambda sample, step: self.denoise(sample, step, embedding, prefix), hold
+        )
+
+    def _given(self, prefix: Tensor) -> Tensor:
+        """(B, H, 1) whether an action is one of the first ``prefix`` (B,)."""
+        places = torch.arange(self.horizon, device=prefix.device)
+        return (places < prefix[:, None])[..., None]

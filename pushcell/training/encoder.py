@@ -1,0 +1,50 @@
+"""What a policy makes of an observation: features of poses, of images, or both, as one vector."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from pushcell.training.batches import Observation
+from pushcell.training.config import ObservationConfig
+from pushcell.training.pose_features import Frame, PoseFeatures
+from pushcell.training.vision import ImageNetwork
+
+
+class Encoder(nn.Module):
+    """Observations to embeddings (B, size)."""
+
+    def __init__(self, config: ObservationConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.poses: PoseFeatures | None = None
+        self.images = nn.ModuleDict()
+        self.size = 0
+        if config.features:
+            self.poses = PoseFeatures(config.features, config.keypoints, config.steps)
+            self.size += self.poses.size
+        if config.vision:
+            for camera in config.vision.cameras:
+                self.images[camera] = ImageNetwork(config.vision)
+            self.size += config.steps * len(config.vision.cameras) * config.vision.features
+
+    def forward(self, observation: Observation) -> Tensor:
+        """Of raw poses, and of images that are cropped and in 0..1."""
+        return self.embed(observation, None)
+
+    def embed(self, observation: Observation, slider: Frame | None) -> Tensor:
+        """The same with another idea of where the slider is; its frames are (B, To)."""
+        parts = []
+        if self.poses is not None:
+            slider = slider or Frame.of(observation["slider"])
+            parts.append(self.poses(observation["pusher"], slider, observation["goal"]))
+        for camera, network in self.images.items():
+            images = observation[f"{camera}_image"]
+            parts.append(network(images.flatten(0, 1)).view(len(images), -1))
+        return torch.cat(parts, -1)
+
+    def fit(self, observation: Observation, data_set: str) -> None:
+        """Fit the ranges of the poses' features on windows of raw poses."""
+        if self.poses is not None:
+            pusher, slider, goal = (observation[key] for key in ("pusher", "slider", "goal"))
+            self.poses.fit(pusher, slider, goal, data_set)

@@ -1,0 +1,143 @@
+"""From a checkpoint to a bundle that has been checked against it, frame by frame."""
+
+from __future__ import annotations
+
+import io
+import os
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from policy_server.bundle_files import write_bundle
+from policy_server.bundle_format import PARITY, Manifest
+from policy_server.bundle_sections import LatencyRecord, ParityRecord
+from policy_server.networks import Networks, RuntimeOptions
+from policy_server.policy import BundlePolicy
+from policy_server.sampler import Guide
+from pushcell.errors import TrainingError
+from pushcell.training.batches import Batch
+from pushcell.training.checkpoint import Checkpoint
+from pushcell.training.denoising import DenoisingPolicy
+from pushcell.training.estimates import TrainedEye
+from pushcell.training.graphs import EncoderGraph, Precision, export_graphs
+from pushcell.training.manifest import manifest_of
+from pushcell.training.material import Material
+from pushcell.training.nearest import NearestPolicy
+from pushcell.training.policy import Policy
+from pushcell.training.slider_eye import SliderEye
+
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
+_NOISE_SEED = 0
+_TIMED = 100
+Frame = dict[str, NDArray]
+
+
+@dataclass(frozen=True)
+class Twins:
+    """A policy in PyTorch and what was exported of it."""
+
+    policy: Policy
+    encoder: EncoderGraph
+    runtime: BundlePolicy
+
+    def chunks(self, frame: Frame, seed: int, committed: int) -> tuple[NDArray, NDArray]:
+        """(1, H, 2) of each for a raw frame, normalised; some actions are committed already."""
+        inputs = self.runtime.prepare(frame)
+        noise = self.runtime.noise(seed)
+        known = np.clip(noise[0] / 2, -1, 1)
+        guide = Guide(known, np.zeros(len(known), np.float32), clean=committed)
+        with torch.no_grad():
+            embedding = self.encoder(*map(torch.from_numpy, inputs.values()))
+            start = torch.from_numpy(noise)
+            if isinstance(self.policy, DenoisingPolicy):
+                clean = torch.from_numpy(known[None, :committed])
+                chunk = self.policy.decode(embedding, start, clean)
+            else:
+                chunk = self.policy.decode(embedding, start)
+        return chunk.numpy(), self.runtime.chunk(inputs, noise, guide if committed else None)
+
+
+def export(path: Path, out: Path, frames: int, precision: Precision) -> Manifest:
+    """Write the bundle of a checkpoint, if it does the same as the checkpoint on real frames.
+
+    Raises TrainingError or BundleError, before anything is written.
+    """
+    checkpoint = Checkpoint.load(path)
+    config = checkpoint.train_config(path)
+    policy = checkpoint.averaged_policy(path)
+    if isinstance(policy, SliderEye):
+        raise TrainingError(
+            f"{path} only sees; name it as observation.slider_from of a policy, and export that"
+        )
+    if isinstance(policy, NearestPolicy):
+        policy.freeze()
+    eye_path = config.observation.slider_from
+    eye = TrainedEye.load(eye_path) if eye_path else None
+    material = Material.of(config)
+    manifest = manifest_of(checkpoint, config, policy, eye, material)
+    contents = export_graphs(policy, manifest, eye, precision)
+    networks = Networks(manifest, contents, RuntimeOptions(), str(out))
+    twins = Twins(policy, EncoderGraph(policy, manifest, eye), BundlePolicy(manifest, networks))
+    real = _raw_frames(material.real_frames(frames), manifest)
+    error = _largest_error(twins, real)
+    tolerance = TOLERANCE[precision]
+    if not error < tolerance:
+        raise TrainingError(
+            f"{path}: ONNX Runtime's chunks are up to {error:.2e} off PyTorch's, allowed: "
+            f"{tolerance:.0e}; nothing was written"
+        )
+    contents[PARITY] = _parity_file(twins.runtime, real[0])
+    measured = manifest.changed(
+        parity=ParityRecord(frames=len(real), max_abs=error, tolerance=tolerance),
+        latency=_latency(twins.runtime, real[0]),
+    )
+    return write_bundle(out, measured, contents)
+
+
+def _raw_frames(batch: Batch, manifest: Manifest) -> list[Frame]:
+    """What the run time takes, one window each."""
+    arrays = {key: batch.observation[key].double().numpy() for key in manifest.observation.keys} | {
+        camera.key: batch.observation[camera.key].movedim(2, -1).numpy()
+        for camera in manifest.observation.cameras
+    }
+    return [{key: values[k] for key, values in arrays.items()} for k in range(len(batch.chunk))]
+
+
+def _largest_error(twins: Twins, frames: list[Frame]) -> float:
+    """Over the whole chunks; with prefixes of all lengths where there may be some."""
+    lengths = twins.runtime.manifest.max_prefix + 1
+    errors = []
+    for number, frame in enumerate(frames):
+        ours, theirs = twins.chunks(frame, _NOISE_SEED + number, number % lengths)
+        errors.append(np.abs(ours - theirs).max())
+    return float(max(errors))
+
+
+def _parity_file(runtime: BundlePolicy, frame: Frame) -> bytes:
+    """A frame and what comes of it, for whoever loads the bundle to try."""
+    inputs = dict(runtime.prepare(frame))
+    noise = runtime.noise(_NOISE_SEED)
+    arrays = {**inputs, "chunk": runtime.chunk(inputs, noise)}
+    if runtime.manifest.noisy:
+        arrays["noise"] = noise
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def _latency(runtime: BundlePolicy, frame: Frame) -> LatencyRecord:
+    taken = []
+    for seed in range(_TIMED):
+        began = time.perf_counter()
+        runtime.chunk(runtime.prepare(frame), runtime.noise(seed))
+        taken.append(1e3 * (time.perf_counter() - began))
+    p50, p95, p99 = np.percentile(taken, [50, 95, 99])
+    machine = f"{platform.machine()}, {os.cpu_count()} CPUs"
+    return LatencyRecord(
+        machine=machine, threads=1, chunks=_TIMED, p50_ms=p50, p95_ms=p95, p99_ms=p99
+    )

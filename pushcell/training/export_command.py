@@ -1,0 +1,60 @@
+"""``pushcell export``: from a checkpoint to a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+from pushcell.command_output import figures_table, show_result
+from pushcell.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Export:
+    """Export a policy's averaged weights as a bundle, after checking it on real frames.
+
+    example:
+      pushcell export runs/pusht_state/last.pt --out bundles/pusht_state
+    """
+
+    checkpoint: Positional[Path]
+    """What ``pushcell train`` has written; its data sets must still be there."""
+    out: Path
+    """The bundle's folder; it must not be there yet."""
+    frames: int = 32
+    """On so many the whole chunk is compared with PyTorch's."""
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    """Of the weights; fewer bits make it smaller and less exact: evaluate it by itself."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures there too; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; raises TrainingError or BundleError."""
+    options = tyro.cli(Export, prog="pushcell export", args=list(words))
+    if options.frames < 1:
+        raise TrainingError(f"--frames must be at least 1, not {options.frames}")
+    if options.out.exists():
+        raise TrainingError(f"{options.out} is there already: choose another --out, or delete it")
+    from pushcell.training.export import export
+
+    manifest = export(options.checkpoint, options.out, options.frames, options.precision)
+    assert manifest.parity is not None
+    assert manifest.latency is not None
+    figures = {
+        "kind": manifest.kind,
+        "parameters": manifest.training.parameters,
+        "parity_frames": manifest.parity.frames,
+        "parity_max_abs": manifest.parity.max_abs,
+        "latency_p50_ms": manifest.latency.p50_ms,
+        "bytes": sum(record.size for record in manifest.files.values()),
+        "files": {name: record.sha256 for name, record in manifest.files.items()},
+    }
+    shown = {name: value for name, value in figures.items() if name != "files"}
+    show_result(figures, figures_table(f"exported to {options.out}", shown), options.json)
+    return 0

@@ -1,0 +1,131 @@
+"""A policy as two ONNX graphs: what it makes of an observation, and one step of making a chunk."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from contextlib import redirect_stdout
+from typing import Literal
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from policy_server.bundle_format import DENOISER, ENCODER, OPSET, Manifest
+from pushcell.errors import TrainingError
+from pushcell.training.denoising import DenoisingPolicy
+from pushcell.training.estimates import TrainedEye
+from pushcell.training.policy import Policy
+from pushcell.training.pose_features import Frame
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+
+class EncoderGraph(nn.Module):
+    """Takes the manifest's inputs in their order, gives the embedding (1, D)."""
+
+    def __init__(self, policy: Policy, manifest: Manifest, eye: TrainedEye | None) -> None:
+        super().__init__()
+        self.encoder, self.eye = policy.encoder, eye.policy if eye else None
+        self.names = tuple(manifest.observation.shapes)
+        self.steps = manifest.observation.steps
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """See the class; poses that no feature is made of need not be given."""
+        poses = torch.zeros(1, self.steps, 3)
+        observation = {"pusher": poses, "slider": poses, "goal": poses[:, 0]}
+        observation |= dict(zip(self.names, inputs, strict=True))
+        if self.eye is None:
+            return self.encoder(observation)
+        moments = {key: values[0][:, None] for key, values in observation.items() if key != "goal"}
+        moments["goal"] = observation["goal"].expand(self.steps, -1)
+        seen = self.eye.frame(moments)
+        return self.encoder.embed(observation, Frame(seen.origin[None], seen.direction[None]))
+
+
+class DenoiserGraph(nn.Module):
+    """One prediction: sample, timestep, embedding and, where it is known, prefix."""
+
+    def __init__(self, policy: DenoisingPolicy) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(
+        self, sample: Tensor, timestep: Tensor, embedding: Tensor, prefix: Tensor | None = None
+    ) -> Tensor:
+        """(1, H, 2)."""
+        return self.policy.denoise(sample, timestep, embedding, prefix)
+
+
+class DirectGraph(nn.Module):
+    """The chunk itself, of the embedding alone."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """(1, H, 2)."""
+        return self.policy.decode(embedding, embedding.new_zeros(1, self.policy.horizon, 2))
+
+
+def export_graphs(
+    policy: Policy, manifest: Manifest, eye: TrainedEye | None, precision: Precision
+) -> dict[str, bytes]:
+    """Both graphs of a policy, by file name; raises TrainingError if one cannot be exported."""
+    shapes = manifest.observation.shapes
+    inputs = {name: torch.zeros(shape) for name, shape in shapes.items()}
+    embedding = torch.zeros(1, policy.encoder.size)
+    known = {
+        "sample": torch.zeros(1, policy.horizon, 2),
+        "timestep": torch.zeros(1, dtype=torch.int64),
+        "embedding": embedding,
+        "prefix": torch.zeros(1, dtype=torch.int64),
+    }
+    taken = {name: known[name] for name in manifest.denoiser_inputs}
+    decoder: nn.Module = DirectGraph(policy)
+    if isinstance(policy, DenoisingPolicy):
+        decoder = DenoiserGraph(policy)
+    models = {
+        ENCODER: _exported(EncoderGraph(policy, manifest, eye), inputs, "embedding"),
+        DENOISER: _exported(decoder, taken, "prediction"),
+    }
+    return {name: _reduced(model, precision) for name, model in models.items()}
+
+
+def _exported(graph: nn.Module, inputs: dict[str, Tensor], output: str) -> onnx.ModelProto:
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it tells of every stage
+        warnings.simplefilter("ignore")
+        try:
+            program = torch.onnx.export(
+                graph.eval(),
+                tuple(inputs.values()),
+                dynamo=True,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=list(inputs),
+                output_names=[output],
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise TrainingError(
+                f"this {type(graph).__name__} cannot be exported to ONNX opset {OPSET}: {error}"
+            ) from None
+    assert program is not None
+    return program.model_proto
+
+
+def _reduced(model: onnx.ModelProto, precision: Precision) -> bytes:
+    """The graph's bytes, its weights in fewer bits where asked for."""
+    if precision == "fp16":
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+
+        model = convert_float_to_float16(model, keep_io_types=True)
+    elif precision == "int8":
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        target = io.BytesIO()
+        quantize_dynamic(
+            model, target, op_types_to_quantize=["MatMul", "Gemm"], weight_type=QuantType.QInt8
+        )
+        return target.getvalue()
+    return model.SerializeToString()

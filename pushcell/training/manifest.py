@@ -1,0 +1,136 @@
+"""The manifest of a trained policy: what it needs, what it gives, how it came about."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from policy_server.bundle_format import Manifest
+from policy_server.bundle_sections import (
+    ActionSpec,
+    CameraInput,
+    CellTask,
+    DataSetRecord,
+    DiffusionSchedule,
+    DirectSchedule,
+    FlowSchedule,
+    Normaliser,
+    ObservationSpec,
+    PushTTask,
+    Range,
+    Schedule,
+    StateKey,
+    TrainingRecord,
+)
+from pushcell.config import CellConfig, load_cell
+from pushcell.training.checkpoint import Checkpoint
+from pushcell.training.config import ObservationConfig, TrainConfig, VisionConfig
+from pushcell.training.config_policy import DiffusionConfig, FlowConfig, PoseConfig
+from pushcell.training.estimates import TrainedEye
+from pushcell.training.material import Material
+from pushcell.training.policy import Policy
+
+
+def manifest_of(
+    checkpoint: Checkpoint,
+    config: TrainConfig,
+    policy: Policy,
+    eye: TrainedEye | None,
+    material: Material,
+) -> Manifest:
+    """Of a policy whose graphs are not there yet; nothing is measured."""
+    assert not isinstance(config.policy, PoseConfig)
+    cell = load_cell(config.cell) if config.task == "cell" else None
+    vision = eye.vision if eye else config.observation.vision
+    observation = ObservationSpec(
+        steps=config.observation.steps,
+        keys=_keys(config.observation),
+        cameras=_cameras(vision, cell) if vision else (),
+    )
+    low, high = policy.actions.bounds.tolist()
+    return Manifest(
+        kind=config.policy.kind,
+        rate_hz=config.data.rate_hz,
+        observation=observation,
+        action=_action(config, material, cell),
+        normaliser=Normaliser(
+            data_set=config.data.normaliser, action=Range(low=tuple(low), high=tuple(high))
+        ),
+        schedule=_schedule(config),
+        max_prefix=config.policy.max_prefix,
+        task=CellTask.of(cell) if cell else PushTTask(),
+        calibration_sha256=observation.calibration_sha256,
+        training=_training(checkpoint, config, policy),
+    )
+
+
+def _keys(seen: ObservationConfig) -> tuple[StateKey, ...]:
+    keys: list[StateKey] = ["pusher"]
+    if seen.sees_slider and seen.slider_from is None:
+        keys.append("slider")
+    if any("goal" in name for name in seen.features):
+        keys.append("goal")
+    return tuple(keys)
+
+
+def _cameras(vision: VisionConfig, cell: CellConfig | None) -> tuple[CameraInput, ...]:
+    if cell:
+        return tuple(
+            CameraInput.of(cell.camera(name), vision.image_px, vision.crop_px)
+            for name in vision.cameras
+        )
+    return tuple(
+        CameraInput(
+            name=name,
+            width_px=vision.image_px[0],
+            height_px=vision.image_px[1],
+            crop_width_px=vision.crop_px[0],
+            crop_height_px=vision.crop_px[1],
+            geometry=None,
+        )
+        for name in vision.cameras
+    )
+
+
+def _action(config: TrainConfig, material: Material, cell: CellConfig | None) -> ActionSpec:
+    """Bounded by what has been demonstrated and, at a cell, by its workspace."""
+    actions = np.concatenate([windows.table.action for windows in material.train])
+    low, high = actions.min(0), actions.max(0)
+    if cell:
+        corners = np.array(cell.workspace.corners_m)
+        low, high = np.maximum(low, corners.min(0)), np.minimum(high, corners.max(0))
+    return ActionSpec(
+        horizon=config.action.horizon,
+        execute=config.action.execute,
+        space=config.action.space,
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+    )
+
+
+def _schedule(config: TrainConfig) -> Schedule:
+    policy = config.policy
+    if isinstance(policy, DiffusionConfig):
+        return DiffusionSchedule(
+            train_steps=policy.train_steps,
+            beta_schedule=policy.beta_schedule,
+            prediction=policy.prediction,
+            clip_sample=policy.clip_sample,
+            inference_steps=policy.inference_steps,
+        )
+    if isinstance(policy, FlowConfig):
+        return FlowSchedule(train_steps=policy.train_steps, inference_steps=policy.inference_steps)
+    return DirectSchedule()
+
+
+def _training(checkpoint: Checkpoint, config: TrainConfig, policy: Policy) -> TrainingRecord:
+    return TrainingRecord(
+        data_sets=tuple(
+            DataSetRecord(name=name, episodes=count, weight=checkpoint.shares[name])
+            for name, count in checkpoint.episodes.items()
+        ),
+        steps=checkpoint.step,
+        seed=config.seed,
+        parameters=sum(part.numel() for part in policy.parameters()),
+        validation_loss=checkpoint.validation.get("validation_loss"),
+        configuration=checkpoint.config,
+    )

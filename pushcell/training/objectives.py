@@ -1,0 +1,93 @@
+"""How noise is added in training and taken away again: diffusion and flow matching."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler
+from torch import Tensor
+
+from pushcell.training.config_policy import DiffusionConfig, FlowConfig
+
+Denoise = Callable[[Tensor, Tensor], Tensor]
+"""Of a sample (B, H, 2) and timesteps (B,) int64."""
+Hold = Callable[[Tensor], Tensor]
+"""Puts what is already known back into a sample."""
+
+
+class Objective(Protocol):
+    """A way from noise to chunks; both are normalised, (B, H, 2)."""
+
+    def noised(self, chunk: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Noisy samples, timesteps (B,) drawn at random, and what the network shall predict."""
+
+    def made_of(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
+        """The chunk that a network makes of noise."""
+
+
+class Diffusion:
+    """DDPM in training, DDIM without noise at run time."""
+
+    def __init__(self, config: DiffusionConfig) -> None:
+        self._prediction = config.prediction
+        self._inference_steps = config.inference_steps
+        common = {
+            "num_train_timesteps": config.train_steps,
+            "beta_schedule": config.beta_schedule,
+            "prediction_type": config.prediction,
+            "clip_sample": config.clip_sample,
+        }
+        self._train = DDPMScheduler(**common)
+        self._run = DDIMScheduler(**common, set_alpha_to_one=True)
+
+    def noised(self, chunk: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See Objective."""
+        steps = self._train.config.num_train_timesteps
+        timestep = torch.randint(0, steps, (len(chunk),)).to(chunk.device)
+        sample = self._train.add_noise(chunk, noise, timestep)
+        if self._prediction == "epsilon":
+            return sample, timestep, noise
+        if self._prediction == "sample":
+            return sample, timestep, chunk
+        return sample, timestep, self._train.get_velocity(chunk, noise, timestep)
+
+    def made_of(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
+        """See Objective."""
+        self._run.set_timesteps(self._inference_steps)
+        sample = noise
+        for step in self._run.timesteps:
+            sample = hold(sample)
+            prediction = denoise(sample, step.repeat(len(sample)).to(sample.device))
+            sample = self._run.step(prediction, step, sample).prev_sample
+        return hold(sample)
+
+
+class Flow:
+    """x_s = (1 - s) data + s noise; the network predicts noise - data."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        self._train_steps = config.train_steps
+        self._inference_steps = config.inference_steps
+
+    def noised(self, chunk: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See Objective."""
+        timestep = torch.randint(1, self._train_steps + 1, (len(chunk),)).to(chunk.device)
+        s = (timestep / self._train_steps)[:, None, None]
+        return (1 - s) * chunk + s * noise, timestep, noise - chunk
+
+    def made_of(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
+        """See Objective; Euler's method."""
+        sample, count = noise, self._inference_steps
+        for k in range(count):
+            sample = hold(sample)
+            timestep = round((1 - k / count) * self._train_steps)
+            steps = torch.full((len(sample),), timestep, device=sample.device)
+            sample = sample - denoise(sample, steps) / count
+        return hold(sample)
+
+
+def make_objective(config: DiffusionConfig | FlowConfig) -> Objective:
+    """The objective that a configuration names."""
+    return Flow(config) if isinstance(config, FlowConfig) else Diffusion(config)

@@ -1,0 +1,73 @@
+"""The one interface of all policies: an observation in, a chunk out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from pushcell.training.batches import Batch, Observation
+from pushcell.training.config import TrainConfig
+from pushcell.training.encoder import Encoder
+from pushcell.training.ranges import Ranges
+
+
+class Policy(nn.Module, ABC):
+    """An encoder, and something that makes chunks of its embedding.
+
+    Observations are as encoders take them; chunks are (B, H, 2), raw in batches and normalised
+    everywhere else.
+    """
+
+    needs_noise = True
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        self.encoder = Encoder(config.observation)
+        self.actions = Ranges(2)
+        self.horizon, self.outliers = config.action.horizon, config.action.outliers
+
+    @abstractmethod
+    def forward(self, observation: Observation, chunk: Tensor) -> Tensor:
+        """The loss, a scalar; chunks are raw."""
+
+    @abstractmethod
+    def decode(self, embedding: Tensor, noise: Tensor) -> Tensor:
+        """The normalised chunk of embeddings (B, D), and of noise (B, H, 2) if it needs any."""
+
+    def chunk(self, observation: Observation, noise: Tensor) -> Tensor:
+        """The normalised chunk for an observation."""
+        return self.decode(self.encoder(observation), noise)
+
+    def measures(self, observation: Observation, chunk: Tensor) -> dict[str, Tensor]:
+        """How far the policy's chunks are from raw ones, on average, in the data's units."""
+        noise = torch.randn(chunk.shape).to(chunk.device)
+        made = self.actions.restore(self.chunk(observation, noise))
+        return {"action_error": (made - chunk).norm(dim=-1).mean()}
+
+    def fit(self, batch: Batch, data_set: str) -> None:
+        """Fit and freeze the ranges on all windows of a data set; images are not needed."""
+        self.encoder.fit(batch.observation, data_set)
+        self.actions.fit(batch.chunk, ("action x", "action y"), data_set, self.outliers)
+
+    def normalised(self, chunk: Tensor) -> Tensor:
+        """Chunks as they are learned."""
+        return self.actions.normalise(chunk).clamp(-1, 1)
+
+
+def make_policy(config: TrainConfig) -> Policy:
+    """The policy that a configuration describes, with weights drawn from torch's generator."""
+    from pushcell.training.act import ActPolicy
+    from pushcell.training.denoising import DenoisingPolicy
+    from pushcell.training.nearest import NearestPolicy
+    from pushcell.training.slider_eye import SliderEye
+
+    kinds: dict[str, type[Policy]] = {
+        "diffusion": DenoisingPolicy,
+        "flow": DenoisingPolicy,
+        "act": ActPolicy,
+        "nearest": NearestPolicy,
+        "pose": SliderEye,
+    }
+    return kinds[config.policy.kind](config)

@@ -1,0 +1,127 @@
+"""What a policy is told of poses: corners of the slider, the goal in its frame, and so on.
+
+Part of the exported encoder, so that at run time raw poses are all there is to give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pushcell.training.config import FeatureName
+from pushcell.training.ranges import Ranges
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Poses as (..., 2) origins and (..., 2) directions (cos, sin) of their x axes."""
+
+    origin: Tensor
+    direction: Tensor
+
+    @classmethod
+    def of(cls, poses: Tensor) -> Frame:
+        """From (..., 3) x, y, theta."""
+        theta = poses[..., 2]
+        return cls(poses[..., :2], torch.stack([theta.cos(), theta.sin()], -1))
+
+    def to_base(self, points: Tensor) -> Tensor:
+        """Points (..., K, 2) of this frame, (..., K, 2) in the base frame."""
+        cos, sin = self.direction[..., None, 0], self.direction[..., None, 1]
+        x, y = points[..., 0], points[..., 1]
+        turned = torch.stack([cos * x - sin * y, sin * x + cos * y], -1)
+        return turned + self.origin[..., None, :]
+
+    def turn_back(self, vectors: Tensor) -> Tensor:
+        """Vectors (..., 2) of the base frame in this frame's axes."""
+        cos, sin = self.direction[..., 0], self.direction[..., 1]
+        x, y = vectors[..., 0], vectors[..., 1]
+        return torch.stack([cos * x + sin * y, cos * y - sin * x], -1)
+
+    def inside(self, other: Frame) -> Tensor:
+        """(..., 4) this frame in another: x, y, cos, sin."""
+        origin = other.turn_back(self.origin - other.origin)
+        return torch.cat([origin, other.turn_back(self.direction)], -1)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is at each of some moments (B, T); the pusher has no direction."""
+
+    pusher: Tensor  # (B, T, 2)
+    slider: Frame
+    goal: Frame
+    keypoints: Tensor  # (K, 2) in the slider's frame
+
+    def of_slider(self) -> Tensor:
+        """(B, T, K, 2) the slider's keypoints in the base frame."""
+        return self.slider.to_base(self.keypoints)
+
+
+def _whole(frame: Frame) -> Tensor:
+    return torch.cat([frame.origin, frame.direction], -1)
+
+
+def _motion(pusher: Tensor) -> Tensor:
+    """(B, T, 2) from one moment to the next; of the first, as there is none before, zero."""
+    return torch.cat([torch.zeros_like(pusher[:, :1]), pusher[:, 1:] - pusher[:, :-1]], 1)
+
+
+FEATURES: dict[FeatureName, Callable[[Scene], Tensor]] = {
+    "pusher": lambda scene: scene.pusher,
+    "pusher_motion": lambda scene: _motion(scene.pusher),
+    "slider": lambda scene: _whole(scene.slider),
+    "goal": lambda scene: _whole(scene.goal),
+    "keypoints": lambda scene: scene.of_slider().flatten(2),
+    "keypoints_from_pusher": lambda scene: (scene.of_slider() - scene.pusher[:, :, None]).flatten(
+        2
+    ),
+    "keypoints_from_goal": lambda scene: (
+        scene.of_slider() - scene.goal.to_base(scene.keypoints)
+    ).flatten(2),
+    "pusher_in_slider": lambda scene: scene.slider.turn_back(scene.pusher - scene.slider.origin),
+    "pusher_in_goal": lambda scene: scene.goal.turn_back(scene.pusher - scene.goal.origin),
+    "goal_in_slider": lambda scene: scene.goal.inside(scene.slider),
+    "slider_in_goal": lambda scene: scene.slider.inside(scene.goal),
+}
+"""Each is (B, T, n)."""
+
+
+class PoseFeatures(nn.Module):
+    """Chosen features, normalised; ``size`` numbers of a window of ``steps`` moments."""
+
+    keypoints: Tensor
+
+    def __init__(
+        self, names: Sequence[FeatureName], keypoints: Sequence[Sequence[float]], steps: int
+    ) -> None:
+        super().__init__()
+        self._names = tuple(names)
+        self.register_buffer("keypoints", torch.tensor(keypoints, dtype=torch.float32).view(-1, 2))
+        self.components = self._components()
+        self.ranges = Ranges(len(self.components))
+        self.size = steps * len(self.components)
+
+    def forward(self, pusher: Tensor, slider: Frame, goal: Tensor) -> Tensor:
+        """(B, size) of pusher (B, To, 3), the slider's frames (B, To) and goal (B, 3)."""
+        return self.ranges.normalise(self._raw(pusher, slider, goal)).flatten(1)
+
+    def fit(self, pusher: Tensor, slider: Tensor, goal: Tensor, data_set: str) -> None:
+        """Fit the ranges on windows of raw poses."""
+        raw = self._raw(pusher, Frame.of(slider), goal)
+        self.ranges.fit(raw, self.components, data_set)
+
+    def _raw(self, pusher: Tensor, slider: Frame, goal: Tensor) -> Tensor:
+        goals = Frame.of(goal[:, None].expand(-1, pusher.shape[1], -1))
+        scene = Scene(pusher[..., :2], slider, goals, self.keypoints)
+        return torch.cat([FEATURES[name](scene) for name in self._names], -1)
+
+    def _components(self) -> list[str]:
+        nothing = torch.zeros(1, 1, 3)
+        frame = Frame.of(nothing)
+        scene = Scene(nothing[..., :2], frame, frame, self.keypoints)
+        sizes = {name: FEATURES[name](scene).shape[-1] for name in self._names}
+        return [f"feature {name}[{k}]" for name, size in sizes.items() for k in range(size)]

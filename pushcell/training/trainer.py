@@ -1,0 +1,212 @@
+"""The training loop.
+
+Everything random in a step comes from (seed, step, process) alone. So a checkpoint needs no state
+of a generator, and a run that goes on after a kill makes the same losses as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from pushcell.errors import TrainingError
+from pushcell.training.augmentation import prepared
+from pushcell.training.checkpoint import Checkpoint
+from pushcell.training.config import OptimiserConfig, TrainConfig
+from pushcell.training.interruption import explained_memory, interruptions
+from pushcell.training.loss_log import LossLog
+from pushcell.training.material import Material
+from pushcell.training.policy import Policy, make_policy
+from pushcell.training.validation import validate
+
+LAST = "last.pt"
+Told = Callable[[int, dict[str, float]], None]
+"""Called with the number of steps done and with what has been logged at it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to."""
+
+    steps: int
+    loss: float
+    validation: dict[str, float]
+    parameters: int
+    finished: bool
+
+
+def learning_rate(config: OptimiserConfig, step: int) -> float:
+    """Rises evenly for the first steps, then falls to zero along half a cosine."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def train(
+    config: TrainConfig, folder: Path, checkpoint: Checkpoint | None, told: Told
+) -> Outcome | None:
+    """Train, or go on from a checkpoint; writes ``last.pt`` and ``losses.csv`` into the folder.
+
+    Raises TrainingError or EpisodeError; one that names the data comes before the first step.
+    Returns None in processes that are only there to help.
+    """
+    if config.device.threads:
+        torch.set_num_threads(config.device.threads)
+    device = config.device
+    fabric = Fabric(
+        accelerator=device.accelerator, devices=device.devices, precision=device.precision
+    )
+    fabric.launch()
+    with fabric.rank_zero_first():
+        material = Material.of(config)
+    with explained_memory(config.training.batch_size):
+        outcome = _Run(config, folder, checkpoint, fabric, material).go(told)
+    return outcome if fabric.is_global_zero else None
+
+
+class _Run:
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        checkpoint: Checkpoint | None,
+        fabric: Fabric,
+        material: Material,
+    ) -> None:
+        self._config, self._folder = config, folder
+        self._fabric, self._material = fabric, material
+        torch.manual_seed(config.seed)
+        self._policy = make_policy(config)
+        if checkpoint is None:
+            self._policy.fit(material.normaliser_windows(), config.data.normaliser)
+        else:
+            self._policy.load_state_dict(checkpoint.policy)
+        self._average = _average_of(self._policy, config.training.ema_decay)
+        self._model, self._optimiser = fabric.setup(
+            self._policy, torch.optim.AdamW(
+                self._policy.parameters(),
+                betas=config.training.betas,
+                weight_decay=config.training.weight_decay,
+                fused=True,
+            )
+        )  # fmt: skip
+        self._average.to(fabric.device)
+        self._step, self._recent, self._validation = 0, list[Tensor](), dict[str, float]()
+        if checkpoint is not None:
+            self._step, self._validation = checkpoint.step, dict(checkpoint.validation)
+            self._recent = [torch.tensor(loss) for loss in checkpoint.recent]
+            self._average.module.load_state_dict(checkpoint.average)
+            self._average.n_averaged.fill_(checkpoint.step)
+            self._optimiser.load_state_dict(checkpoint.optimiser)
+        batches = material.validation_batches(config.training.batch_size)
+        self._validation_batches = batches if fabric.is_global_zero else []
+
+    def go(self, told: Told) -> Outcome:
+        """Train until all steps are done, or until someone interrupts."""
+        config, loss = self._config, math.nan
+        log = LossLog(self._folder, self._step, config.log.tensorboard, self._fabric.global_rank)
+        with log, interruptions() as interrupted:
+            while self._step < config.training.steps and not interrupted.is_set():
+                self._advance()
+                last = self._step == config.training.steps
+                values = self._due(last)
+                loss = values.get("loss", loss)
+                if values:
+                    log.add(self._step, values)
+                if last or interrupted.is_set() or self._at(config.log.checkpoint_every):
+                    self._save(LAST)
+                if config.log.keep_every and self._at(config.log.keep_every):
+                    self._save(f"step_{self._step:07d}.pt")
+                told(self._step, values)
+        parameters = sum(part.numel() for part in self._policy.parameters())
+        finished = self._step == config.training.steps
+        return Outcome(self._step, loss, self._validation, parameters, finished)
+
+    def _advance(self) -> None:
+        config, fabric = self._config.training, self._fabric
+        torch.manual_seed(_stream(self._config.seed, self._step, fabric.global_rank))
+        batch = self._material.batch(self._step, fabric.global_rank, fabric.world_size)
+        batch = batch.to(fabric.device)
+        observation = prepared(batch.observation, self._config.observation.vision, training=True)
+        for group in self._optimiser.param_groups:
+            group["lr"] = learning_rate(config, self._step)
+        loss = self._model(observation, batch.chunk)
+        fabric.backward(loss)
+        fabric.clip_gradients(self._model, self._optimiser, max_norm=config.clip_norm)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        self._average.update_parameters(self._policy)
+        self._step += 1
+        self._recent.append(loss.detach())
+
+    def _due(self, last: bool) -> dict[str, float]:
+        """What is to be told after this step."""
+        values: dict[str, float] = {}
+        if last or self._at(self._config.log.log_every):
+            values["loss"] = self._mean_recent_loss()
+            values["learning_rate"] = learning_rate(self._config.training, self._step - 1)
+        if last or self._at(self._config.log.validate_every):
+            self._average.eval()
+            self._validation = validate(
+                self._average.module,  # type: ignore[arg-type]
+                self._validation_batches,
+                self._config.observation.vision,
+                self._fabric.device,
+            )
+            values |= self._validation
+        return values
+
+    def _mean_recent_loss(self) -> float:
+        mean = float(self._fabric.all_reduce(torch.stack(self._recent).mean()))  # type: ignore[arg-type]
+        self._recent.clear()
+        if not math.isfinite(mean):
+            raise TrainingError(
+                f"the loss is {mean} at step {self._step}: lower training.learning_rate, "
+                "or take precision 32-true, and go on with --resume"
+            )
+        return mean
+
+    def _at(self, every: int) -> bool:
+        return self._step % every == 0
+
+    def _save(self, name: str) -> None:
+        if not self._fabric.is_global_zero:
+            return
+        names = [windows.table.name for windows in self._material.train]
+        Checkpoint(
+            config=self._config.model_dump(mode="json"),
+            step=self._step,
+            policy=self._policy.state_dict(),
+            average=self._average.module.state_dict(),
+            optimiser=self._optimiser.state_dict(),
+            recent=[float(loss) for loss in self._recent],
+            validation=self._validation,
+            episodes=self._material.episodes,
+            shares=dict(zip(names, self._material.mixture.shares.tolist(), strict=True)),
+        ).save(self._folder / name)
+
+
+def _average_of(policy: Policy, decay: float) -> AveragedModel:
+    """A moving average that forgets the first, random weights faster."""
+
+    def update(averages: Any, weights: Any, count: Tensor | int) -> None:
+        steps = int(count)
+        now = min(decay, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(averages, weights, 1 - now)
+
+    return AveragedModel(policy, multi_avg_fn=update)
+
+
+def _stream(seed: int, step: int, rank: int) -> int:
+    """A seed for a generator of torch, unlike any other step's."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)

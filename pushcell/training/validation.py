@@ -1,0 +1,31 @@
+"""How well a policy does on episodes that it has not seen, without running it."""
+
+from __future__ import annotations
+
+import torch
+
+from pushcell.training.augmentation import prepared
+from pushcell.training.batches import Batch
+from pushcell.training.config import VisionConfig
+from pushcell.training.policy import Policy
+
+_STREAM = 20_26
+
+
+def validate(
+    policy: Policy, batches: list[Batch], vision: VisionConfig | None, device: torch.device
+) -> dict[str, float]:
+    """Means over the batches: the loss and the policy's own measures; the same noise every time."""
+    sums: dict[str, float] = {}
+    count = sum(len(batch.chunk) for batch in batches)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(_STREAM)
+        for batch in batches:
+            batch = batch.to(device)
+            observation = prepared(batch.observation, vision, training=False)
+            loss = policy(observation, batch.chunk)
+            measures = {"loss": loss, **policy.measures(observation, batch.chunk)}
+            for name, value in measures.items():
+                part = float(value) * len(batch.chunk) / count
+                sums[f"validation_{name}"] = sums.get(f"validation_{name}", 0.0) + part
+    return sums

@@ -1,0 +1,60 @@
+"""Windows over episodes: some observation steps and the chunk of actions that begins with the last.
+
+A window belongs to a step t: it sees steps t - To + 1 .. t and acts in t .. t + H - 1. Before an
+episode's first step its first is repeated, after its last one the last, at most ``padding`` times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pushcell.training.tables import Table
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of some episodes of a table."""
+
+    table: Table
+    steps: Indices  # (W,) the window's own step
+    first: Indices  # (W,) first step of its episode
+    last: Indices  # (W,) last step of its episode
+
+    @classmethod
+    def over(cls, table: Table, episodes: Indices, horizon: int, padding: int) -> Windows:
+        """All windows of those episodes; none of an episode shorter than horizon - padding."""
+        steps, first, last = [], [], []
+        for start, end in zip(table.starts[episodes], table.ends[episodes], strict=True):
+            own = np.arange(start, end - horizon + padding + 1)
+            steps.append(own)
+            first.append(np.full(len(own), start))
+            last.append(np.full(len(own), end - 1))
+        empty = np.empty(0, dtype=np.int64)
+        return cls(table, *(np.concatenate([empty, *part]) for part in (steps, first, last)))
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def observed(self, windows: Indices, count: int) -> Indices:
+        """(B, count) rows of the table that these windows see, oldest first."""
+        rows = self.steps[windows, None] + np.arange(1 - count, 1)
+        return np.maximum(rows, self.first[windows, None])
+
+    def acted(self, windows: Indices, horizon: int) -> Indices:
+        """(B, horizon) rows whose actions make up the chunks of these windows."""
+        rows = self.steps[windows, None] + np.arange(horizon)
+        return np.minimum(rows, self.last[windows, None])
+
+
+def split_episodes(count: int, validation: float, seed: int) -> tuple[Indices, Indices]:
+    """Episodes to train on and to keep apart, at least one each if any shall be kept apart."""
+    if validation == 0 or count < 2:
+        return np.arange(count), np.empty(0, dtype=np.int64)
+    kept = min(count - 1, max(1, round(validation * count)))
+    order = np.random.default_rng([seed, count]).permutation(count)
+    return np.sort(order[kept:]), np.sort(order[:kept])

@@ -1,0 +1,197 @@
+"""Every policy: an observation in, a chunk out, and it learns."""
+
+import pytest
+import torch
+
+from pushcell.errors import ConfigError, TrainingError
+from pushcell.training.augmentation import prepared
+from pushcell.training.material import Material
+from pushcell.training.policy import make_policy
+from pushcell.training.pose_features import FEATURES, Frame, PoseFeatures
+from tests.training import examples
+
+MLP = {"kind": "mlp", "width": 32}
+POLICIES = {
+    "epsilon, mlp": {"kind": "diffusion", "network": MLP},
+    "v, unet": {
+        "kind": "diffusion",
+        "prediction": "v_prediction",
+        "network": {"kind": "unet", "widths": [16, 32]},
+    },
+    "sample, transformer": {
+        "kind": "diffusion",
+        "prediction": "sample",
+        "network": {"kind": "transformer", "width": 32, "layers": 1},
+    },
+    "flow": {"kind": "flow", "network": MLP},
+    "prefix": {"kind": "diffusion", "max_prefix": 4, "network": MLP},
+    "act": {"kind": "act", "width": 32, "layers": 1, "dropout": 0.0},
+    "nearest": {"kind": "nearest", "neighbours": 3, "most_keys": 500},
+}
+
+
+def _made(folder, policy, **sections):
+    examples.packed(folder / "walks.parquet")
+    values = {**examples.config_values(folder, **sections), "policy": policy}
+    config = examples.train_config_of(values, "test")
+    material = Material.of(config)
+    torch.manual_seed(0)
+    made = make_policy(config)
+    made.fit(material.normaliser_windows(), "walks")
+    return made, material
+
+
+def _validation_loss(policy, batch):
+    with torch.no_grad():
+        torch.manual_seed(3)
+        return float(policy.eval()(batch.observation, batch.chunk))
+
+
+@pytest.mark.parametrize("name", [name for name in POLICIES if name != "nearest"])
+def test_each_learns(tmp_path, name):
+    policy, material = _made(tmp_path, POLICIES[name])
+    batch = material.validation_batches(64)[0]
+    before = _validation_loss(policy, batch)
+    optimiser = torch.optim.AdamW(policy.parameters(), lr=3e-3)
+    policy.train()
+    for number in range(60):
+        train = material.batch(number)
+        loss = policy(train.observation, train.chunk)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert _validation_loss(policy, batch) < 0.7 * before
+    with torch.no_grad():
+        chunk = policy.chunk(batch.observation, torch.randn(batch.chunk.shape))
+    assert chunk.shape == batch.chunk.shape
+
+
+def test_the_nearest_neighbour_of_a_window_is_itself(tmp_path):
+    policy, material = _made(tmp_path, {**POLICIES["nearest"], "neighbours": 1})
+    batch = material.batch(0)
+    policy.train()(batch.observation, batch.chunk)
+    made = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
+    assert torch.equal(made, policy.normalised(batch.chunk))
+
+
+def test_a_prefix_is_held_and_counts(tmp_path):
+    policy, material = _made(tmp_path, POLICIES["prefix"])
+    policy.eval()
+    batch = material.batch(0)
+    embedding = policy.encoder(batch.observation)
+    noise, committed = torch.randn(batch.chunk.shape), torch.rand(len(batch.chunk), 3, 2)
+    free, held = policy.decode(embedding, noise), policy.decode(embedding, noise, committed)
+    assert torch.equal(held[:, :3], committed)
+    assert not torch.allclose(held[:, 3:], free[:, 3:])
+
+
+def test_clean_actions_do_not_count_in_the_loss(tmp_path, monkeypatch):
+    policy, material = _made(tmp_path, POLICIES["prefix"])
+    seen = {}
+
+    def denoise(sample, timestep, embedding, prefix=None):
+        seen.update(sample=sample, prefix=prefix)
+        return torch.where(policy._given(prefix), 1e6, 0.0).expand_as(sample)
+
+    monkeypatch.setattr(policy, "denoise", denoise)
+    batch = material.batch(0)
+    assert float(policy(batch.observation, batch.chunk).detach()) < 10
+    clean = policy.normalised(batch.chunk)
+    for row, count in enumerate(seen["prefix"].tolist()):
+        assert torch.equal(seen["sample"][row, :count], clean[row, :count])
+        assert not torch.equal(seen["sample"][row, count:], clean[row, count:])
+    assert set(seen["prefix"].tolist()) <= set(range(5))
+    assert len(set(seen["prefix"].tolist())) > 1
+
+
+def test_features_are_the_same_wherever_the_cell_stands():
+    """Those relative to something do not change when everything is moved and turned."""
+    torch.manual_seed(1)
+    keypoints = torch.tensor(examples.CORNERS)
+    pusher, slider, goal = torch.rand(5, 2, 3), torch.rand(5, 2, 3), torch.rand(5, 3)
+    move = torch.tensor([0.3, -0.2, 0.7])
+
+    def moved(poses):
+        place = Frame.of(move).to_base(poses[..., None, :2])[..., 0, :]
+        return torch.cat([place, poses[..., 2:] + move[2]], -1)
+
+    for name in ("pusher_in_slider", "pusher_in_goal", "goal_in_slider", "slider_in_goal"):
+        features = PoseFeatures((name,), keypoints.tolist(), 2)
+        here = features(pusher, Frame.of(slider), goal)
+        there = features(moved(pusher), Frame.of(moved(slider)), moved(goal))
+        assert torch.allclose(here, there, atol=1e-5), name
+
+
+def test_keypoints_are_where_they_are():
+    slider = torch.tensor([[[0.5, 0.1, torch.pi / 2]]])
+    features = PoseFeatures(("keypoints",), [[0.1, 0.0], [0.0, 0.2]], 1)
+    values = features(torch.zeros(1, 1, 3), Frame.of(slider), torch.zeros(1, 3))
+    assert torch.allclose(values, torch.tensor([[0.5, 0.2, 0.3, 0.1]]), atol=1e-6)
+
+
+def test_every_feature_can_be_fitted(tmp_path):
+    examples.packed(tmp_path / "walks.parquet")
+    for name in FEATURES:
+        keypoints = examples.CORNERS if name.startswith("keypoints") else []
+        observation = {"features": [name], "keypoints": keypoints}
+        config = examples.config(tmp_path, observation=observation)
+        policy = make_policy(config)
+        windows = Material.of(config).normaliser_windows()
+        if name == "goal":  # it never changes here
+            with pytest.raises(TrainingError, match=r"feature goal\[0\] is 0.58.*'walks'"):
+                policy.fit(windows, "walks")
+            continue
+        policy.fit(windows, "walks")
+        values = policy.encoder(windows.observation)
+        assert values.abs().max() <= 1 + 1e-5
+        assert values.shape == (len(windows.chunk), policy.encoder.size)
+
+
+def test_relative_actions_begin_where_the_pusher_is(tmp_path):
+    _, material = _made(tmp_path, POLICIES["flow"])
+    batch = material.batch(0)
+    absolute = batch.chunk + batch.observation["pusher"][:, -1:, :2]
+    slider = batch.observation["slider"][:, -1, None, :2]
+    start = (batch.observation["pusher"][:, -1, None, :2] - slider).norm(dim=-1)
+    assert ((absolute - slider).norm(dim=-1) <= start + 1e-6).all()
+
+
+def test_a_unet_needs_a_chunk_it_can_halve(tmp_path):
+    with pytest.raises(ConfigError, match=r"action\.horizon 6 must be a multiple of 4"):
+        make_policy(
+            examples.config(
+                tmp_path,
+                action={"horizon": 6},
+                policy={"network": {"kind": "unet", "widths": [8, 8, 8]}},
+            )
+        )
+
+
+def test_crops_and_colours(tmp_path):
+    images = torch.randint(0, 255, (6, 2, 3, 20, 24), dtype=torch.uint8)
+    vision = {
+        "cameras": ["overhead"],
+        "image_px": [24, 20],
+        "crop_px": [16, 12],
+        "colour_jitter": 0.2,
+    }
+    spec = examples.config(tmp_path, observation={"vision": vision}).observation.vision
+    observation = {"overhead_image": images}
+    run = prepared(observation, spec, training=False)["overhead_image"]
+    assert torch.equal(run, images[..., 4:16, 4:20].float() / 255)
+    plain = spec.changed(colour_jitter=0.0)
+    train = prepared(observation, plain, training=True)["overhead_image"]
+    places = set()
+    for window, cropped in zip(images, train, strict=True):
+        found = [
+            (top, left)
+            for top in range(9)
+            for left in range(9)
+            if torch.equal(window[..., top : top + 12, left : left + 16].float() / 255, cropped)
+        ]
+        assert len(found) == 1
+        places.update(found)
+    assert len(places) > 1
+    jittered = prepared(observation, spec, training=True)["overhead_image"]
+    assert float(jittered.min()) >= 0
+    assert float(jittered.max()) <= 1

@@ -1,0 +1,183 @@
+"""``pushcell train``: kills, resumption, bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from pushcell import cli
+from pushcell.recording.steps import Steps
+from pushcell.training.checkpoint import Checkpoint
+from tests.training import examples
+
+
+def _write(folder, **sections):
+    path = folder / "train.yaml"
+    path.write_text(yaml.safe_dump(examples.config_values(folder, **sections)))
+    return path
+
+
+def _losses(folder):
+    with (folder / "losses.csv").open() as file:
+        return [
+            (row["step"], row["loss"], row.get("validation_loss")) for row in csv.DictReader(file)
+        ]
+
+
+@pytest.fixture
+def walks(tmp_path):
+    examples.packed(tmp_path / "walks.parquet")
+    return tmp_path
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_been(walks):
+    network = {"kind": "mlp", "width": 64, "dropout": 0.2}
+    path = _write(walks, training={"steps": 100}, policy={"network": network})
+    whole, killed = walks / "whole", walks / "killed"
+    assert cli.main(["train", str(path), "--out", str(whole)]) == 0
+    command = [sys.executable, "-m", "pushcell.cli", "train", str(path), "--out", str(killed)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not (killed / "last.pt").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    assert Checkpoint.load(killed / "last.pt").step < 100, "it was to be killed on the way"
+    assert cli.main(["train", str(path), "--out", str(killed), "--resume"]) == 0
+    assert len(_losses(whole)) == 100
+    assert _losses(killed) == _losses(whole)
+    ends = [Checkpoint.load(folder / "last.pt") for folder in (whole, killed)]
+    for part in ("policy", "average"):
+        one, other = (getattr(end, part) for end in ends)
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_an_interrupt_keeps_the_step(walks):
+    path = _write(walks, training={"steps": 100_000}, log={"checkpoint_every": 100_000})
+    out = walks / "out"
+    command = [sys.executable, "-m", "pushcell.cli", "train", str(path), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        while not (out / "losses.csv").exists() or len(_losses(out)) < 12:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        errors = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+    assert Checkpoint.load(out / "last.pt").step == int(_losses(out)[-1][0])
+
+
+def test_it_learns_and_tells(walks, capsys):
+    path = _write(walks, training={"steps": 200}, log={"log_every": 50, "validate_every": 100})
+    assert cli.main(["train", str(path), "--out", str(walks / "out"), "--json", "-"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["steps"] == 200
+    assert told["loss"] < 0.6 * float(_losses(walks / "out")[0][1])
+    assert set(told["validation"]) == {"validation_loss", "validation_action_error"}
+    checkpoint = Checkpoint.load(walks / "out" / "last.pt")
+    assert checkpoint.config["training"]["steps"] == 200
+    assert checkpoint.episodes == {"walks": 6}
+    assert cli.main(["train", str(path), "--out", str(walks / "out")]) == 2
+    assert "go on with --resume" in capsys.readouterr().err
+
+
+def test_another_configuration_does_not_go_on(walks, capsys):
+    path, out = _write(walks), str(walks / "out")
+    assert cli.main(["train", str(path), "--out", out, "--set", "training.steps=5"]) == 0
+    words = ["train", str(path), "--out", out, "--resume", "--set"]
+    assert cli.main([*words, "training.steps=5", "seed=4"]) == 2
+    assert "was trained with seed: 0, the configuration says 4" in capsys.readouterr().err
+    assert cli.main([*words, "training.steps=5", "log.log_every=2"]) == 0
+
+
+def test_two_processes_train_one_policy(walks):
+    path, out = _write(walks, device={"devices": 2}), walks / "out"
+    command = [sys.executable, "-m", "pushcell.cli", "train", str(path), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ})
+    assert done.returncode == 0, done.stderr
+    assert len(_losses(out)) == 20
+    assert Checkpoint.load(out / "last.pt").step == 20
+
+
+def test_nothing_of_simulator_or_ros_is_needed(walks):
+    """A bare GPU machine: torch, numpy, opencv and a few small packages."""
+    path = _write(walks, training={"steps": 2})
+    script = (
+        "import sys\n"
+        "class Bare:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in {'pydrake', 'rclpy', 'zarr', 'mcap', 'ruckig',"
+        " 'rosbags', 'ray'}:\n"
+        "            raise ModuleNotFoundError(f'{name} is not there', name=name)\n"
+        "sys.meta_path.insert(0, Bare())\n"
+        "from pushcell.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    words = ["train", str(path), "--out", str(walks / "out")]
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_bad_configurations(walks, capsys):
+    path, out = _write(walks), str(walks / "out")
+    for change, problem in {
+        "training.speed=3": "training.speed = 3: unknown key",
+        "data.normaliser=ghosts": "there is no data set 'ghosts' among ['walks']",
+        "action.execute=9": "execute 9 is more than the horizon 8",
+        "policy.network.kind=forest": "policy.network.kind = 'forest': allowed: 'mlp', 'unet',",
+        "policy.max_prefix=8": "max_prefix must be below the horizon 8",
+        "observation.keypoints=[]": "keypoints and features of keypoints go together",
+        "data.sets.0.path=nowhere": "data set 'walks': nowhere is not there",
+        "data.rate_hz=5": "episode_000000 has steps at 10.0 Hz, data.rate_hz is 5.0",
+        "action.horizon=64": "data set 'walks' gives no window: none of its episodes has 61 steps",
+    }.items():
+        assert cli.main(["train", str(path), "--out", out, "--set", change]) == 2
+        assert problem in capsys.readouterr().err, change
+
+
+def test_data_that_cannot_be_learned_from(walks, capsys, monkeypatch):
+    examples.packed(walks / "walks.parquet", cameras=("overhead",))
+    vision = {"cameras": ["wrist"], "image_px": [16, 16], "crop_px": [16, 16]}
+    path = _write(walks, observation={"vision": vision})
+    words = ["train", str(path), "--out", str(walks / "out")]
+    assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert "'walks'" in error
+    assert "walks.parquet" in error
+    assert "episode_000000 lacks the images of camera 'wrist'; it has overhead" in error
+    monkeypatch.setattr(Steps, "__post_init__", lambda self: None)
+    broken = examples.steps(3)
+    broken.slider[7, 1] = np.nan
+    examples.write_packed([examples.Demonstration("bad", broken)], walks / "walks.parquet")
+    monkeypatch.undo()
+    assert cli.main(["train", str(_write(walks)), "--out", str(walks / "out")]) == 2
+    assert "episode 0: slider must be finite" in capsys.readouterr().err
+
+
+def test_checkpoints_that_are_none(walks, capsys):
+    path, out = _write(walks), walks / "out"
+    out.mkdir()
+    words = ["train", str(path), "--out", str(out), "--resume"]
+    assert cli.main(words) == 2
+    assert "there is no checkpoint" in capsys.readouterr().err
+    (out / "last.pt").write_bytes(b"PK nonsense")
+    assert cli.main(words) == 2
+    assert "is not a checkpoint, or is damaged" in capsys.readouterr().err
+    torch.save({"version": 99}, out / "last.pt")
+    assert cli.main(words) == 2
+    assert "is a checkpoint of version 99, this program reads 1" in capsys.readouterr().err
