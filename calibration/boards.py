@@ -88,6 +88,11 @@ class CharucoBoard:
         return np.asarray(self._board.getChessboardCorners(), dtype=float)
 
     @property
+    def marker_cells(self) -> int:
+        """The cells of a marker's side, with its black border."""
+        return int(_dictionary(self.dictionary).markerSize) + 2
+
+    @property
     def size_m(self) -> tuple[float, float]:
         """Width and height of the outline."""
         return self.columns * self.square_m, self.rows * self.square_m

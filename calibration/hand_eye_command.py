@@ -80,7 +80,7 @@ def main(words: Sequence[str]) -> int:
     data, places = _from_pairs(options) if options.pairs else _from_images(options)
     joints = None if options.joints is None else _joints(options, places)
     result = calibrate_hand_eye(data, joints)
-    return finish(_outcome(options, result), options.out, options.force, options.json)
+    return finish(outcome(options, result), options.out, options.force, options.json)
 
 
 def _from_pairs(options: CalibrateHandEye) -> tuple[HandEyeData, Indices]:
@@ -143,7 +143,8 @@ def _joints(options: CalibrateHandEye, places: Indices) -> Joints:
     return Joints(positions, lambda q: kinematics.link_pose(q, link).matrix())
 
 
-def _outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
+def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
+    """What is told and saved of a result."""
     deviations = np.sqrt(np.diag(result.covariance))
     deviation_deg = float(np.degrees(deviations[:3].max()))
     deviation_mm = float(1e3 * deviations[3:].max())

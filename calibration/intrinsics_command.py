@@ -57,10 +57,11 @@ def main(words: Sequence[str]) -> int:
     options = tyro.cli(CalibrateIntrinsics, prog=prog, args=list(words))
     views = read_views(options.images, parse_board(options.board))
     result = calibrate_intrinsics(views)
-    return finish(_outcome(options, views, result), options.out, options.force, options.json)
+    return finish(outcome(options, views, result), options.out, options.force, options.json)
 
 
-def _outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> Outcome:
+def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> Outcome:
+    """What is told and saved of a result."""
     lens, deviations = result.lens, result.standard_deviations
     used = views.named([view.name for view in result.used])
     coverage = coverage_of(used, lens)

@@ -50,11 +50,12 @@ def main(words: Sequence[str]) -> int:
     options = tyro.cli(CalibrateLatency, prog="pushcell calibrate latency", args=list(words))
     cause, effect = read_signal(options.cause), read_signal(options.effect)
     latency = measure_latency(cause, effect, options.longest)
-    outcome = _outcome(options, cause, effect, latency)
-    return finish(outcome, options.out, options.force, options.json)
+    told = outcome(options, cause, effect, latency)
+    return finish(told, options.out, options.force, options.json)
 
 
-def _outcome(options: CalibrateLatency, cause: Signal, effect: Signal, latency: Latency) -> Outcome:
+def outcome(options: CalibrateLatency, cause: Signal, effect: Signal, latency: Latency) -> Outcome:
+    """What is told and saved of a result."""
     problems = []
     if latency.correlation < options.min_correlation:
         problems.append(

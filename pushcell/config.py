@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pushcell.config_arm import ArmConfig
+from pushcell.config_calibration import CameraCalibrationConfig
 from pushcell.config_problems import describe
 from pushcell.config_recording import RecordingConfig
 from pushcell.config_types import (
@@ -232,6 +233,7 @@ class CellConfig(Section):
     cameras: Annotated[tuple[CameraConfig, ...], Field(min_length=1)]
     recording: RecordingConfig
     simulation: SimulationConfig | None = None
+    calibration: tuple[CameraCalibrationConfig, ...] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> CellConfig:
@@ -267,6 +269,9 @@ class CellConfig(Section):
                 self.teleop.lead_m,
                 f"up to motion.first_target_max_jump_m {jump_m}",
             )
+        calibrated = [entry.camera for entry in self.calibration]
+        if len(set(calibrated)) != len(calibrated) or not set(calibrated) <= set(names):
+            raise _problem("calibration", calibrated, f"each of the cameras {names} once at most")
         return self
 
     @property
@@ -278,6 +283,13 @@ class CellConfig(Section):
                 "has, such as config/cell.sim.yaml"
             )
         return self.simulation
+
+    def calibration_of(self, camera: str) -> CameraCalibrationConfig:
+        """The files of a camera; none where it was not calibrated."""
+        for entry in self.calibration:
+            if entry.camera == camera:
+                return entry
+        return CameraCalibrationConfig(camera=camera)
 
     def camera(self, name: str) -> CameraConfig:
         """The camera of that name."""

@@ -38,3 +38,7 @@ class CalibrationError(PushcellError):
 
 class TrainingError(PushcellError):
     """A training or an export that cannot be done: names the data set, file, episode and key."""
+
+
+class CameraError(PushcellError):
+    """A camera that is missing, taken, or not as asked for: says which and what to do."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from numpy.typing import ArrayLike
 from pydrake.geometry import PerceptionProperties, Rgba, Role, SceneGraph
 from pydrake.multibody.plant import AddMultibodyPlantSceneGraph
 from pydrake.systems.framework import DiagramBuilder
 
+from calibration.mounted_board import MountedBoard
 from pushcell.arm.model import add_arm_with_pusher
 from pushcell.config import AppearanceConfig, CellConfig
 from pushcell.drake_pose import from_drake, to_drake
 from pushcell.geometry import Pose
+from pushcell.simulation.drawn_boards import add_board
 from pushcell.simulation.scene import add_slider, add_table
 from pushcell.task import slider_of
 
@@ -23,7 +25,11 @@ class DrawnScene:
     """Arm, pusher, table and slider in a Drake diagram; ``add_viewer`` adds what looks at them."""
 
     def __init__(
-        self, cell: CellConfig, appearance: AppearanceConfig, add_viewer: AddViewer
+        self,
+        cell: CellConfig,
+        appearance: AppearanceConfig,
+        add_viewer: AddViewer,
+        boards: Sequence[MountedBoard] = (),
     ) -> None:
         builder = DiagramBuilder()
         self._plant, self.scene_graph = AddMultibodyPlantSceneGraph(builder, time_step=0.0)
@@ -32,6 +38,8 @@ class DrawnScene:
         self._slider = add_slider(
             self._plant, slider_of(cell.task), cell.simulated.physics, appearance.slider
         )
+        for board in boards:
+            add_board(self._plant, board)
         self._plant.Finalize()
         add_viewer(builder, self.scene_graph)
         self.diagram = builder.Build()

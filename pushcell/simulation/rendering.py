@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from pydrake.math import RigidTransform
 from pydrake.systems.framework import DiagramBuilder
 from pydrake.systems.sensors import CameraInfo
 
+from calibration.mounted_board import MountedBoard
 from pushcell.config import AppearanceConfig, CameraConfig, CellConfig
 from pushcell.drake_pose import to_drake
 from pushcell.geometry import Pose
@@ -43,6 +45,7 @@ class SceneRenderer:
         self,
         cell: CellConfig,
         appearance: AppearanceConfig | Literal["target", "source"] = "target",
+        boards: Sequence[MountedBoard] = (),
     ) -> None:
         require_graphics()
         self._cell = cell
@@ -54,7 +57,7 @@ class SceneRenderer:
         def add_engine(builder: DiagramBuilder, scene_graph: SceneGraph) -> None:
             scene_graph.AddRenderer(_RENDERER, engine)
 
-        self._scene = DrawnScene(cell, appearance, add_engine)
+        self._scene = DrawnScene(cell, appearance, add_engine, boards)
 
     def recolour(self, appearance: AppearanceConfig) -> None:
         """Let all look otherwise from now on; far quicker than a new renderer."""

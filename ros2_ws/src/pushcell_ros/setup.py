@@ -4,6 +4,8 @@ from setuptools import setup
 
 NODES = [
     "arm_node",
+    "calibrate_node",
+    "camera_node",
     "cell_node",
     "console_node",
     "motion_node",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 from builtin_interfaces.msg import Duration as DurationMsg
 from builtin_interfaces.msg import Time as TimeMsg
@@ -19,7 +20,7 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import (
     JointTrajectory,
@@ -28,6 +29,7 @@ from trajectory_msgs.msg import (
     MultiDOFJointTrajectoryPoint,
 )
 
+from calibration.lens import Lens
 from policy_server.chunk import ActionChunk
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
@@ -170,13 +172,29 @@ def optical_frame(camera_name: str) -> str:
 
 def camera_info_message(camera: CameraConfig, stamp: TimeMsg) -> CameraInfo:
     """The camera's pinhole model, without distortion."""
-    message = CameraInfo(height=camera.height_px, width=camera.width_px)
-    message.header.stamp, message.header.frame_id = stamp, optical_frame(camera.name)
+    size = camera.width_px, camera.height_px
+    message = lens_message(Lens(camera.matrix, np.zeros(5), size), camera.name)
+    message.header.stamp = stamp
+    return message
+
+
+def lens_message(lens: Lens, camera: str) -> CameraInfo:
+    """A lens; the stamp is still to be set."""
+    message = CameraInfo(width=lens.size[0], height=lens.size[1])
+    message.header.frame_id = optical_frame(camera)
     message.distortion_model = "plumb_bob"
-    message.d = [0.0] * 5
-    message.k = [float(v) for v in camera.matrix.ravel()]
+    message.d = [float(v) for v in lens.distortion]
+    message.k = [float(v) for v in lens.matrix.ravel()]
     message.r = [float(v) for v in np.eye(3).ravel()]
-    message.p = [float(v) for v in np.column_stack([camera.matrix, np.zeros(3)]).ravel()]
+    message.p = [float(v) for v in np.column_stack([lens.matrix, np.zeros(3)]).ravel()]
+    return message
+
+
+def compressed_message(image: np.ndarray, frame_id: str, stamp: TimeMsg) -> CompressedImage:
+    """An RGB image (H, W, 3) uint8 as JPEG."""
+    message = CompressedImage(format="rgb8; jpeg compressed bgr8")
+    message.header.stamp, message.header.frame_id = stamp, frame_id
+    message.data.frombytes(cv2.imencode(".jpg", image[:, :, ::-1])[1].data)
     return message
 
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 from builtin_interfaces.msg import Time as TimeMsg
+from numpy.typing import NDArray
 from rclpy.qos import qos_profile_sensor_data, qos_profile_system_default
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
+from calibration.mounted_board import MountedBoard
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, Pose
 from pushcell.simulation.live_view import LiveView
@@ -38,6 +42,12 @@ class RenderParams:
     cell: str = parameter("", "path of the cell's YAML file")
     live_view: bool = parameter(True, "show the cell on a web page on loopback")
     live_view_port: int = parameter(0, "the page's port; 0 takes the first free one")
+    scale: int = parameter(1, "pictures are so many times as wide and high as the cell's cameras'")
+    finer: int = parameter(1, "pictures are drawn so much larger, and shrunk: smooth edges")
+    hand_board: str = parameter("", "calibration board on the arm's last link; empty for none")
+    hand_board_pose: str = parameter("", "its x y z roll pitch yaw in that link [m, rad]")
+    table_board: str = parameter("", "calibration board on the table; empty for none")
+    table_board_pose: str = parameter("", "its x y z roll pitch yaw in the base [m, rad]")
 
 
 class _Camera:
@@ -66,8 +76,12 @@ class RenderNode(CellNode):
 
     def __init__(self) -> None:
         super().__init__("render_node")
-        self._renderer = SceneRenderer(self.cell, "target")
-        self._cameras = [_Camera(self, config) for config in self.cell.cameras]
+        self._renderer = SceneRenderer(self.cell, "target", self._boards())
+        scale = self.params.scale
+        self._cameras = [
+            _Camera(self, camera.resized(scale * camera.width_px, scale * camera.height_px))
+            for camera in self.cell.cameras
+        ]
         self._scenes = PeriodMonitor()
         self._render_s: list[float] = []
         self._live_view: LiveView | None = None
@@ -103,9 +117,26 @@ class RenderNode(CellNode):
             self._live_view_due_s = _next_due(self._live_view_due_s, captured_s, _LIVE_VIEW_RATE_HZ)
             self._live_view.show(joints, slider)
 
+    def _boards(self) -> list[MountedBoard]:
+        """The calibration boards to be seen."""
+        model, asked = self.cell.arm.model, self.params
+        boards = (
+            (asked.hand_board, model.tip_link, asked.hand_board_pose),
+            (asked.table_board, model.base_link, asked.table_board_pose),
+        )
+        return [MountedBoard.parse(*board) for board in boards if board[0]]
+
+    def _draw(self, camera: CameraConfig, joints: Array, slider: Pose) -> NDArray[np.uint8]:
+        finer = self.params.finer
+        if finer == 1:
+            return self._renderer.render(joints, slider, camera)
+        size = camera.width_px, camera.height_px
+        drawn = self._renderer.render(joints, slider, camera, (finer * size[0], finer * size[1]))
+        return np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
     def _take_picture(self, camera: _Camera, stamp: TimeMsg, joints: Array, slider: Pose) -> None:
         started = steady_seconds()
-        image = self._renderer.render(joints, slider, camera.config.name)
+        image = self._draw(camera.config, joints, slider)
         self._render_s.append(steady_seconds() - started)
         camera.image.publish(image_message(image, optical_frame(camera.config.name), stamp))
         camera.info.publish(camera_info_message(camera.config, stamp))

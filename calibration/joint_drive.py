@@ -1,0 +1,38 @@
+"""A straight way of the joints from rest to rest, slow and without jerks."""
+
+from __future__ import annotations
+
+import numpy as np
+from ruckig import InputParameter, Result, Ruckig, Synchronization, Trajectory
+
+from pushcell.config_arm import ArmConfig
+from pushcell.errors import CalibrationError
+from pushcell.geometry import Array
+
+_SHARE = 0.3  # of the joints' limits: a calibration is in no hurry
+
+
+class JointDrive:
+    """Positions (7,) [rad] and velocities (7,) [rad/s] at times since its beginning [s]."""
+
+    def __init__(self, arm: ArmConfig, start: Array, goal: Array) -> None:
+        wanted = InputParameter(7)
+        wanted.synchronization = Synchronization.Phase
+        wanted.current_position, wanted.target_position = start, goal
+        wanted.max_velocity = _SHARE * np.array(arm.joint_velocity_limits_rad_s)
+        wanted.max_acceleration = _SHARE * np.array(arm.joint_acceleration_limits_rad_s2)
+        wanted.max_jerk = _SHARE * np.array(arm.joint_jerk_limits_rad_s3)
+        self._profile = Trajectory(7)
+        result = Ruckig(7).calculate(wanted, self._profile)
+        if result not in (Result.Working, Result.Finished):
+            raise CalibrationError(f"no way is found for the joints from {start} to {goal}")
+
+    @property
+    def duration_s(self) -> float:
+        """How long it takes."""
+        return float(self._profile.duration)
+
+    def at(self, time_s: float) -> tuple[Array, Array]:
+        """Where the joints shall be, and how fast they shall move."""
+        position, velocity, _ = self._profile.at_time(min(max(time_s, 0.0), self.duration_s))
+        return np.array(position), np.array(velocity)

@@ -1,0 +1,133 @@
+"""Where to bring the arm so that a camera sees a board from all sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from calibration import se3
+from calibration.boards import Board
+from calibration.hand_eye_data import Setup
+from calibration.lens import Lens
+from pushcell.arm.kinematics import ArmKinematics
+from pushcell.errors import CalibrationError, PlanningError
+from pushcell.geometry import Array, Pose
+
+_TILT_RAD = 0.6
+_DEPTHS_M = (0.28, 0.5)
+_MARGIN_PX = 15
+_CLEARANCE_M = 0.05
+_CHECKS_ON_THE_WAY = 12
+_TRIES_A_POSE = 25
+_LONGEST_TURN_RAD = 1.6
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is known before: roughly where the camera and the board are, each on its carrier."""
+
+    setup: Setup
+    board: Board
+    lens: Lens
+    camera: Array
+    target: Array
+    link: str
+
+    def hand(self, target_in_camera: Array) -> Array:
+        """(4, 4) the hand in the base from which the board is seen there."""
+        carrier = self.target @ se3.inverse(self.camera @ target_in_camera)
+        return carrier if self.setup == "eye-in-hand" else se3.inverse(carrier)
+
+    def target_in_camera(self, hand_in_base: Array) -> Array:
+        """(4, 4) where the board is seen from there."""
+        carrier = hand_in_base if self.setup == "eye-in-hand" else se3.inverse(hand_in_base)
+        return se3.inverse(carrier @ self.camera) @ self.target
+
+    def corners_in_base(self, hand_in_base: Array) -> Array:
+        """(4, 3) the board's outline."""
+        width, height = self.board.size_m
+        outline = np.array([[0, 0, 0], [width, 0, 0], [width, height, 0], [0, height, 0]])
+        pose = self.target if self.setup == "eye-in-hand" else hand_in_base @ self.target
+        return outline @ pose[:3, :3].T + pose[:3, 3]
+
+
+def raised(kinematics: ArmKinematics, joints: Array, height_m: float = 0.2) -> Array:
+    """The joints (7,) with the tip straight above where it is."""
+    tip = kinematics.tip_pose(joints)
+    return kinematics.solve(
+        Pose(tip.translation + np.array([0, 0, height_m]), tip.rotation), joints
+    )
+
+
+def propose(
+    scene: Scene, kinematics: ArmKinematics, start: Array, count: int, seed: int
+) -> list[Array]:
+    """Joints (7,) one after the other, from ``start`` on; from each there is a way back there.
+
+    Raises CalibrationError where the arm can show too few views.
+    """
+    rng = np.random.default_rng(seed)
+    # The way up in the image that is easy for the arm is how the board is seen from where it is.
+    seen = scene.target_in_camera(kinematics.link_pose(start, scene.link).matrix())
+    roll = float(np.arctan2(seen[1, 0] - seen[0, 1], seen[0, 0] + seen[1, 1]))
+    chosen: list[Array] = []
+    here = start
+    for _ in range(_TRIES_A_POSE * count):
+        if len(chosen) == count:
+            break
+        joints = _joints(scene, kinematics, _look(scene, roll, rng), here)
+        if joints is not None and all(
+            _free(scene, kinematics, place, joints) for place in (here, start)
+        ):
+            chosen.append(joints)
+            here = joints
+    if len(chosen) < count // 2:
+        raise CalibrationError(
+            f"the arm can show only {len(chosen)} of {count} views of the board: move board or "
+            "camera to where the arm reaches, or check the poses that were given for them"
+        )
+    return chosen
+
+
+def _look(scene: Scene, roll: float, rng: np.random.Generator) -> Array:
+    """(4, 4) a random pose of the board in the camera, whole in the image."""
+    width, height = scene.board.size_m
+    middle = np.array([width / 2, height / 2, 0])
+    outline = np.array([[0, 0, 0], [width, 0, 0], [width, height, 0], [0, height, 0]])
+    while True:
+        tilt = Rotation.from_rotvec([*rng.uniform(-_TILT_RAD, _TILT_RAD, 2), 0])
+        turn = Rotation.from_rotvec([0, 0, roll + rng.uniform(-_TILT_RAD, _TILT_RAD)])
+        R = (tilt * turn).as_matrix()
+        ray = scene.lens.rays(rng.uniform([0, 0], scene.lens.size)[None])[0]
+        pose = se3.transform(R, rng.uniform(*_DEPTHS_M) * ray - R @ middle)
+        seen = scene.lens.project(outline @ R.T + pose[:3, 3])
+        if (seen > _MARGIN_PX).all() and (seen < np.array(scene.lens.size) - _MARGIN_PX).all():
+            return pose
+
+
+def _joints(scene: Scene, kinematics: ArmKinematics, look: Array, near: Array) -> Array | None:
+    hand = scene.hand(look)
+    # The solver wants the tip: it is fixed to the link.
+    tip_in_link = se3.inverse(kinematics.link_pose(near, scene.link).matrix()) @ (
+        kinematics.tip_pose(near).matrix()
+    )
+    try:
+        joints = kinematics.solve(Pose.from_matrix(hand @ tip_in_link), near)
+    except PlanningError:
+        return None
+    return joints if np.abs(joints - near).max() < _LONGEST_TURN_RAD else None
+
+
+def _free(scene: Scene, kinematics: ArmKinematics, here: Array, there: Array) -> bool:
+    """Whether tip and board stay over the table on the straight way of the joints."""
+    for share in np.linspace(0, 1, _CHECKS_ON_THE_WAY)[1:]:
+        joints = here + share * (there - here)
+        lowest = kinematics.tip_pose(joints).translation[2]
+        if scene.setup == "eye-to-hand":
+            hand = kinematics.link_pose(joints, scene.link).matrix()
+            lowest = min(lowest, scene.corners_in_base(hand)[:, 2].min())
+        if lowest < _CLEARANCE_M:
+            return False
+    return True

@@ -1,0 +1,37 @@
+"""The section ``calibration``: which results of ``pushcell calibrate`` are in use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationInfo, field_validator
+
+from pushcell.config_types import Name, Section
+
+
+class CameraCalibrationConfig(Section):
+    """One camera's files, beside the cell's; null for what was not calibrated.
+
+    ``reference`` is what the camera saw of a board that stays where it is, for the drift check.
+    """
+
+    camera: Name
+    intrinsics: Path | None = None
+    hand_eye: Path | None = None
+    reference: Path | None = None
+
+    @field_validator("intrinsics", "hand_eye", "reference")
+    @classmethod
+    def _found(cls, given: Path | None, info: ValidationInfo) -> Path | None:
+        if given is None:
+            return None
+        path = (info.context or {}).get("folder", Path()) / given
+        if not path.is_file():
+            raise ValueError(f"there is no file {path}, allowed: a file, or null")
+        return path
+
+    @property
+    def files(self) -> list[Path]:
+        """Those that are given."""
+        given = (self.intrinsics, self.hand_eye, self.reference)
+        return [path for path in given if path is not None]

@@ -1,0 +1,153 @@
+"""One real camera: its frames under realsense-ros's topic names, stamped when they were taken."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.executors import Executor
+from rclpy.qos import qos_profile_system_default
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from calibration.active import active_lens
+from pushcell.drivers.camera import CameraDriver, Frame, FrameCounter, Request
+from pushcell.drivers.file_camera import FileCamera
+from pushcell.drivers.realsense_camera import RealSenseCamera, find_realsense, open_recording
+from pushcell.drivers.reconnecting import ReconnectingCamera
+from pushcell.drivers.uvc_camera import UvcCamera
+from pushcell.errors import ConfigError
+from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
+from pushcell.urgency import Urgency
+from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
+from pushcell_ros.conversions import (
+    compressed_message,
+    image_message,
+    lens_message,
+    optical_frame,
+    status_message,
+    to_stamp,
+)
+from pushcell_ros.params import parameter
+
+_WAIT_S = 0.05
+_SLOW = 0.9
+
+
+@dataclass(frozen=True)
+class CameraParams:
+    """Parameters of ``camera_node``."""
+
+    cell: str = parameter("", "path of the cell's YAML file")
+    camera: str = parameter("", "which of the cell's cameras this is")
+    driver: str = parameter("realsense", "realsense, uvc, file or recording")
+    device: str = parameter("", "serial number, /dev/video0, or path of the file or recording")
+    exposure_us: int = parameter(0, "locks the exposure [us]; 0 leaves it as it is")
+    white_balance_k: int = parameter(0, "locks the white balance [K]; 0 leaves it as it is")
+    repeat: bool = parameter(False, "play a file over and over")
+    compressed: bool = parameter(False, "publish JPEG images too")
+
+
+class CameraNode(CellNode):
+    """Reads, stamps, counts and publishes; yields to whatever moves the arm."""
+
+    Params = CameraParams
+    urgency = Urgency.PATIENT
+
+    def __init__(self) -> None:
+        super().__init__("camera_node")
+        asked = self.params
+        self._camera = self.cell.camera(asked.camera)
+        if asked.driver not in ("realsense", "uvc", "file", "recording"):
+            raise ConfigError(
+                f"driver = {asked.driver!r}, allowed: realsense, uvc, file or recording"
+            )
+        self._device = ReconnectingCamera(self._find)
+        self._counter = FrameCounter(self._camera.rate_hz)
+        self._frames = PeriodMonitor(window=100)
+        self._ages_s: list[float] = []
+        self._info = lens_message(active_lens(self.cell, asked.camera), asked.camera)
+        topic, qos = f"/camera/{asked.camera}/color", qos_profile_system_default
+        self._images = self.create_publisher(Image, f"{topic}/image_raw", qos)
+        self._infos = self.create_publisher(CameraInfo, f"{topic}/camera_info", qos)
+        self._metadata = self.create_publisher(DiagnosticStatus, f"{topic}/metadata", qos)
+        self._jpegs = (
+            self.create_publisher(CompressedImage, f"{topic}/image_raw/compressed", qos)
+            if asked.compressed
+            else None
+        )
+
+    def spin(self, executor: Executor) -> None:
+        """Frame after frame; the SDK waits outside of Python's lock."""
+        with self._device:
+            while running():
+                executor.spin_once(timeout_sec=0.0)
+                frame = self._device.read(_WAIT_S)
+                if frame is not None and self._counter.fresh(frame):
+                    self._publish(frame)
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """Rate, losses and how old frames are when they arrive."""
+        ages, self._ages_s = Distribution.of(self._ages_s), []
+        rate_hz = self._frames.rate_hz()
+        figures = {
+            "rate_hz": f"{rate_hz:.1f}",
+            "frames": self._counter.frames,
+            "dropped": self._counter.dropped,
+            "duplicated": self._counter.duplicated,
+            "backwards": self._counter.backwards,
+            "reconnected": self._device.reconnected,
+            "latency_p50_ms": f"{1e3 * ages.p50:.1f}",
+            "latency_p99_ms": f"{1e3 * ages.p99:.1f}",
+        }
+        if self._device.problem is not None:
+            return ERROR, self._device.problem, figures
+        if self._frames.age(steady_seconds()) > 1.0:
+            return ERROR, "no frames come", figures
+        if rate_hz < _SLOW * self._camera.rate_hz:
+            return WARN, f"frames come at {rate_hz:.1f} of {self._camera.rate_hz:g} Hz", figures
+        return OK, "taking pictures", figures
+
+    def _find(self) -> CameraDriver:
+        asked, camera = self.params, self._camera
+        request = Request(camera.width_px, camera.height_px, camera.rate_hz)
+        if asked.driver == "file":
+            return FileCamera(Path(asked.device), request, asked.repeat)
+        if asked.driver == "uvc":
+            return UvcCamera(asked.device, request, asked.exposure_us or None)
+        if asked.driver == "recording":
+            return RealSenseCamera(open_recording(Path(asked.device)), request)
+        return RealSenseCamera(
+            find_realsense(asked.device),
+            request,
+            asked.exposure_us or None,
+            asked.white_balance_k or None,
+        )
+
+    def _publish(self, frame: Frame) -> None:
+        stamp = to_stamp(frame.captured_s)
+        self._frames.tick(steady_seconds())
+        self._ages_s.append(time.time() - frame.captured_s)
+        frame_id = optical_frame(self._camera.name)
+        self._images.publish(image_message(frame.image, frame_id, stamp))
+        self._info.header.stamp = stamp
+        self._infos.publish(self._info)
+        values = {
+            "frame_number": frame.number,
+            "clock_domain": frame.clock,
+            "exposure_s": frame.exposure_s,
+            "gain": frame.gain,
+        }
+        self._metadata.publish(status_message(self._camera.name, OK, "", values))
+        if self._jpegs is not None:
+            self._jpegs.publish(compressed_message(frame.image, frame_id, stamp))
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(CameraNode)
+
+
+if __name__ == "__main__":
+    main()
