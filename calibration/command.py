@@ -1,4 +1,4 @@
-"""``pushcell calibrate``: intrinsics, hand-eye, table, latency; from files."""
+"""``pushcell calibrate``: intrinsics, hand-eye, table, latency and drift; from files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ KINDS = {
     "hand-eye": "where a camera is, from poses of the arm with a board in view",
     "table": "the table's plane and the map from pixels to it, from touched points",
     "latency": "the delay between a command and what is seen of it, from two signals",
+    "drift": "whether a camera has moved, from a board that stays in view",
 }
 
 _HELP = """usage: pushcell calibrate KIND ... (pushcell calibrate KIND --help tells more)

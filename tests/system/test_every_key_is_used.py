@@ -14,6 +14,7 @@ import rclpy
 from rclpy.experimental.events_executor import EventsExecutor
 from sensor_msgs.msg import Image
 
+from calibration.active import active_sha256
 from policy_server.chunk import ActionChunk
 from pushcell import config
 from pushcell.arm.kinematics import ArmKinematics
@@ -110,6 +111,7 @@ def push_in_the_library(cell):
     task.judge(start, task.pusher_home, 0.0)
     SourceWorld(cell).reset(start, task.pusher_home)
     SceneRenderer(cell, "source")
+    assert active_sha256(cell) is None
 
 
 def test_every_key_is_used(read_keys, tmp_path, monkeypatch):

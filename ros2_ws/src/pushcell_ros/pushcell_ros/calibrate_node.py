@@ -48,7 +48,7 @@ from pushcell_ros.params import parameter
 
 _GRAPH_TIMEOUT_S = 60.0
 _DRIVE_TIMEOUT_S = 300.0
-_PICTURE_TIMEOUT_S = 120.0
+_PICTURE_TIMEOUT_S = 600.0
 _REST_S, _REST_RAD_S = 0.3, 1e-3
 # What a simulated cell, of which the truth is known, must come to.
 _TRUE_FOCAL, _TRUE_M, _TRUE_RAD = 0.003, 0.001, np.radians(0.1)
