@@ -72,6 +72,7 @@ class RecedingHorizon:
         self.plan: ActionChunk | None = None
         self.late = 0
         self._asked_s = -np.inf
+        self._rested = True
 
     @property
     def degradation(self) -> Degradation:
@@ -89,18 +90,23 @@ class RecedingHorizon:
 
     def inquire(self, now_s: float, capture_s: float) -> Inquiry:
         """Nothing is committed."""
-        self._asked_s = now_s
+        self._asked(now_s)
         return Inquiry(np.empty((0, 2)), self._terms)
 
     def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
         """The newest chunk counts."""
-        self.plan = self._timed(capture_s, actions, capture_s)
+        self.plan = self._timed(now_s, capture_s, actions)
 
     def _wait_s(self) -> float:
         return self._terms.execute * self._period_s
 
-    def _timed(self, capture_s: float, actions: Array, from_s: float) -> ActionChunk:
-        first_s = from_s + self._period_s
+    def _asked(self, now_s: float) -> None:
+        self._asked_s = now_s
+        self._rested = self.plan is None or now_s >= self.plan.end_s
+
+    def _timed(self, now_s: float, capture_s: float, actions: Array) -> ActionChunk:
+        """The chunk with its times: of a pusher that rested meanwhile, none of it is past."""
+        first_s = (now_s if self._rested else capture_s) + self._period_s
         return ActionChunk.at_rate(capture_s, first_s, self._manifest.rate_hz, actions)
 
 
@@ -129,7 +135,7 @@ class TemporalEnsembling(RecedingHorizon):
 
     def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
         """Average over all chunks that reach to each of the newest one's times."""
-        newest = self._timed(capture_s, actions, capture_s)
+        newest = self._timed(now_s, capture_s, actions)
         self._chunks.append(newest)
         means = np.array([self._mean(time_s) for time_s in newest.times_s])
         self.plan = ActionChunk(capture_s, newest.times_s, means)
@@ -166,9 +172,9 @@ class RealTimeChunking(RecedingHorizon):
 
     def inquire(self, now_s: float, capture_s: float) -> Inquiry:
         """What the plan says for the chunk's times, as far as it reaches."""
-        self._asked_s = now_s
+        self._asked(now_s)
         self._terms = terms(self._manifest, self._delay.seconds + self._lookahead_s)
-        if self.plan is None or self._terms.degradation is Degradation.HOLD:
+        if self.plan is None or self._rested:
             return Inquiry(np.empty((0, 2)), self._terms)
         due = capture_s + self._period_s * np.arange(1, self._manifest.action.horizon + 1)
         known = [self.plan.sample(t)[0] for t in due if t <= self.plan.end_s + _ROUNDING_S]
@@ -178,10 +184,8 @@ class RealTimeChunking(RecedingHorizon):
         """The chunk joins the plan where both are the same, unless it has come too late."""
         covered = min(inquiry.terms.prefix, len(inquiry.known))
         late_s = now_s + self._lookahead_s - (capture_s + covered * self._period_s)
-        self.late += self.plan is not None and late_s > _ROUNDING_S
-        # At rest since the capture, nothing of the chunk is past.
-        rested = inquiry.terms.degradation is Degradation.HOLD
-        self.plan = self._timed(capture_s, actions, now_s if rested else capture_s)
+        self.late += not self._rested and late_s > _ROUNDING_S
+        self.plan = self._timed(now_s, capture_s, actions)
 
 
 SCHEDULERS: dict[str, Callable[[Manifest], Scheduler]] = {

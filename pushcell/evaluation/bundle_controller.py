@@ -27,15 +27,19 @@ class BundleController:
         delay: InjectedDelay | None = None,
         seed: int = 0,
         eyes: Eyes | None = None,
+        lookahead_s: float = 0.0,
     ) -> None:
         self._cell, self._policy, self._eyes = cell, policy, eyes
         self._chunking, self._delay, self._seed = chunking, delay or InjectedDelay(), seed
+        self._lookahead_s = lookahead_s
         self.reset()
 
     def reset(self) -> None:
         """A new trial begins; it is the same again."""
         goal = np.array(self._cell.task.goal)
-        self._steps = Lockstep(self._policy, goal, self._chunking, self._delay, self._seed)
+        self.steps = Lockstep(
+            self._policy, goal, self._chunking, self._delay, self._seed, self._lookahead_s
+        )
         if self._eyes is not None:
             self._eyes.begin(np.random.default_rng([self._seed, 2]))
 
@@ -47,11 +51,15 @@ class BundleController:
     def act(self, time_s: float, slider: PlanarPose, pusher: ArrayLike) -> Array:
         """(1, 2) where the pusher shall be one period later [m]; there it stays without a plan."""
         position = np.asarray(pusher, dtype=float)
-        observer = self._steps.observer
-        observer.push_pose("pusher", time_s, [*position, self._cell.pusher.tip_yaw_rad])
+        self.observe(time_s, slider, position)
+        target = self.steps.next_position(time_s)
+        return (position if target is None else target)[None]
+
+    def observe(self, time_s: float, slider: PlanarPose, pusher: Array) -> None:
+        """Show the policy what there is now, the pusher at (2,) [m]."""
+        observer = self.steps.observer
+        observer.push_pose("pusher", time_s, [*pusher, self._cell.pusher.tip_yaw_rad])
         observer.push_pose("slider", time_s, slider.as_array())
         if self._eyes is not None:
-            for name, image in self._eyes.look(slider, position).items():
+            for name, image in self._eyes.look(slider, pusher).items():
                 observer.push_image(name, time_s, image)
-        target = self._steps.next_position(time_s)
-        return (position if target is None else target)[None]

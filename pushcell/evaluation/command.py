@@ -18,7 +18,7 @@ from pushcell.command_output import console_beside, show_result
 from pushcell.config import load_cell
 from pushcell.errors import ConfigError
 from pushcell.evaluation.report import draw_failures, draw_starts, figures, table
-from pushcell.evaluation.trial import Evaluation
+from pushcell.evaluation.trial import Evaluation, Motion
 from pushcell.evaluation.workers import SeededTrials, run_trials
 from pushcell.simulation.shifts import World
 
@@ -53,6 +53,9 @@ class Evaluate:
     realtime."""
     delay: Annotated[str | None, arg(metavar="SECONDS")] = None
     """How long each chunk of a bundle takes; LOW,HIGH for bursts of HIGH."""
+    motion: Motion = "guarded"
+    """A bundle's: guarded, through the robot's checks and filter; direct, straight from action to
+    action, as demonstrators move."""
     failures: Annotated[Path | None, arg(metavar="FILE.png")] = None
     """Draw the ways of failed trials there."""
     picture: Annotated[Path | None, arg(metavar="FILE.png")] = None
@@ -81,7 +84,9 @@ def main(words: Sequence[str]) -> int:
 def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, workers: int) -> None:
     world: World = "source" if options.world == "source" else "target"
     cell = load_cell(options.cell)
-    evaluation = Evaluation(cell, options.policy, world, options.time_step, options.chunking, delay)
+    evaluation = Evaluation(
+        cell, options.policy, world, options.time_step, options.chunking, delay, options.motion
+    )
     trials, seconds = _run(evaluation, options, seeds, workers)
     shown = {**figures(evaluation, trials), "seconds": seconds}
     if options.picture is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from policy_server.chunk import ActionChunk
 from policy_server.chunking import scheduler
 from policy_server.delay import InjectedDelay
 from policy_server.loop import Job, PolicyLoop
@@ -15,29 +16,40 @@ from pushcell.errors import PlanningError
 from pushcell.geometry import Array
 
 _DELAYS = 1  # beside the seed, for the generator of the injected delays
-# A sample is of this very moment.
-_MAX_AGE_S = 1e-3
-_ROUNDING_S = 1e-9
+_ROUNDING_S = 1e-6
 
 
 class Lockstep:
-    """Observe, then ask for the next position, once a period of the policy."""
+    """Observe once a period of the policy; ask for the plan as often as wanted.
+
+    ``lookahead_s``: how far the motion looks ahead into the plan.
+    """
 
     def __init__(
-        self, policy: Policy, goal: Array, chunking: str, delay: InjectedDelay, seed: int
+        self,
+        policy: Policy,
+        goal: Array,
+        chunking: str,
+        delay: InjectedDelay,
+        seed: int,
+        lookahead_s: float = 0.0,
     ) -> None:
         manifest = policy.manifest
         self._policy = policy
-        self._period_s = 1.0 / manifest.rate_hz
+        self.period_s = 1.0 / manifest.rate_hz
         self.observer = Observer(
-            manifest.observation, manifest.rate_hz, goal, _MAX_AGE_S, 0.5 * self._period_s
+            manifest.observation,
+            manifest.rate_hz,
+            goal,
+            self.period_s + _ROUNDING_S,
+            0.5 * self.period_s,
         )
-        self._loop = PolicyLoop(self.observer, scheduler(chunking, manifest), seed)
+        self._loop = PolicyLoop(self.observer, scheduler(chunking, manifest, lookahead_s), seed)
         self._delays: Iterator[float] = delay.draw(np.random.default_rng([seed, _DELAYS]))
         self._coming: tuple[float, Job, Array] | None = None
 
-    def next_position(self, time_s: float) -> Array | None:
-        """(2,) where the pusher shall be one period later; None while there is no plan.
+    def plan(self, time_s: float) -> ActionChunk | None:
+        """What holds from now on; None before the first chunk.
 
         Raises PlanningError where the policy sees nothing.
         """
@@ -48,8 +60,12 @@ class Lockstep:
             self._arrive(time_s)
         elif self._loop.problem:
             raise PlanningError(self._loop.problem)
-        plan = self._loop.plan
-        return None if plan is None else plan.sample(time_s + self._period_s)[0]
+        return self._loop.plan
+
+    def next_position(self, time_s: float) -> Array | None:
+        """(2,) where the pusher shall be one period later; None while there is no plan."""
+        plan = self.plan(time_s)
+        return None if plan is None else plan.sample(time_s + self.period_s)[0]
 
     def _arrive(self, time_s: float) -> None:
         """Take the chunk that is under way, if it has come by now."""

@@ -33,6 +33,8 @@ def figures(evaluation: Evaluation, trials: Sequence[Trial]) -> dict[str, Any]:
         "time_step_s": evaluation.time_step_s,
         "chunking": evaluation.chunking,
         "delay_s": list(asdict(evaluation.delay).values()),
+        "motion": evaluation.motion if evaluation.is_bundle else "direct",
+        "smoothness": _smoothness(trials),
         "trials": len(trials),
         "successes": len(good),
         "success_rate": len(good) / len(trials),
@@ -61,6 +63,8 @@ def table(shown: dict[str, Any]) -> Table:
         if values is not None:
             parts = (f"{what} {value * scale:.1f}" for what, value in values.items())
             result.add_row(name, ", ".join(parts))
+    for name, value in (shown["smoothness"] or {}).items():
+        result.add_row(name, f"{value:.4g}")
     failed = [trial for trial in shown["per_trial"] if not trial["success"]]
     for trial in failed[:10]:
         result.add_row(f"[red]failed, seed {trial['seed']}[/]", trial["reason"])
@@ -122,6 +126,14 @@ def draw_failures(evaluation: Evaluation, trials: Sequence[Trial], picture: Path
 def _draw_outline(axes: Any, task: Task, pose: PlanarPose, **style: Any) -> None:
     outline = task.shape.outline_at(pose)
     axes.plot(*np.vstack([outline, outline[:1]]).T, linewidth=0.8, **style)
+
+
+def _smoothness(trials: Sequence[Trial]) -> dict[str, float] | None:
+    """Means over trials; None where motion is not filtered."""
+    known = [asdict(trial.smoothness) for trial in trials if trial.smoothness]
+    if not known:
+        return None
+    return {key: float(np.mean([values[key] for values in known])) for key in known[0]}
 
 
 def _distribution(values: Sequence[float]) -> dict[str, float] | None:

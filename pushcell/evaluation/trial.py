@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from pushcell.config import CellConfig
 from pushcell.errors import ConfigError
 from pushcell.evaluation.bundle_controller import BundleController
 from pushcell.evaluation.eyes import Eyes
+from pushcell.evaluation.guarded_loop import Smoothness, lookahead_s, run_guarded
 from pushcell.geometry import Array
-from pushcell.simulation.closed_loop import Controller, run_closed_loop
+from pushcell.simulation.closed_loop import run_closed_loop
 from pushcell.simulation.demonstrators import DEMONSTRATORS, demonstrator
 from pushcell.simulation.shifts import World
 from pushcell.simulation.source_world import SourceWorld
@@ -27,8 +28,9 @@ from pushcell.simulation.target_world import TargetWorld
 from pushcell.simulation.world import PushingWorld
 from pushcell.task import Task
 
+Motion = Literal["guarded", "direct"]
+
 _CHUNKING = "receding"
-_DEMONSTRATION_RATE_HZ = 10.0
 _WAY_STATES = 40
 _WHIMS = 1  # the start's generator has the seed alone, the controller's this beside it
 
@@ -43,6 +45,7 @@ class Evaluation:
     time_step_s: float | None = None  # of the target world; None: the cell's
     chunking: str | None = None  # of a bundle; None: receding horizon
     delay: InjectedDelay = field(default_factory=InjectedDelay)  # of a bundle
+    motion: Motion = "guarded"  # of a bundle
 
     def __post_init__(self) -> None:
         if self.is_bundle:
@@ -67,10 +70,19 @@ class Evaluation:
         """The trial of that seed, in a world of its own."""
         task = self.task
         start = task.sample_start(np.random.default_rng(seed))
-        controller, rate_hz = self._make_controller(seed)
         world = self._make_world()
         world.reset(start, task.pusher_home)
-        result = run_closed_loop(world, controller, task, rate_hz, self.is_bundle)
+        smoothness = None
+        if not self.is_bundle:
+            rng = np.random.default_rng([seed, _WHIMS])
+            controller = demonstrator(self.policy)(self.cell, rng)
+            result = run_closed_loop(world, controller, task)
+        elif self.motion == "direct":
+            driven, rate_hz = self._bundle(seed, 0.0)
+            result = run_closed_loop(world, driven, task, rate_hz, ends_at_success=True)
+        else:
+            driven, _ = self._bundle(seed, lookahead_s(self.cell))
+            result, smoothness = run_guarded(world, driven, task, self.cell)
         return Trial(
             seed,
             (start.x, start.y, start.theta),
@@ -79,6 +91,7 @@ class Evaluation:
             result.position_error_m,
             result.angle_error_rad,
             result.duration_s,
+            smoothness,
             _thinned(np.hstack([result.slider_poses, result.pusher_positions])),
         )
 
@@ -87,17 +100,16 @@ class Evaluation:
         """Whether a bundle pushes, and not one of the demonstrators."""
         return self.policy not in DEMONSTRATORS and Path(self.policy).exists()
 
-    def _make_controller(self, seed: int) -> tuple[Controller, float]:
-        """Who pushes, and at which rate [Hz]."""
-        if not self.is_bundle:
-            rng = np.random.default_rng([seed, _WHIMS])
-            return demonstrator(self.policy)(self.cell, rng), _DEMONSTRATION_RATE_HZ
+    def _bundle(self, seed: int, lookahead_s: float) -> tuple[BundleController, float]:
+        """The bundle's controller, and its rate [Hz]."""
         policy, eyes = _load(self.policy), None
         if policy.manifest.sees:
             eyes = _eyes(self.policy, self.cell.model_dump_json(), self.world)
         chunking = self.chunking or _CHUNKING
-        controller = BundleController(self.cell, policy, chunking, self.delay, seed, eyes)
-        return controller, policy.manifest.rate_hz
+        return (
+            BundleController(self.cell, policy, chunking, self.delay, seed, eyes, lookahead_s),
+            policy.manifest.rate_hz,
+        )
 
     def _make_world(self) -> PushingWorld:
         if self.world == "source":
@@ -116,6 +128,7 @@ class Trial:
     position_error_m: float
     angle_error_rad: float
     duration_s: float
+    smoothness: Smoothness | None = None  # of a bundle's guarded motion
     way: tuple[tuple[float, ...], ...] = ()  # some of its states: slider x y theta, pusher x y
 
     def describe(self) -> dict[str, Any]:
