@@ -1,6 +1,7 @@
 // The four big lights, and the sentence over everything that must not be overlooked.
 
 const VAIN_MS = 500;
+const REASONS = 3;
 const KINDS = ["good", "bad", "warn", "live"];
 
 function light(id, kind, value, why = "") {
@@ -32,6 +33,7 @@ function deadmanLight(devices, motion, pressedInVain) {
 }
 
 function recordingLights(recorder) {
+  showReasons(recorder);
   if (!recorder) {
     light("recording", "", "no recorder", "");
     return light("quality", "", "-", "");
@@ -43,7 +45,20 @@ function recordingLights(recorder) {
   const told = state === "recording" ? quality : last;
   const verdict = told?.verdict;
   const kind = { accept: "good", warn: "warn", reject: "bad" }[verdict];
-  light("quality", kind, verdict || "-", (told?.reasons ?? []).join("; "));
+  light("quality", kind, verdict || "-", told?.reasons?.[0] ?? "");
+}
+
+// What the gate found in this episode or, between two, in the last one.
+function showReasons(recorder) {
+  const told = recorder?.state === "recording" ? recorder.quality : recorder?.last;
+  const shown = (told?.reasons ?? []).slice(0, REASONS);
+  const kind = told?.verdict === "reject" ? "bad" : "warn";
+  document.getElementById("reasons").replaceChildren(...shown.map((reason) => {
+    const item = document.createElement("li");
+    item.className = kind;
+    item.textContent = reason;
+    return item;
+  }));
 }
 
 function bannerText(state, welcome, connected) {

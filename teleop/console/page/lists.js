@@ -44,7 +44,7 @@ export function showRates(state, link, pictures) {
   const rows = [...rates, ...ages, ["page round trip", ms(link.roundTripMs)], ...press];
   byId("rates").replaceChildren(...rows.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   byId("troubles").replaceChildren(...state.troubles.map(([name, level, message]) => element(
-    "li", { className: level > 1 ? "bad" : "warn" }, `${name}: ${message}`,
+    "li", { className: level > 1 ? "bad" : "warn", title: message }, `${name}: ${message}`,
   )));
 }
 
