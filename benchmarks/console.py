@@ -18,7 +18,7 @@ from pushcell.timing import Distribution
 
 DOMAIN = 85
 TURNS = 24
-WAY_M = 0.02
+WAY = np.array([0.0, 0.02])
 MOVED_M = {"commanded": 1e-6, "measured": 1e-4}
 REST_S, HOLD_S = 0.6, 0.5
 _LISTEN = """
@@ -43,9 +43,8 @@ def run() -> dict[str, Any]:
         cell.arm(page)
         page.script(_LISTEN)
         home = cell.pusher
-        for turn in range(TURNS):
-            way = np.array([0.0, -WAY_M if turn % 2 else WAY_M])
-            _turn(cell, page, home - way, home + way, waits)
+        for _ in range(TURNS):
+            _turn(cell, page, home - WAY, home + WAY, waits)
     return {
         "turns": TURNS,
         "without_motion": {name: TURNS - len(times) for name, times in waits.items()},

@@ -21,6 +21,8 @@ export class Hands {
 
   say() {
     const held = this.drag || this.run || this.keys.has(this.deadmanKey);
+    // After a silence a press counts only once a release was heard; up to now it was one.
+    if (held && this.pressedAt === null) this.link.send({ t: "hands" });
     this.pressedAt = held ? this.pressedAt ?? performance.now() : null;
     if (document.hidden) return;
     this.link.send({ t: "hands", drag: this.drag, run: this.run, keys: [...this.keys], pad: padState() });

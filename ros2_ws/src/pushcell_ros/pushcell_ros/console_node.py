@@ -156,7 +156,7 @@ class ConsoleNode(CellNode):
 
     def _connect(self) -> None:
         for topic in self._desk.joy_topics:
-            self._joys[topic] = self.create_publisher(Joy, topic, 1)
+            self._joys[topic] = self.create_publisher(Joy, topic, 10)
         self._start_pose = self.create_publisher(PoseStamped, "/trial/start_pose", 10)
         self._trials = self.create_publisher(String, "/trials/request", 10)
         own = self._desk.procedures.by_service

@@ -72,9 +72,9 @@ class TeleopNode(CellNode):
         self.create_subscription(PoseStamped, "/motion/target", self._on_tip, 1)
         for device in self._seat.devices:
             if isinstance(device, PointerDevice):
-                self.create_subscription(Joy, BROWSER_TOPIC, self._pointer_listener(device), 1)
+                self.create_subscription(Joy, BROWSER_TOPIC, self._pointer_listener(device), 10)
             elif isinstance(device, PadDevice) and device.pad.topic:
-                self.create_subscription(Joy, device.pad.topic, self._pad_listener(device), 1)
+                self.create_subscription(Joy, device.pad.topic, self._pad_listener(device), 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0 / _RATE_HZ, self._drive, clock=steady)
         self.create_timer(1.0 / _STATE_RATE_HZ, self._publish_state, clock=steady)
