@@ -40,8 +40,8 @@ export function showDevices(devices) {
 export function showRates(state, link, pictures) {
   const rates = Object.entries(state.rates_hz).map(([name, hz]) => [name, `${hz.toFixed(0)} Hz`]);
   const ages = pictures.map(({ camera, ageMs }) => [`${camera.name} age`, ms(ageMs)]);
-  const press = state.press_ms ? [["press to motion", `${ms(state.press_ms[0])}`]] : [];
-  const rows = [...rates, ...ages, ["page round trip", ms(link.roundTripMs)], ...press];
+  const press = state.press_ms ? [["press to motion", state.press_ms.map(ms).join(", ")]] : [];
+  const rows = [...rates, ...ages, ["round trip", ms(link.roundTripMs)], ...press];
   byId("rates").replaceChildren(...rows.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   byId("troubles").replaceChildren(...state.troubles.map(([name, level, message]) => element(
     "li", { className: level > 1 ? "bad" : "warn", title: message }, `${name}: ${message}`,
