@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import platform
 import sys
@@ -29,9 +30,15 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("name", choices=names, help="the benchmark")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too; - for stdout")
+    parser.add_argument("--seconds", type=float, help="how long, of those that can be told")
     options = parser.parse_args(arguments)
     module = _load(options.name)
-    figures = module.run()
+    if options.seconds is None:
+        figures = module.run()
+    elif "seconds" in inspect.signature(module.run).parameters:
+        figures = module.run(seconds=options.seconds)
+    else:
+        parser.error(f"{options.name} takes no --seconds: it lasts as long as it lasts")
     Console(file=sys.stderr if options.json == "-" else sys.stdout).print(module.table(figures))
     if options.json:
         _write({"machine": platform.platform(), **figures}, options.json)

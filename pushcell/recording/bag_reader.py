@@ -25,6 +25,7 @@ class BagMessage(NamedTuple):
     log_ns: int
     cdr: bytes
     publish_ns: int
+    lost: int = 0  # before it, of the same topic
 
 
 class BagReader:
@@ -55,11 +56,13 @@ class BagReader:
     def messages(self, topics: Iterable[str] | None = None) -> Iterator[BagMessage]:
         """The messages of some topics (all without), in the order of their recording."""
         wanted = None if topics is None else list(topics)
+        following: dict[str, int] = {}
         try:
             for _, channel, message in self._reader.iter_messages(wanted):
-                yield BagMessage(
-                    channel.topic, message.log_time, message.data, message.publish_time
-                )
+                topic, number = channel.topic, message.sequence
+                lost = max(0, number - following.get(topic, number))
+                following[topic] = number + 1
+                yield BagMessage(topic, message.log_time, message.data, message.publish_time, lost)
         except DAMAGE as error:
             raise self._damaged(error) from None
 

@@ -111,6 +111,7 @@ class BagWriter:
     ) -> None:
         self._topics = tuple(topics)
         self._counts = dict.fromkeys((topic.name for topic in topics), 0)
+        self._lost = dict.fromkeys(self._counts, 0)
         self._start_ns, self._end_ns = 0, 0
         self._writer = Writer(stream, chunk_bytes, CompressionType.ZSTD)
         self._writer.start("ros2", "pushcell")
@@ -134,9 +135,15 @@ class BagWriter:
             for topic in topics
         }
 
-    def add(self, topic: str, log_ns: int, cdr: bytes, publish_ns: int | None = None) -> None:
-        """Append one message of a known topic, at the time of its recording."""
+    def add(
+        self, topic: str, log_ns: int, cdr: bytes, publish_ns: int | None = None, lost: int = 0
+    ) -> None:
+        """Append one message of a known topic, at the time of its recording.
+
+        How many were lost before it shows as a gap in the numbers that messages have.
+        """
         first = not any(self._counts.values())
+        self._lost[topic] += lost
         self._start_ns = log_ns if first else min(self._start_ns, log_ns)
         self._end_ns = log_ns if first else max(self._end_ns, log_ns)
         self._writer.add_message(
@@ -144,7 +151,7 @@ class BagWriter:
             log_ns,
             cdr,
             log_ns if publish_ns is None else publish_ns,
-            self._counts[topic],
+            self._counts[topic] + self._lost[topic],
         )
         self._counts[topic] += 1
 

@@ -60,9 +60,9 @@ class DurableBag:
         self._file.close()
         os.close(self._descriptor)
 
-    def add(self, topic: str, log_ns: int, cdr: bytes) -> None:
-        """Append one message."""
-        self._writer.add(topic, log_ns, cdr)
+    def add(self, topic: str, log_ns: int, cdr: bytes, lost: int = 0) -> None:
+        """Append one message, before which some were lost."""
+        self._writer.add(topic, log_ns, cdr, lost=lost)
         self._written += 1
 
     def sync(self) -> None:

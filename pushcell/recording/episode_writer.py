@@ -34,6 +34,7 @@ class EpisodeWriter:
         self, streams: Mapping[str, Stream], gate: QualityGate, sync_s: float, buffer_bytes: int
     ) -> None:
         self._streams, self._gate = streams, gate
+        self._names = {topic: stream.stored().name for topic, stream in streams.items()}
         self._sync_s, self._buffer_bytes = sync_s, buffer_bytes
         self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._taken_bytes = 0
@@ -87,6 +88,6 @@ class EpisodeWriter:
         stream = self._streams[item.topic]
         try:
             self._gate.on_message(item.topic, item.log_ns, item.cdr, item.lost)
-            bag.add(stream.stored().name, item.log_ns, stream.encoded(item.cdr))
+            bag.add(self._names[item.topic], item.log_ns, stream.encoded(item.cdr), item.lost)
         except ValueError:
             self.not_colour += 1

@@ -48,7 +48,7 @@ class QualityGate:
 
     def __init__(self, cell: CellConfig, streams: Sequence[Stream], start_ns: int) -> None:
         self._limits = cell.recording.quality
-        self._start_ns = start_ns
+        self._start_ns = self._checked_ns = start_ns
         self._streams = {stream.topic: StreamCheck(stream) for stream in streams}
         self._motion = MotionCheck(cell)
         self._driving = DrivingLog()
@@ -71,6 +71,7 @@ class QualityGate:
     def on_message(self, topic: str, log_ns: int, cdr: bytes, lost: int = 0) -> None:
         """A message as it was published; ValueError for an image that is not colour."""
         with self._lock:
+            self._checked_ns = max(self._checked_ns, log_ns)
             self._streams[topic].on_message(log_ns, cdr, lost)
             if topic == MOTION_TOPIC:
                 self._on_motion_state(log_ns, cdr)
@@ -83,12 +84,14 @@ class QualityGate:
     def report(self, now_ns: int, heard_ns: Mapping[str, int] | None = None) -> QualityReport:
         """Of the episode up to now; ``heard_ns`` is when each topic was heard last."""
         duration_s = max(0.0, (now_ns - self._start_ns) * _S)
-        heard_ns = heard_ns or {}
+        live = heard_ns is not None
         with self._lock:
+            # What is on its way to the gate is not missing.
+            counted_ns = min(now_ns, self._checked_ns) if live else now_ns
             findings: list[Finding] = []
             for topic, check in self._streams.items():
-                heard = heard_ns.get(topic)
-                findings += check.findings(self._start_ns, now_ns, heard, self._limits)
+                silent_ns = check.silent_ns(self._start_ns, now_ns, (heard_ns or {}).get(topic))
+                findings += check.findings(counted_ns - self._start_ns, silent_ns, self._limits)
             for pictures in self._pictures.values():
                 findings += pictures.findings()
             findings += self._motion.findings() + self._skews()
@@ -138,5 +141,5 @@ def review(bag: BagReader, cell: CellConfig) -> QualityGate:
     ]
     gate = QualityGate(cell, streams, bag.summary.start_ns)
     for message in bag.messages():
-        gate.on_message(message.topic, message.log_ns, message.cdr)
+        gate.on_message(message.topic, message.log_ns, message.cdr, message.lost)
     return gate

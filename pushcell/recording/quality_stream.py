@@ -56,13 +56,12 @@ class StreamCheck:
             delay_s=self.delay_s or 0.0,
         )
 
-    def findings(
-        self, start_ns: int, now_ns: int, heard_ns: int | None, limits: QualityConfig
-    ) -> list[Finding]:
-        """What is wrong between the episode's start and now.
+    def silent_ns(self, start_ns: int, now_ns: int, heard_ns: int | None) -> int:
+        """Since the newest message, which may be on its way here; ``heard_ns`` is when it came."""
+        return max(now_ns - max(start_ns, heard_ns or 0, self._heard_ns or 0), 0)
 
-        ``heard_ns`` is when the newest message came, where that is known before it is checked.
-        """
+    def findings(self, lasted_ns: int, silent_ns: int, limits: QualityConfig) -> list[Finding]:
+        """What is wrong with what came in so long, and with the silence after it."""
         topic, rate_hz = self._stream.topic, self._stream.rate_hz
         found: list[Finding] = []
         if rate_hz is not None and self.backward:
@@ -77,15 +76,14 @@ class StreamCheck:
             found += judged(limits.lost, share, text)
         if rate_hz is None:
             return found
-        heard_ns = heard_ns or self._heard_ns or start_ns
-        silence_s = max(now_ns - heard_ns, 0) * _S
+        silence_s = silent_ns * _S
         text = f"{topic}: silent for {silence_s:.1f} s"
         silent = judged(limits.gap_s, silence_s - 1 / rate_hz, text)
         gap_s = self._gap_ns * _S
         text = f"{topic}: nothing for {gap_s:.2f} s"
         found += silent or judged(limits.gap_s, gap_s - 1 / rate_hz, text)
-        expected = rate_hz * (now_ns - start_ns) * _S
-        if now_ns - start_ns > _SETTLED_NS and not silent:
+        expected = rate_hz * lasted_ns * _S
+        if lasted_ns > _SETTLED_NS and not silent:
             share = 1 - (self.messages + 1) / expected
             text = f"{topic}: {self.messages} messages where {expected:.0f} were expected"
             found += judged(limits.missing, share, text)

@@ -142,6 +142,11 @@ class Recorder:
 
     # What can be seen
 
+    @property
+    def phase(self) -> str:
+        """What it does: idle, recording, verifying or failed."""
+        return self._phase
+
     def state(self) -> dict[str, Any]:
         """What ``/recorder/state`` says, of plain values."""
         with self._lock:

@@ -183,6 +183,8 @@ class RecorderNode(CellNode):
         if self._broke_off.is_set():
             self._broke_off.clear()
             self._on_failure()
+        if self.recorder.phase != self._told[0]:
+            self._publish_state()
         # A message's own time of arrival is of the system's clock.
         now_ns = self.get_clock().now().nanoseconds if self.simulated_time else None
         for topic, tap in self._taps.items():

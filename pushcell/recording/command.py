@@ -1,0 +1,275 @@
+"""``pushcell episodes``: looks at folders of episodes, mends and rearranges them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.table import Table
+from tyro.conf import Positional, arg, subcommand
+
+from pushcell.command_output import console_beside, show_result
+from pushcell.config import load_cell
+from pushcell.errors import EpisodeError
+from pushcell.recording.bag_reader import BagReader
+from pushcell.recording.contact_sheet import draw_contact_sheet
+from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo, Verdict
+from pushcell.recording.episodes_table import entry_of, episode_table, list_table
+from pushcell.recording.quality import review
+from pushcell.recording.rearranging import merge, split
+from pushcell.recording.recovery import DISCARDED, recover_all
+from pushcell.recording.store import BAG_FILE, EpisodeStore, find_episodes, write_durably
+
+Json = Annotated[Path | None, arg(metavar="FILE")]
+_CELL = Path("config/cell.sim.yaml")
+_REJECTED = 1
+
+
+@dataclass(frozen=True)
+class Ls:
+    """List the episodes of a folder.
+
+    example: pushcell episodes ls episodes --picture sheet.png
+    """
+
+    directory: Positional[Path]
+    picture: Path | None = None
+    """Write a contact sheet there."""
+    json: Json = None
+    """Write the same as JSON; - for standard output."""
+
+    def run(self) -> int:
+        """0."""
+        episodes = _found(self.directory)
+        _show([entry_of(path, EpisodeInfo.load(path)) for path in episodes], self.json)
+        if self.picture is not None:
+            draw_contact_sheet(episodes, self.picture)
+        return 0
+
+
+@dataclass(frozen=True)
+class Show:
+    """Show one episode topic by topic, and who drove when.
+
+    example: pushcell episodes show episodes/2026-11-20_14-03-11
+    """
+
+    directory: Positional[Path]
+    json: Json = None
+    """Write the same as JSON; - for standard output."""
+
+    def run(self) -> int:
+        """0."""
+        for path in _found(self.directory):
+            entry = entry_of(path, EpisodeInfo.load(path))
+            show_result(entry, episode_table(entry), self.json)
+        return 0
+
+
+@dataclass(frozen=True)
+class Check:
+    """Read every message again, and let the quality gate judge anew; nothing is changed.
+
+    Exit code 1 when an episode is damaged or rejected.
+
+    example: pushcell episodes check episodes --cell config/cell.sim.yaml
+    """
+
+    directory: Positional[Path]
+    cell: Path = _CELL
+    """Whose thresholds count."""
+    json: Json = None
+    """Write the same as JSON; - for standard output."""
+
+    def run(self) -> int:
+        """0 when every episode is whole and none is rejected."""
+        cell = load_cell(self.cell)
+        entries, problems = [], []
+        for path in _found(self.directory):
+            try:
+                with BagReader(path / BAG_FILE) as bag:
+                    bag.verify()
+                    report = review(bag, cell).final_report(bag.summary.end_ns)
+                info = EpisodeInfo.load(path).model_copy(update={"quality": report})
+                entries.append(entry_of(path, info))
+                if report.verdict == "reject":
+                    problems.append(f"{path.name} is rejected")
+            except EpisodeError as error:
+                problems.append(str(error))
+        _show(entries, self.json, {"problems": problems})
+        for problem in problems:
+            console_beside(self.json).print(problem)
+        return _REJECTED if problems else 0
+
+
+@dataclass(frozen=True)
+class Recover:
+    """Bring back what a crash has left; the recorder does the same when it starts.
+
+    example: pushcell episodes recover episodes
+    """
+
+    directory: Positional[Path]
+    cell: Path = _CELL
+    """Whose thresholds count."""
+    json: Json = None
+    """Write the same as JSON; - for standard output."""
+
+    def run(self) -> int:
+        """0, also when there was nothing to do."""
+        found = recover_all(EpisodeStore(_there(self.directory)), load_cell(self.cell))
+        shown = Table(title=f"{len(found)} partial episodes")
+        for title in ("now at", "messages", "cut off [bytes]"):
+            shown.add_column(title)
+        for one in found:
+            shown.add_row(str(one.path), str(one.messages), str(one.cut_off_bytes))
+        figures = [
+            {
+                "path": str(one.path),
+                "messages": one.messages,
+                "cut_off_bytes": one.cut_off_bytes,
+                "recovered": one.info is not None,
+            }
+            for one in found
+        ]
+        show_result({"recovered": figures}, shown, self.json)
+        return 0
+
+
+@dataclass(frozen=True)
+class Relabel:
+    """Give episodes another verdict, or with --discard put them aside, into discarded/.
+
+    example: pushcell episodes relabel episodes/2026-11-20_14-03-11 --verdict failure
+    """
+
+    directory: Positional[Path]
+    verdict: Verdict | None = None
+    reason: str = "relabelled by hand"
+    discard: bool = False
+    yes: bool = False
+    """Do it to more than one episode, or discard, without being asked again."""
+    json: Json = None
+    """Write the same as JSON; - for standard output."""
+
+    def run(self) -> int:
+        """0."""
+        if (self.verdict is None) == (not self.discard):
+            raise EpisodeError("say what shall become of it: either --verdict or --discard")
+        episodes = _found(self.directory)
+        if (len(episodes) > 1 or self.discard) and not self.yes:
+            raise EpisodeError(f"this changes {len(episodes)} episodes: add --yes if it shall")
+        changed = [self._one(path) for path in episodes]
+        _show([entry_of(path, EpisodeInfo.load(path)) for path in changed], self.json)
+        return 0
+
+    def _one(self, path: Path) -> Path:
+        store = EpisodeStore(path.parent)
+        if self.discard:
+            aside = store.folder / DISCARDED / path.name
+            if aside.exists():
+                raise EpisodeError(f"{aside} is there already: move it away first")
+            aside.parent.mkdir(exist_ok=True)
+            path.rename(aside)
+            store.journal.append({"event": "discarded", "episode": path.name})
+            return aside
+        changes = {"verdict": self.verdict, "reason": self.reason}
+        info = EpisodeInfo.load(path).model_copy(update=changes)
+        draft = path / f".{INFO_FILE}"
+        write_durably(draft, info.to_yaml().encode())
+        draft.replace(path / INFO_FILE)
+        store.journal.append({"event": "relabelled", "episode": path.name, **changes})
+        return path
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Copy the episodes of several folders into a new one.
+
+    example: pushcell episodes merge monday tuesday --out week
+    """
+
+    directory: Positional[tuple[Path, ...]]
+    out: Path
+    """The new folder."""
+    json: Json = None
+    """Write the same as JSON; - for standard output."""
+
+    def run(self) -> int:
+        """0."""
+        added = merge([_there(folder) for folder in self.directory], self.out)
+        _show([entry_of(path, EpisodeInfo.load(path)) for path in added], self.json)
+        return 0
+
+
+@dataclass(frozen=True)
+class Split:
+    """Cut an episode into parts, written beside it; the whole one stays, or is put aside by --yes.
+
+    example: pushcell episodes split episodes/2026-11-20_14-03-11 --at 4.5 9
+    """
+
+    directory: Positional[Path]
+    at: tuple[float, ...] = field(default=())
+    """Where to cut, in seconds from the start."""
+    cell: Path = _CELL
+    """Whose thresholds count."""
+    yes: bool = False
+    """Put the whole episode into discarded/."""
+    json: Json = None
+    """Write the same as JSON; - for standard output."""
+
+    def run(self) -> int:
+        """0."""
+        (episode,) = _found(self.directory)
+        if not self.at:
+            raise EpisodeError("say where to cut, such as --at 4.5 9")
+        parts = split(episode, self.at, load_cell(self.cell))
+        _show([entry_of(path, EpisodeInfo.load(path)) for path in parts], self.json)
+        if self.yes:
+            Relabel(episode, discard=True)._one(episode)
+        return 0
+
+
+Command = (
+    Annotated[Ls, subcommand("ls")]
+    | Annotated[Show, subcommand("show")]
+    | Annotated[Check, subcommand("check")]
+    | Annotated[Recover, subcommand("recover")]
+    | Annotated[Relabel, subcommand("relabel")]
+    | Annotated[Merge, subcommand("merge")]
+    | Annotated[Split, subcommand("split")]
+)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; raises EpisodeError."""
+    command: Any = tyro.cli(
+        Command,
+        prog="pushcell episodes",
+        description="Look at folders of episodes, mend and rearrange them.",
+        args=list(words),
+    )
+    return command.run()
+
+
+def _there(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise EpisodeError(f"{folder} is no folder")
+    return folder
+
+
+def _found(folder: Path) -> list[Path]:
+    episodes = find_episodes(_there(folder))
+    if not episodes:
+        raise EpisodeError(f"{folder} holds no complete episode")
+    return episodes
+
+
+def _show(
+    entries: list[dict[str, Any]], target: Path | None, more: dict[str, Any] | None = None
+) -> None:
+    show_result({"episodes": entries, **(more or {})}, list_table(entries), target)

@@ -1,0 +1,59 @@
+"""A picture of episodes: a row each, with what a camera saw from the start to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pushcell.errors import EpisodeError
+from pushcell.recording.bag_reader import BagReader
+from pushcell.recording.episode_info import EpisodeInfo
+from pushcell.recording.messages import PIXELS
+from pushcell.recording.store import BAG_FILE
+
+_COLUMNS = 6
+_TILE_PX = (160, 120)
+_LABEL_PX = 22
+_COLOURS = {"accept": (40, 130, 40), "warn": (190, 120, 0), "reject": (180, 30, 30)}
+
+
+def draw_contact_sheet(episodes: Sequence[Path], path: Path) -> None:
+    """Write the picture; of each episode its first camera is shown."""
+    rows = [_row(episode) for episode in episodes]
+    if not rows:
+        raise EpisodeError(f"there is no episode to show in {path}")
+    if not cv2.imwrite(str(path), np.vstack(rows)[:, :, ::-1]):
+        raise EpisodeError(f"{path} cannot be written: name a picture, such as sheet.png")
+
+
+def _row(episode: Path) -> NDArray[np.uint8]:
+    info = EpisodeInfo.load(episode)
+    quality = info.quality.verdict if info.quality else "accept"
+    label = np.full((_LABEL_PX, _COLUMNS * _TILE_PX[0], 3), _COLOURS[quality], np.uint8)
+    text = f"{episode.name}  {info.verdict}  {quality if info.quality else ''}"
+    cv2.putText(
+        label, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA
+    )
+    return np.vstack([label, np.hstack(_tiles(episode))])
+
+
+def _tiles(episode: Path) -> list[NDArray[np.uint8]]:
+    """Pictures evenly in time; grey where there are none."""
+    grey = np.full((_TILE_PX[1], _TILE_PX[0], 3), 90, np.uint8)
+    with BagReader(episode / BAG_FILE) as bag:
+        topics = [t for t, kind in sorted(bag.types.items()) if kind in PIXELS and bag.counts[t]]
+        if not topics:
+            return [grey] * _COLUMNS
+        count = bag.counts[topics[0]]
+        wanted = np.linspace(0, count - 1, _COLUMNS).round().astype(int).tolist()
+        pixels = PIXELS[bag.types[topics[0]]]
+        seen = {
+            number: cv2.resize(pixels(message.cdr), _TILE_PX, interpolation=cv2.INTER_AREA)
+            for number, message in enumerate(bag.messages(topics[:1]))
+            if number in wanted
+        }
+    return [seen[number] for number in wanted]

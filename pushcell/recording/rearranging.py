@@ -1,0 +1,109 @@
+"""Folders of episodes put together, and episodes cut into parts; what was there stays."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from pushcell.config import CellConfig
+from pushcell.errors import EpisodeError
+from pushcell.recording.bag_reader import BagReader
+from pushcell.recording.bag_writer import BagWriter
+from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
+from pushcell.recording.finishing import finish_episode
+from pushcell.recording.messages import capture_stamp_ns, has_header
+from pushcell.recording.quality import review
+from pushcell.recording.store import (
+    BAG_FILE,
+    PARTIAL,
+    EpisodeStore,
+    find_episodes,
+    naming_a_full_disk,
+    write_durably,
+)
+
+_NS = 10**9
+
+
+def merge(folders: Sequence[Path], out: Path) -> list[Path]:
+    """Copy the episodes of some folders into a new one; of equal names the later get a number."""
+    if out.exists():
+        raise EpisodeError(f"{out} is there already: choose another --out")
+    store = EpisodeStore(out)
+    added = []
+    for episode in (path for folder in folders for path in find_episodes(folder)):
+        name, number = episode.name, 1
+        while (out / name).exists():
+            number += 1
+            name = f"{episode.name}_{number}"
+        partial = out / (name + PARTIAL)
+        with naming_a_full_disk(f"episode {name} in {out}"):
+            shutil.copytree(episode, partial)
+            info = EpisodeInfo.load(partial).model_copy(update={"name": name})
+            write_durably(partial / INFO_FILE, info.to_yaml().encode())
+            added.append(store.commit(partial, {"event": "merged", "from": str(episode)}))
+    return added
+
+
+def split(episode: Path, at_s: Sequence[float], cell: CellConfig) -> list[Path]:
+    """Write the parts of an episode beside it, as NAME_part1 and so on; times from its start.
+
+    A message belongs to the part in whose time it was captured. Raises EpisodeError for times that
+    are not inside the episode, in their order.
+    """
+    store = EpisodeStore(episode.parent)
+    with BagReader(episode / BAG_FILE) as bag:
+        start_ns, end_ns = bag.summary.start_ns, bag.summary.end_ns
+        cuts = [start_ns, *(start_ns + round(time_s * _NS) for time_s in at_s), end_ns + 1]
+        if any(a >= b for a, b in pairwise(cuts)):
+            raise EpisodeError(
+                f"{episode} lasts {(end_ns - start_ns) / _NS:.1f} s: --at needs times inside it, "
+                f"one after the other, not {' '.join(f'{time_s:g}' for time_s in at_s)}"
+            )
+        parts = list(enumerate(pairwise(cuts), start=1))
+        return [_part(store, episode, bag, number, span, cell) for number, span in parts]
+
+
+def _part(
+    store: EpisodeStore,
+    episode: Path,
+    bag: BagReader,
+    number: int,
+    span: tuple[int, int],
+    cell: CellConfig,
+) -> Path:
+    name = f"{episode.name}_part{number}"
+    partial = store.folder / (name + PARTIAL)
+    if partial.exists() or (store.folder / name).exists():
+        raise EpisodeError(f"{store.folder / name} is there already: move it away first")
+    with naming_a_full_disk(f"episode {name}"):
+        partial.mkdir()
+        shutil.copy(episode / INFO_FILE, partial / INFO_FILE)
+        _copy_span(bag, partial / BAG_FILE, span)
+        with BagReader(partial / BAG_FILE) as part:
+            gate, summary = review(part, cell), part.summary
+        report = gate.final_report(summary.end_ns)
+        changes = {"name": name, "verdict": "unjudged", "reason": f"a part of {episode.name}"}
+        finish_episode(partial, summary, lambda _: report, gate.driven, changes)
+        return store.commit(partial, {"event": "split", "from": episode.name})
+
+
+def _copy_span(bag: BagReader, path: Path, span: tuple[int, int]) -> None:
+    """The messages that were captured then; what is told once, before the first, is told again."""
+    start_ns, end_ns = span
+    topics = bag.summary.topics
+    stamped = {topic.name for topic in topics if has_header(topic.message_type)}
+    once = {topic.name for topic in topics if bag.counts[topic.name] == 1}
+    with path.open("wb") as stream:
+        writer = BagWriter(stream, topics)
+        for message in bag.messages():
+            by_stamp = message.topic in stamped
+            captured_ns = capture_stamp_ns(message.cdr) if by_stamp else message.log_ns
+            if start_ns <= captured_ns < end_ns:
+                writer.add(*message)
+            elif message.topic in once and captured_ns < start_ns:
+                writer.add(message.topic, start_ns, message.cdr)
+        writer.close(BAG_FILE)
+        stream.flush()
