@@ -16,6 +16,7 @@ from tyro.conf import Positional, arg
 from pushcell.command_output import console_beside, figures_table, show_result
 from pushcell.config import load_cell
 from pushcell.errors import EpisodeError
+from pushcell.formats.corrections import CorrectionSet
 from pushcell.formats.data_set import DataSet, Demonstration
 from pushcell.formats.opening import open_data_set
 from pushcell.recording.store import PARTIAL, naming_a_full_disk
@@ -31,6 +32,7 @@ class Convert:
     examples:
       pushcell convert sets/a sets/b --to zarr --out a_and_b.zarr
       pushcell convert published.zarr --to episodes --out episodes
+      pushcell convert episodes --interventions --to zarr --out corrections.zarr
     """
 
     source: Positional[tuple[Path, ...]]
@@ -41,6 +43,10 @@ class Convert:
     """What to make; it must not be there yet."""
     most: int | None = None
     """Stop after so many episodes."""
+    interventions: bool = False
+    """Of episodes only what an operator did when taking over from a policy: corrections."""
+    lead_in_s: float = 0.5
+    """How much of the time before each takeover comes along."""
     image_px: tuple[int, int] = (128, 128)
     """Width and height to which the images of episodes are squeezed."""
     cell: Path = Path("config/cell.sim.yaml")
@@ -56,7 +62,7 @@ def main(words: Sequence[str]) -> int:
     for path in (options.out, draft):
         if path.exists():
             raise EpisodeError(f"{path} is there already: choose another --out, or delete it")
-    sources = [open_data_set(path, options.image_px) for path in options.source]
+    sources = [_opened(path, options) for path in options.source]
     total = sum(map(len, sources))
     total = total if options.most is None else min(total, options.most)
     began = time.monotonic()
@@ -76,6 +82,12 @@ def main(words: Sequence[str]) -> int:
     }
     show_result(figures, figures_table(f"converted to {options.out}", figures), options.json)
     return 0
+
+
+def _opened(path: Path, options: Convert) -> DataSet:
+    if options.interventions:
+        return CorrectionSet(path, options.image_px, options.lead_in_s)
+    return open_data_set(path, options.image_px)
 
 
 class _Counted:

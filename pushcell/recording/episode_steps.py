@@ -80,13 +80,17 @@ def episode_files(steps: Steps, info: EpisodeInfo, cell: CellConfig) -> dict[str
 
 
 def read_steps(
-    episode: Path, info: EpisodeInfo | None = None, image_px: tuple[int, int] | None = None
+    episode: Path,
+    info: EpisodeInfo | None = None,
+    image_px: tuple[int, int] | None = None,
+    span_ns: tuple[int, int] | None = None,
 ) -> Steps:
     """The steps of an episode's folder at the rate that its info says.
 
     Of each stream the newest message at a step's time is taken; images are squeezed to
-    ``image_px`` (width, height) where they have another size. Raises EpisodeError for streams
-    that are missing or stand still.
+    ``image_px`` (width, height) where they have another size, and only the steps of a span of
+    stamps are taken where one is given. Raises EpisodeError for streams that are missing or stand
+    still.
     """
     info = info or EpisodeInfo.load(episode)
     with BagReader(episode / BAG_FILE) as bag:
@@ -97,6 +101,8 @@ def read_steps(
         seen |= {topic: f"camera {name}" for name, topic in cameras.items()}
         stamps = _stamps(bag, [*seen, TARGET_TOPIC], episode)
         ticks = _ticks(stamps, list(seen), info.rate_hz)
+        if span_ns is not None:
+            ticks = ticks[(span_ns[0] <= ticks) & (ticks <= span_ns[1])]
         if len(ticks) < 2:
             raise EpisodeError(
                 f"{episode}: there is no time at which all of {list(seen)} are there"

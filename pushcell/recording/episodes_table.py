@@ -86,11 +86,12 @@ def episode_table(entry: dict[str, Any]) -> Table:
             f"{figures['delay_s']:.3f}",
         )
     lines = [
-        f"{entry['origin']}, {entry['duration_s']:.1f} s, {entry['verdict']}: {entry['reason']}"
+        f"{entry['origin']}, {entry['duration_s']:.1f} s",
+        f"operator: {entry['verdict']}, {entry['reason']}",
     ]
     if entry["quality"]:
-        reasons = "; ".join(entry["quality"]["reasons"])
-        lines.append(f"quality gate: {entry['quality']['verdict']}{': ' * bool(reasons)}{reasons}")
+        lines.append(f"quality gate: {entry['quality']['verdict']}")
+        lines += [f"- {reason}" for reason in entry["quality"]["reasons"]]
     for span in entry["driven"]:
         lines.append(f"{span['from_s']:.1f} to {span['to_s']:.1f} s: {span['source']} drove")
     shown.caption = "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,7 +14,6 @@ from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.bag_writer import BagWriter
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.finishing import finish_episode
-from pushcell.recording.messages import capture_stamp_ns, has_header
 from pushcell.recording.quality import review
 from pushcell.recording.store import (
     BAG_FILE,
@@ -50,8 +50,7 @@ def merge(folders: Sequence[Path], out: Path) -> list[Path]:
 def split(episode: Path, at_s: Sequence[float], cell: CellConfig) -> list[Path]:
     """Write the parts of an episode beside it, as NAME_part1 and so on; times from its start.
 
-    A message belongs to the part in whose time it was captured. Raises EpisodeError for times that
-    are not inside the episode, in their order.
+    Raises EpisodeError for times that are not inside the episode, in their order.
     """
     store = EpisodeStore(episode.parent)
     with BagReader(episode / BAG_FILE) as bag:
@@ -91,19 +90,16 @@ def _part(
 
 
 def _copy_span(bag: BagReader, path: Path, span: tuple[int, int]) -> None:
-    """The messages that were captured then; what is told once, before the first, is told again."""
+    """The messages of that time; what is told once, before it, is told at its start."""
     start_ns, end_ns = span
-    topics = bag.summary.topics
-    stamped = {topic.name for topic in topics if has_header(topic.message_type)}
-    once = {topic.name for topic in topics if bag.counts[topic.name] == 1}
+    once = {topic for topic, count in bag.counts.items() if count == 1}
     with path.open("wb") as stream:
-        writer = BagWriter(stream, topics)
+        writer = BagWriter(stream, bag.summary.topics)
         for message in bag.messages():
-            by_stamp = message.topic in stamped
-            captured_ns = capture_stamp_ns(message.cdr) if by_stamp else message.log_ns
-            if start_ns <= captured_ns < end_ns:
+            if start_ns <= message.log_ns < end_ns:
                 writer.add(*message)
-            elif message.topic in once and captured_ns < start_ns:
+            elif message.topic in once and message.log_ns < start_ns:
                 writer.add(message.topic, start_ns, message.cdr)
         writer.close(BAG_FILE)
         stream.flush()
+        os.fsync(stream.fileno())
