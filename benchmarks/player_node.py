@@ -1,7 +1,8 @@
 """Plays a cell from a file: two cameras' frames and the arm's state, at a real cell's rates.
 
 Frames are patched with the stamp of the moment and published as they are, so that this process
-takes little of the machine. At its end it writes the stamps of all that it published.
+takes little of the machine. SIGUSR1 takes the last camera away. At its end it writes the stamps of
+all that it published.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Player(Node):
     def __init__(self, cell: CellConfig, frames: Path) -> None:
         super().__init__("player")
         self.published: dict[str, list[int]] = {}
+        self.gone: set[str] = set()
         self._made: dict[str, list[bytes]] = {}
         self._rates: dict[str, float] = {}
         self._outlets: dict[str, Publisher] = {}
@@ -58,7 +60,7 @@ class Player(Node):
         """Publish what is due."""
         for topic, publisher in self._outlets.items():
             count = len(self.published[topic])
-            if count <= elapsed_s * self._rates[topic]:
+            if count <= elapsed_s * self._rates[topic] and topic not in self.gone:
                 cdr = bytearray(self._made[topic][count % len(self._made[topic])])
                 stamp_ns = time.time_ns()
                 if topic != "/motion/state":  # has no header
@@ -78,7 +80,10 @@ def main(cell: str, frames: str, log: str) -> None:
     rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
     signal.signal(signal.SIGINT, end)
     Urgency.REAL_TIME.apply()
-    player = Player(load_cell(cell), Path(frames))
+    config = load_cell(cell)
+    player = Player(config, Path(frames))
+    last = IMAGE_TOPIC.format(config.cameras[-1].name)
+    signal.signal(signal.SIGUSR1, lambda *_: player.gone.add(last))
     print("playing", flush=True)
     began = time.monotonic()
     ticks = 0

@@ -28,7 +28,7 @@ from pushcell.recording.store import BAG_FILE
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL = ROOT / "config" / "cell.iiwa.yaml"  # two 640x480 cameras at 30 Hz, 200 Hz arm state
-DOMAIN = "84"
+DOMAIN = 84
 FRAMES = 30
 NOISE = 2.0  # of 255, standard deviation: as a good camera has it in a lit room
 TRANSPORTS = "LARGE_DATA?max_msg_size=4MB&sockets_size=4MB&non_blocking=true"
@@ -57,20 +57,34 @@ def make_frames(path: Path) -> dict[str, np.ndarray]:
 class RecordingRig:
     """A context manager: the player and, when asked for, the recorder as processes."""
 
-    def __init__(self, folder: Path, frames: Path) -> None:
-        self.episodes, self._frames = folder / "episodes", frames
+    def __init__(
+        self,
+        folder: Path,
+        frames: Path,
+        cell: Path = CELL,
+        episodes: Path | None = None,
+        domain: int = DOMAIN,
+    ) -> None:
+        self.episodes, self._frames = episodes or folder / "episodes", frames
+        self._cell, self._domain = cell, domain
         self._log = folder / "published.json"
         self.state: dict = {}
         self._processes: list[subprocess.Popen] = []
 
     def __enter__(self) -> RecordingRig:
-        os.environ.update(ROS_DOMAIN_ID=DOMAIN, FASTDDS_BUILTIN_TRANSPORTS=TRANSPORTS)
-        rclpy.init(domain_id=int(DOMAIN))
-        self._node = rclpy.create_node("benchmark")
+        os.environ.update(ROS_DOMAIN_ID=str(self._domain), FASTDDS_BUILTIN_TRANSPORTS=TRANSPORTS)
+        rclpy.init(domain_id=self._domain)
+        self.node = rclpy.create_node("benchmark")
         self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
-        self._node.create_subscription(String, "/recorder/state", self._on_state, _LATCHED)
-        command = ["-m", "benchmarks.player_node", str(CELL), str(self._frames), str(self._log)]
+        self._executor.add_node(self.node)
+        self.node.create_subscription(String, "/recorder/state", self._on_state, _LATCHED)
+        command = [
+            "-m",
+            "benchmarks.player_node",
+            str(self._cell),
+            str(self._frames),
+            str(self._log),
+        ]
         self.player = self._start(command)
         return self
 
@@ -89,14 +103,14 @@ class RecordingRig:
     def start_recorder(self) -> subprocess.Popen:
         """Start it and wait until it is ready."""
         self.state = {}
-        node = ["-m", "pushcell_ros.recorder_node", "--ros-args", "-p", f"cell:={CELL}"]
+        node = ["-m", "pushcell_ros.recorder_node", "--ros-args", "-p", f"cell:={self._cell}"]
         process = self._start([*node, "-p", f"directory:={self.episodes}"])
         self.wait(lambda: self.state.get("state") == "idle", 60.0)
         return process
 
     def call(self, name: str) -> None:
         """Call one of its services."""
-        client = self._node.create_client(Trigger, f"/recorder/{name}")
+        client = self.node.create_client(Trigger, f"/recorder/{name}")
         if not client.wait_for_service(20.0):
             raise SystemExit(f"error: the recorder offers no /recorder/{name}")
         future = client.call_async(Trigger.Request())
