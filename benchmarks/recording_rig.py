@@ -17,6 +17,7 @@ import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -73,19 +74,13 @@ class RecordingRig:
 
     def __enter__(self) -> RecordingRig:
         os.environ.update(ROS_DOMAIN_ID=str(self._domain), FASTDDS_BUILTIN_TRANSPORTS=TRANSPORTS)
-        rclpy.init(domain_id=self._domain)
+        rclpy.init(domain_id=self._domain, signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node("benchmark")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self.node.create_subscription(String, "/recorder/state", self._on_state, _LATCHED)
-        command = [
-            "-m",
-            "benchmarks.player_node",
-            str(self._cell),
-            str(self._frames),
-            str(self._log),
-        ]
-        self.player = self._start(command)
+        words = map(str, (self._cell, self._frames, self._log))
+        self.player = self._start(["-m", "benchmarks.player_node", *words])
         return self
 
     def __exit__(
@@ -98,7 +93,7 @@ class RecordingRig:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-        rclpy.shutdown()
+        rclpy.try_shutdown()
 
     def start_recorder(self) -> subprocess.Popen:
         """Start it and wait until it is ready."""

@@ -35,6 +35,7 @@ from pushcell.urgency import Urgency
 
 IDLE, RECORDING, VERIFYING, FAILED = "idle", "recording", "verifying", "failed"
 _MB = 10**6
+_UNORDERED_NS = 10**8
 
 
 @dataclass
@@ -86,6 +87,9 @@ class Recorder:
         self, topic: str, log_ns: int, cdr: bytes, lost: int = 0, latched: bool = False
     ) -> None:
         """A message; a latched one is also the first of its topic in every later episode."""
+        last_ns = self._heard_ns.get(topic, 0)
+        if 0 < last_ns - log_ns < _UNORDERED_NS:
+            log_ns = last_ns  # the order in which they came is the truth
         self._heard_ns[topic] = log_ns
         if latched:
             self._latched[topic] = cdr

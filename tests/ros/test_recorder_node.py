@@ -70,9 +70,9 @@ def test_a_lost_camera_is_seen_and_the_episode_rejected(tmp_path: Path) -> None:
     assert rig.state["last"]["operator"] == "failure"
     (episode,) = find_episodes(rig.episodes)
     assert EpisodeInfo.load(episode).verdict == "failure"
-    for topic, stamps in recorded_stamps(episode).items():
-        between = [s for s in published[topic] if stamps[0] <= s <= stamps[-1]]
-        assert set(stamps) <= set(between), topic
+    recorded = recorded_stamps(episode)
+    for topic in published.keys() & recorded.keys():
+        assert set(recorded[topic]) <= set(published[topic]), topic
     with AnyReader([episode]) as reader:
         connection = next(c for c in reader.connections if c.topic == JOINTS_TOPIC)
         assert connection.ext.offered_qos_profiles[0].reliability.name == "RELIABLE"

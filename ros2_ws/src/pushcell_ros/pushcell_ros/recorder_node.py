@@ -120,6 +120,7 @@ class RecorderNode(CellNode):
         super().__init__("recorder_node")
         directory = Path(self.params.directory or self.cell.recording.directory)
         self._broke_off = threading.Event()
+        self._owes_hold = False
         self.recorder = Recorder(
             self.cell,
             directory.absolute(),
@@ -193,6 +194,9 @@ class RecorderNode(CellNode):
                 self.recorder.on_message(topic, log_ns, cdr, lost, tap.latched)
 
     def _publish_state(self) -> None:
+        if self._owes_hold and self._hold.service_is_ready():
+            self._hold.call_async(Trigger.Request())
+            self._owes_hold = False
         state = self.recorder.state()
         told = (state["state"], state["quality"]["verdict"])
         if told != self._told:
@@ -204,8 +208,7 @@ class RecorderNode(CellNode):
     def _on_failure(self) -> None:
         """The recording broke off: what is not recorded shall not be driven."""
         self.get_logger().error(f"recording stopped: {self.recorder.state()['problem']}")
-        if self._hold.service_is_ready():
-            self._hold.call_async(Trigger.Request())
+        self._owes_hold = True
         self._publish_state()
 
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
