@@ -100,16 +100,16 @@ class RecordingRig:
         self.state = {}
         node = ["-m", "pushcell_ros.recorder_node", "--ros-args", "-p", f"cell:={self._cell}"]
         process = self._start([*node, "-p", f"directory:={self.episodes}"])
-        self.wait(lambda: self.state.get("state") == "idle", 60.0)
+        self.wait(lambda: self.state.get("state") == "idle", 120.0)
         return process
 
     def call(self, name: str) -> None:
         """Call one of its services."""
         client = self.node.create_client(Trigger, f"/recorder/{name}")
-        if not client.wait_for_service(20.0):
+        if not client.wait_for_service(60.0):
             raise SystemExit(f"error: the recorder offers no /recorder/{name}")
         future = client.call_async(Trigger.Request())
-        self.wait(future.done, 20.0)
+        self.wait(future.done, 60.0)
         if not future.result().success:
             raise SystemExit(f"error: /recorder/{name}: {future.result().message}")
 

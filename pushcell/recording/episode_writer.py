@@ -27,7 +27,8 @@ class EpisodeWriter:
     """``put`` and ``end`` may be called in any thread, ``run`` is the writing one's.
 
     Messages wait in memory while the disk is slow, up to a limit; what comes beyond it is
-    counted in ``overflowed`` and missing in the episode.
+    counted in ``overflowed`` and missing in the episode. Images that are ``not_colour`` cannot be
+    judged; they are recorded all the same, unless they were to be compressed.
     """
 
     def __init__(
@@ -85,9 +86,12 @@ class EpisodeWriter:
 
     def _add(self, bag: DurableBag, item: _Item) -> None:
         self._taken_bytes += len(item.cdr)
-        stream = self._streams[item.topic]
         try:
             self._gate.on_message(item.topic, item.log_ns, item.cdr, item.lost)
-            bag.add(self._names[item.topic], item.log_ns, stream.encoded(item.cdr), item.lost)
+            cdr = self._streams[item.topic].encoded(item.cdr)
         except ValueError:
             self.not_colour += 1
+            if self._streams[item.topic].jpeg_quality is not None:
+                return
+            cdr = item.cdr
+        bag.add(self._names[item.topic], item.log_ns, cdr, item.lost)

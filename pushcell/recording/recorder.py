@@ -281,7 +281,11 @@ class Recorder:
     def _begin_thread(self, work: Callable[[], None]) -> None:
         def run() -> None:
             Urgency.NORMAL.apply()
-            work()
+            try:
+                work()
+            except Exception as error:
+                self._broke_off(f"the recorder has a fault of its own: {error!r}")
+                raise
 
         self._thread = threading.Thread(target=run, name="recorder", daemon=False)
         self._thread.start()
@@ -293,6 +297,6 @@ def _with_losses(report: QualityReport, writer: EpisodeWriter) -> QualityReport:
         text = f"{writer.overflowed} messages were left out: the disk is too slow"
         report = report.with_finding(Finding("reject", text))
     if writer.not_colour:
-        text = f"{writer.not_colour} images were left out: they are neither rgb8 nor bgr8"
+        text = f"{writer.not_colour} images are neither rgb8 nor bgr8: nobody can use them"
         report = report.with_finding(Finding("reject", text))
     return report

@@ -59,7 +59,10 @@ class Heard(NamedTuple):
 
 
 def live(
-    cell: CellConfig, seconds: float, sources: tuple[tuple[float, str], ...] = ((0.0, "teleop"),)
+    cell: CellConfig,
+    seconds: float,
+    sources: tuple[tuple[float, str], ...] = ((0.0, "teleop"),),
+    picture: tuple[int, int] = (24, 32),
 ) -> Iterator[Heard]:
     """What a good cell publishes, in the order of arrival: the pusher goes to and fro at 4 cm/s.
 
@@ -68,7 +71,7 @@ def live(
     times = [
         (k / rate, topic) for topic, rate in _RATES.items() for k in range(round(seconds * rate))
     ]
-    heard = [_heard(cell, topic, time, sources) for time, topic in times]
+    heard = [_heard(cell, topic, time, sources, picture) for time, topic in times]
     for name in CAMERAS:
         cdr = camera_info_cdr(START_NS, name, cell.camera(name))
         heard.append(Heard(INFO_TOPIC.format(name), START_NS, cdr))
@@ -82,7 +85,11 @@ def tip_at(cell: CellConfig, time_s: float) -> PlanarPose:
 
 
 def _heard(
-    cell: CellConfig, topic: str, time_s: float, sources: tuple[tuple[float, str], ...]
+    cell: CellConfig,
+    topic: str,
+    time_s: float,
+    sources: tuple[tuple[float, str], ...],
+    picture: tuple[int, int],
 ) -> Heard:
     stamp_ns = START_NS + round(time_s * 1e9)
     if topic == JOINTS_TOPIC:
@@ -100,8 +107,8 @@ def _heard(
     elif topic == SLIDER_TOPIC:
         cdr = tool_pose_cdr(stamp_ns, PlanarPose(0.5, 0, 0), 0.016)
     else:
-        image = np.full((24, 32, 3), 60, np.uint8)
-        image[:, : 1 + round(time_s * 100) % 32] = 200
+        image = np.full((*picture, 3), 60, np.uint8)
+        image[:, : 1 + round(time_s * 100) % picture[1]] = 200
         return Heard(topic, stamp_ns + 40_000_000, image_cdr(stamp_ns, topic, image))
     return Heard(topic, stamp_ns + 5_000_000, cdr)
 
