@@ -71,7 +71,7 @@ class Collection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        rclpy.shutdown()
+        rclpy.try_shutdown()
         self._process.send_signal(signal.SIGINT)
         self._process.wait(30)
 
