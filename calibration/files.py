@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from calibration.latency import Signal
+from calibration.slider_pose import Fiducials
 from pushcell.errors import CalibrationError
-from pushcell.geometry import Array
+from pushcell.geometry import Array, PlanarPose
 
 
 def read_json(path: Path) -> Any:
@@ -102,6 +103,20 @@ def read_signal(path: Path) -> Signal:
         raise CalibrationError(f"{path}: allowed is CSV with the columns time_s,value") from None
     table = np.array(rows).reshape(-1, 2)
     return Signal(path.stem, table[:, 0], table[:, 1])
+
+
+def read_fiducials(path: Path) -> Fiducials:
+    """The slider's markers: dictionary, side_m, height_m, markers {id: [x, y, theta]}."""
+    values = read_json(path)
+    try:
+        markers = {int(k): PlanarPose.from_array(v) for k, v in values["markers"].items()}
+        sizes = float(values["side_m"]), float(values["height_m"])
+        return Fiducials(str(values["dictionary"]), *sizes, markers)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise CalibrationError(
+            f'{path}: allowed is {{"dictionary": "DICT_APRILTAG_36h11", "side_m": 0.03, '
+            '"height_m": 0.03175, "markers": {"0": [x, y, theta], ...}}'
+        ) from None
 
 
 def read_hand_eye(path: Path) -> tuple[str, Array]:

@@ -8,11 +8,13 @@ NODES = [
     "camera_node",
     "cell_node",
     "console_node",
+    "drift_node",
     "motion_node",
     "planner_node",
     "policy_node",
     "recorder_node",
     "render_node",
+    "slider_node",
     "teleop_node",
     "trial_node",
 ]

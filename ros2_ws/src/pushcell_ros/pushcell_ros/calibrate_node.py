@@ -63,7 +63,7 @@ class CalibrateParams:
     hand_board_pose: str = parameter("", "roughly its x y z roll pitch yaw in that link [m, rad]")
     table_board: str = parameter("", "board on the table, for cameras on the arm")
     table_board_pose: str = parameter("", "roughly its x y z roll pitch yaw in the base [m, rad]")
-    views: int = parameter(25, "how many views of each camera")
+    views: int = parameter(30, "how many views of each camera")
     seed: int = parameter(0, "of the random views")
     require_deadman: bool = parameter(True, "no motion unless the operator holds the deadman")
     compare: bool = parameter(False, "fail unless the cell's own cameras are found again")

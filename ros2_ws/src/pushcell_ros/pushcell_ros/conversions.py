@@ -9,7 +9,7 @@ import numpy as np
 from builtin_interfaces.msg import Duration as DurationMsg
 from builtin_interfaces.msg import Time as TimeMsg
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from geometry_msgs.msg import PoseStamped, Transform
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, Transform
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 from rosbags.interfaces import (
@@ -62,6 +62,19 @@ def pose_message(pose: Pose, stamp: TimeMsg) -> PoseStamped:
     p, q = message.pose.position, message.pose.orientation
     p.x, p.y, p.z = (float(v) for v in pose.translation)
     q.x, q.y, q.z, q.w = (float(v) for v in pose.quaternion_xyzw)
+    return message
+
+
+def planar_estimate_message(
+    pose: PlanarPose, covariance: Array, stamp: TimeMsg
+) -> PoseWithCovarianceStamped:
+    """A planar pose in the base frame with its covariance (3, 3) of x, y, theta."""
+    message = PoseWithCovarianceStamped()
+    stamped = pose_message(Pose.from_planar(pose), stamp)
+    message.header, message.pose.pose = stamped.header, stamped.pose
+    whole = np.zeros((6, 6))
+    whole[np.ix_([0, 1, 5], [0, 1, 5])] = covariance
+    message.pose.covariance = whole.ravel()
     return message
 
 

@@ -1,0 +1,84 @@
+"""Looks at the reference boards before anything moves, and ends the launch where one has moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rclpy.executors import Executor
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+
+from calibration.active import active_lens
+from calibration.boards import grey
+from calibration.drift import Drift, Reference, measure_drift
+from pushcell.errors import CalibrationError
+from pushcell.urgency import Urgency
+from pushcell_ros.base_node import OK, CellNode, run_node, wait_until
+from pushcell_ros.conversions import to_image
+from pushcell_ros.params import parameter
+
+_IMAGE_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class DriftParams:
+    """Parameters of ``drift_node``."""
+
+    cell: str = parameter("", "path of the cell's YAML file")
+    max_px: float = parameter(1.0, "how far a reference board's image may have moved [px, RMS]")
+
+
+class DriftNode(CellNode):
+    """Checks each camera that has a reference once, then tells what it found."""
+
+    Params = DriftParams
+    urgency = Urgency.PATIENT
+
+    def __init__(self) -> None:
+        super().__init__("drift_node")
+        self._image: Image | None = None
+        self._found: dict[str, object] = {}
+
+    def spin(self, executor: Executor) -> None:
+        """The check; raises CalibrationError where a camera, or its board, has moved."""
+        for entry in self.cell.calibration:
+            if entry.reference is not None:
+                drift = self._check(executor, entry.camera, Reference.read(entry.reference))
+                self._found[f"{entry.camera}_moved_px"] = f"{drift.moved_px:.2f}"
+        super().spin(executor)
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """What was found."""
+        return OK, "cameras are where they were" if self._found else "looking", self._found
+
+    def _check(self, executor: Executor, camera: str, reference: Reference) -> Drift:
+        self._image = None
+        topic = f"/camera/{camera}/color/image_raw"
+        subscription = self.create_subscription(
+            Image, topic, self._on_image, qos_profile_sensor_data
+        )
+        problem = f"no image on {topic} within {_IMAGE_TIMEOUT_S:.0f} s"
+        wait_until(executor, lambda: self._image is not None, _IMAGE_TIMEOUT_S, problem)
+        self.destroy_subscription(subscription)
+        assert self._image is not None
+        image = grey(to_image(self._image))
+        drift = measure_drift(reference, image, active_lens(self.cell, camera))
+        if drift.moved_px > self.params.max_px:
+            raise CalibrationError(
+                f"camera {camera}, or its reference board, has moved by {drift}, allowed are "
+                f"{self.params.max_px:g} px: put it back, or calibrate it again"
+            )
+        self.get_logger().info(f"camera {camera}: {drift}")
+        return drift
+
+    def _on_image(self, message: Image) -> None:
+        self._image = message
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(DriftNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The slider's pose from fiducials on its top, seen by a camera on the base."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+
+from calibration.active import active_lens, active_pose
+from calibration.files import read_fiducials
+from calibration.slider_pose import SliderEstimate, SliderFilter, SliderFinder
+from pushcell.errors import ConfigError
+from pushcell.urgency import Urgency
+from pushcell_ros.base_node import OK, WARN, CellNode, run_node
+from pushcell_ros.conversions import planar_estimate_message, to_image
+from pushcell_ros.params import parameter
+
+_OLD_S = 0.5
+
+
+@dataclass(frozen=True)
+class SliderParams:
+    """Parameters of ``slider_node``."""
+
+    cell: str = parameter("", "path of the cell's YAML file")
+    camera: str = parameter("overhead", "which camera sees the slider")
+    fiducials: str = parameter("", "path of the markers' JSON file, see docs/calibration.md")
+
+
+class SliderNode(CellNode):
+    """Finds, filters, publishes."""
+
+    Params = SliderParams
+    urgency = Urgency.PATIENT
+
+    def __init__(self) -> None:
+        super().__init__("slider_node")
+        camera = self.params.camera
+        if self.cell.camera(camera).link != self.cell.arm.model.base_link:
+            raise ConfigError(f"camera {camera} moves: the slider is seen by one on the base")
+        fiducials = read_fiducials(Path(self.params.fiducials))
+        self._finder = SliderFinder(fiducials, active_lens(self.cell, camera))
+        self._pose = active_pose(self.cell, camera)
+        self._filter = SliderFilter()
+        self._estimates = self.create_publisher(PoseWithCovarianceStamped, "/slider/pose", 10)
+        topic = f"/camera/{camera}/color/image_raw"
+        self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """How old and how sure the pose is."""
+        known = self._filter.estimate
+        if known is None:
+            return WARN, "the slider was not seen yet", {}
+        age_s = known.age_s(self.now())
+        figures = {
+            "age_s": f"{age_s:.3f}",
+            "deviation_mm": f"{1e3 * known.covariance[0, 0] ** 0.5:.2f}",
+            "refused": self._filter.refused,
+        }
+        if age_s > _OLD_S:
+            return WARN, "the slider is not seen", figures
+        return OK, "the slider is seen", figures
+
+    def _on_image(self, message: Image) -> None:
+        stamp_s = self.control_time(message.header.stamp)
+        seen = self._finder.find(to_image(message), stamp_s, self._pose)
+        if seen is not None:
+            self._publish(self._filter.add(seen))
+
+    def _publish(self, estimate: SliderEstimate) -> None:
+        # Stamped with the image's time: its age is told by that.
+        self._estimates.publish(
+            planar_estimate_message(
+                estimate.pose, estimate.covariance, self.stamp(estimate.stamp_s)
+            )
+        )
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(SliderNode)
+
+
+if __name__ == "__main__":
+    main()
