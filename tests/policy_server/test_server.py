@@ -1,6 +1,10 @@
 """Server and client over real sockets: the same chunks as here, whatever anybody sends."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -19,6 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from policy_server.bundle import load_policy
 from policy_server.client import RemoteError, RemotePolicy
+from policy_server.opening import TOKEN_VARIABLE
 from policy_server.policy import BundlePolicy, Policy, Request
 from policy_server.server import PolicyServer, ServerOptions
 from policy_server.wire import WireError, pack, unpack
@@ -318,3 +323,22 @@ def test_everybody_gets_a_turn(policy: BundlePolicy) -> None:
             remote.close()
     assert sorted(order) == sorted([0, 1, 2] * 5)
     assert set(order[:3]) == {0, 1, 2}
+
+
+def test_the_command_serves_until_it_is_told_to_end(cell: CellConfig, tmp_path: Path) -> None:
+    manifest = some_manifest(cell)
+    bundle = write_toy(tmp_path, manifest, random_graphs(manifest))
+    words = [sys.executable, "-m", "pushcell.cli", "serve", str(bundle), "--port", "0"]
+    environment = {**os.environ, TOKEN_VARIABLE: "secret"}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        try:
+            address = server.stdout.readline().removeprefix("serving on ").strip()
+            remote = RemotePolicy(address, "secret", timeout_s=10)
+            request = Request(some_values(manifest), seed=0)
+            expected = load_policy(bundle).infer(request)
+            np.testing.assert_allclose(remote.infer(request), expected, atol=1e-6)
+            remote.close()
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(20) == 0
+        finally:
+            server.kill()
