@@ -2,7 +2,7 @@
 
 The paper's network is its FiLM U-Net (256/512/1024, kernel 5, DDIM 10) without its image encoder,
 with random weights, which cost the same as trained ones. PyTorch runs it eagerly with diffusers'
-scheduler. Both take turns, so that a busy machine slows down both.
+scheduler. Both have one thread and take turns, so that a busy machine slows down both.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Encoder(nn.Module):
 def run() -> dict[str, Any]:
     """Measure; ratios are of medians of the same rounds."""
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # as many as ours
     manifest = _manifest()
     figures: dict[str, Any] = {"threads": torch.get_num_threads(), "networks": {}}
     with tempfile.TemporaryDirectory() as folder:
