@@ -23,6 +23,7 @@ COMMANDS = {
         "run trials and tell how many succeed",
         "pushcell.evaluation.command:main",
     ),
+    "compare": ("compare evaluations, trial by trial", "pushcell.evaluation.compare_command:main"),
     "convert": ("convert between episodes and data sets", "pushcell.formats.command:main"),
     "doctor": ("look for what would keep a cell from working", "pushcell.doctor.command:main"),
     "calibrate": ("calibrate cameras, table and delays", "calibration.command:main"),

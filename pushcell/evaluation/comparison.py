@@ -1,0 +1,134 @@
+"""Whether one policy is better than another, from trials of both that began alike."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pushcell.errors import ConfigError
+
+_RESAMPLES = 10_000
+_SAME_WORLD = ("world", "time_step_s")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``pushcell evaluate --json`` has written."""
+
+    name: str
+    values: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> Report:
+        """Read one; raises ConfigError for what is none."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read as a report ({error})") from None
+        trials = values.get("per_trial") if isinstance(values, dict) else None
+        if not trials or not all({"seed", "start", "success"} <= set(trial) for trial in trials):
+            raise ConfigError(
+                f"{path} is no report of trials: make one with pushcell evaluate ... --json FILE"
+            )
+        return cls(str(path), values)
+
+    @property
+    def trials(self) -> dict[int, Mapping[str, Any]]:
+        """By their seeds."""
+        return {trial["seed"]: trial for trial in self.values["per_trial"]}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """B against A over the same starts; a difference is that of B less that of A."""
+
+    a: str
+    b: str
+    trials: int
+    successes: tuple[int, int]  # of A and of B
+    only: tuple[int, int]  # trials in which A alone succeeded, in which B alone did
+    difference: float  # of the success rates
+    interval95: tuple[float, float]  # of the difference
+    p: float  # that chance alone makes the two differ so much
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "trials": self.trials,
+            "successes_a": self.successes[0],
+            "successes_b": self.successes[1],
+            "only_a": self.only[0],
+            "only_b": self.only[1],
+            "difference": self.difference,
+            "interval95": list(self.interval95),
+            "p": self.p,
+        }
+
+
+def compare(a: Report, b: Report, key: str = "success", seed: int = 0) -> Comparison:
+    """Compare how often ``key`` is true; raises ConfigError unless both began alike.
+
+    p is of McNemar's exact test, the interval of a bootstrap over pairs.
+    """
+    _check_alike(a, b)
+    ours, theirs = a.trials, b.trials
+    for report, trials in ((a, ours), (b, theirs)):
+        if not all(isinstance(trial.get(key), bool) for trial in trials.values()):
+            raise ConfigError(f"{report.name}: the trials do not tell {key!r} as true or false")
+    first, second = (
+        np.array([trials[number][key] for number in sorted(ours)]) for trials in (ours, theirs)
+    )
+    differences = second.astype(int) - first.astype(int)
+    only = (int((differences < 0).sum()), int((differences > 0).sum()))
+    return Comparison(
+        a.name,
+        b.name,
+        len(differences),
+        (int(first.sum()), int(second.sum())),
+        only,
+        float(differences.mean()),
+        bootstrap_interval(differences, seed),
+        mcnemar_exact(*only),
+    )
+
+
+def mcnemar_exact(only_a: int, only_b: int) -> float:
+    """Two-sided p of so uneven a split of the pairs that differ, if either way were as likely."""
+    count, fewer = only_a + only_b, min(only_a, only_b)
+    tail = sum(math.comb(count, k) for k in range(fewer + 1))
+    return min(1.0, 2 * tail / 2**count)
+
+
+def bootstrap_interval(differences: Sequence[float] | np.ndarray, seed: int) -> tuple[float, float]:
+    """95 % interval of the mean of paired differences."""
+    values = np.asarray(differences, dtype=float)
+    rng = np.random.default_rng(seed)
+    means = [rng.choice(values, len(values)).mean() for _ in range(_RESAMPLES)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _check_alike(a: Report, b: Report) -> None:
+    for key in _SAME_WORLD:
+        ours, theirs = a.values.get(key), b.values.get(key)
+        if ours != theirs:
+            raise ConfigError(f"{a.name} has {key} {ours}, {b.name} has {theirs}: not comparable")
+    ours, theirs = a.trials, b.trials
+    if set(ours) != set(theirs):
+        raise ConfigError(
+            f"{a.name} and {b.name} are of different seeds: evaluate both with the same --seed "
+            "and --trials"
+        )
+    for number in sorted(ours):
+        if ours[number]["start"] != theirs[number]["start"]:
+            raise ConfigError(
+                f"the trials of seed {number} begin differently in {a.name} and {b.name}"
+            )
