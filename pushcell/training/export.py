@@ -52,7 +52,7 @@ class Twins:
         known = np.clip(noise[0] / 2, -1, 1)
         guide = Guide(known, np.zeros(len(known), np.float32), clean=committed)
         with torch.no_grad():
-            embedding = self.encoder(*map(torch.from_numpy, inputs.values()))
+            embedding = self.encoder(*(torch.from_numpy(inputs[key]) for key in self.encoder.names))
             start = torch.from_numpy(noise)
             if isinstance(self.policy, DenoisingPolicy):
                 clean = torch.from_numpy(known[None, :committed])

@@ -22,6 +22,7 @@ from policy_server.bundle_sections import (
     TrainingRecord,
 )
 from pushcell.config import CellConfig, load_cell
+from pushcell.errors import TrainingError
 from pushcell.training.checkpoint import Checkpoint
 from pushcell.training.config import ObservationConfig, TrainConfig, VisionConfig
 from pushcell.training.config_policy import DiffusionConfig, FlowConfig, PoseConfig
@@ -98,6 +99,11 @@ def _action(config: TrainConfig, material: Material, cell: CellConfig | None) ->
     if cell:
         corners = np.array(cell.workspace.corners_m)
         low, high = np.maximum(low, corners.min(0)), np.minimum(high, corners.max(0))
+        if (low >= high).any():
+            raise TrainingError(
+                f"actions from {actions.min(0)} to {actions.max(0)} are not in the workspace of "
+                f"{config.cell}: the data is of another cell"
+            )
     return ActionSpec(
         horizon=config.action.horizon,
         execute=config.action.execute,

@@ -18,16 +18,17 @@ CORNERS = [[-0.08, 0.05], [0.08, 0.05], [0.0, -0.12]]
 def steps(seed: int, count: int = 16, cameras: tuple[str, ...] = ()) -> Steps:
     """The pusher walks a quarter of the way to the slider at each step; images show where."""
     rng = np.random.default_rng(seed)
-    slider = np.concatenate([rng.uniform(0.4, 0.7, 2), rng.uniform(-3, 3, 1)])
+    low, high = np.array([0.45, -0.15]), np.array([0.75, 0.15])
+    slider = np.concatenate([rng.uniform(low, high), rng.uniform(-3, 3, 1)])
     pusher, action = np.zeros((count, 3)), np.zeros((count, 2))
-    position = rng.uniform(0.4, 0.7, 2)
+    position = rng.uniform(low, high)
     for k in range(count):
         pusher[k, :2] = position
         position = action[k] = position + (slider[:2] - position) / 4
     images = {}
     for name in cameras:
         pictures = np.full((count, 16, 16, 3), 40, dtype=np.uint8)
-        x, y = ((slider[:2] - 0.4) / 0.3 * 12).astype(int)
+        x, y = ((slider[:2] - low) / 0.3 * 12).astype(int)
         pictures[:, y : y + 4, x : x + 4] = 220
         pictures[..., 0] = int(40 * (slider[2] + 3))
         images[name] = pictures

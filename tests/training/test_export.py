@@ -1,0 +1,147 @@
+"""``pushcell export``: the bundle does what the checkpoint does, and the run time takes it."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from policy_server.bundle import load_policy
+from policy_server.bundle_files import read_manifest
+from policy_server.policy import Request
+from pushcell import cli
+from pushcell.errors import TrainingError
+from pushcell.training.checkpoint import Checkpoint
+from pushcell.training.export import export
+from pushcell.training.manifest import manifest_of
+from tests.training import examples
+from tests.training.test_policies import POLICIES
+
+STEPS = {"steps": 3}
+
+
+def _trained(folder):
+    return _train(folder, "run", examples.config_values(folder))
+
+
+def _state_request(manifest, slider):
+    values = {
+        "pusher": np.tile([0.5, 0.1, 0.0], (manifest.observation.steps, 1)),
+        "slider": np.tile(slider, (manifest.observation.steps, 1)),
+    }
+    return Request({key: values[key] for key in manifest.observation.keys}, seed=3)
+
+
+@pytest.mark.parametrize("name", ["prefix", "v, unet", "sample, transformer", "act", "nearest"])
+def test_bundles_of_every_kind(tmp_path, name, capsys):
+    examples.packed(tmp_path / "walks.parquet")
+    values = examples.config_values(tmp_path, training=STEPS)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump({**values, "policy": POLICIES[name]}))
+    assert cli.main(["train", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "run")]) == 0
+    capsys.readouterr()
+    out, checkpoint = tmp_path / "bundle", tmp_path / "run" / "last.pt"
+    assert cli.main(["export", str(checkpoint), "--out", str(out), "--json", "-"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["parity_frames"] == 32
+    assert told["parity_max_abs"] < 1e-4
+    policy = load_policy(out)
+    manifest = policy.manifest
+    assert {name: record.sha256 for name, record in manifest.files.items()} == told["files"]
+    assert manifest.training.steps == 3
+    assert manifest.training.configuration["seed"] == 0
+    chunk = policy.infer(_state_request(manifest, [0.5, 0.0, 0.4]))
+    assert chunk.shape == (8, 2)
+    assert not np.array_equal(chunk, policy.infer(_state_request(manifest, [0.6, 0.0, -0.9])))
+    assert cli.main(["export", str(checkpoint), "--out", str(out)]) == 2
+
+
+def _train(folder, name, values):
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({**values, "training": {**values["training"], **STEPS}}))
+    assert cli.main(["train", str(path), "--out", str(folder / name)]) == 0
+    return folder / name / "last.pt"
+
+
+VISION = {"cameras": ["overhead"], "image_px": [16, 16], "crop_px": [16, 16], "width": 8}
+
+
+def test_images_in_two_stages(tmp_path, capsys):
+    """An eye taught by true poses, then a policy of what it sees; exported as one."""
+    examples.packed(tmp_path / "walks.parquet", cameras=("overhead",))
+    values = examples.config_values(tmp_path)
+    eye = _train(
+        tmp_path,
+        "eye",
+        {
+            **values,
+            "observation": {"steps": 1, "vision": VISION},
+            "policy": {"kind": "pose", "hidden": 16},
+        },
+    )
+    assert cli.main(["export", str(eye), "--out", str(tmp_path / "no")]) == 2
+    assert "only sees; name it as observation.slider_from" in capsys.readouterr().err
+    seen = {**values["observation"], "slider_from": str(eye)}
+    policy = _train(tmp_path, "policy", {**values, "observation": seen})
+    _check_image_bundle(policy, tmp_path / "bundle")
+
+
+def test_images_end_to_end(tmp_path):
+    examples.packed(tmp_path / "walks.parquet", cameras=("overhead",))
+    values = examples.config_values(tmp_path)
+    vision = {**VISION, "crop_px": [12, 12], "colour_jitter": 0.1, "pooling": "spatial_softmax"}
+    observation = {"features": ["pusher"], "vision": vision}
+    _check_image_bundle(
+        _train(tmp_path, "policy", {**values, "observation": observation}), tmp_path / "bundle"
+    )
+
+
+def _check_image_bundle(checkpoint, out):
+    manifest = export(checkpoint, out, 8, "fp32")
+    assert manifest.parity.max_abs < 1e-4
+    assert manifest.calibration_sha256 is not None
+    assert manifest.observation.keys == ("pusher",)
+    policy = load_policy(out)
+    images = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 3), dtype=np.uint8)
+    chunks = [
+        policy.infer(Request({"pusher": np.ones((2, 3)) / 2, "overhead_image": shown}, seed=3))
+        for shown in (images, 255 - images)
+    ]
+    assert not np.array_equal(*chunks)
+
+
+def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
+    examples.packed(tmp_path / "walks.parquet")
+    checkpoint = _trained(tmp_path)
+
+    def other(*arguments):
+        manifest = manifest_of(*arguments)
+        return manifest.changed(schedule={**manifest.schedule.model_dump(), "inference_steps": 5})
+
+    monkeypatch.setattr("pushcell.training.export.manifest_of", other)
+    with pytest.raises(TrainingError, match="ONNX Runtime's chunks are up to"):
+        export(checkpoint, tmp_path / "bundle", 4, "fp32")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_fewer_bits(tmp_path):
+    examples.packed(tmp_path / "walks.parquet")
+    checkpoint = _trained(tmp_path)
+    sizes = {}
+    for precision in ("fp32", "fp16", "int8"):
+        export(checkpoint, tmp_path / precision, 4, precision)
+        load_policy(tmp_path / precision)
+        manifest = read_manifest(tmp_path / precision)
+        sizes[precision] = manifest.files["denoiser.onnx"].size
+    assert sizes["int8"] < sizes["fp16"] < sizes["fp32"]
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path, capsys):
+    examples.packed(tmp_path / "walks.parquet")
+    checkpoint = _trained(tmp_path)
+    values = torch.load(checkpoint, weights_only=True)
+    next(value for key, value in values["average"].items() if "outlet" in key).fill_(torch.nan)
+    torch.save(values, checkpoint)
+    assert Checkpoint.load(checkpoint).step == 3
+    assert cli.main(["export", str(checkpoint), "--out", str(tmp_path / "bundle")]) == 2
+    assert "denoiser.onnx" in capsys.readouterr().err
