@@ -116,16 +116,18 @@ def _exported(graph: nn.Module, inputs: dict[str, Tensor], output: str) -> onnx.
 
 def _reduced(model: onnx.ModelProto, precision: Precision) -> bytes:
     """The graph's bytes, its weights in fewer bits where asked for."""
+    if precision == "fp32":
+        return model.SerializeToString()
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.onnx_model import ONNXModel
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    del model.graph.value_info[:]  # of the shapes before weights were put the other way round
     if precision == "fp16":
-        from onnxruntime.transformers.float16 import convert_float_to_float16
-
-        model = convert_float_to_float16(model, keep_io_types=True)
-    elif precision == "int8":
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-
-        target = io.BytesIO()
-        quantize_dynamic(
-            model, target, op_types_to_quantize=["MatMul", "Gemm"], weight_type=QuantType.QInt8
-        )
-        return target.getvalue()
-    return model.SerializeToString()
+        halved = ONNXModel(convert_float_to_float16(model, keep_io_types=True))
+        halved.topological_sort()  # the conversion adds nodes at the end
+        return halved.model.SerializeToString()
+    target = io.BytesIO()
+    kinds = ["MatMul", "Gemm"]
+    quantize_dynamic(model, target, op_types_to_quantize=kinds, weight_type=QuantType.QInt8)
+    return target.getvalue()

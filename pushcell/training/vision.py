@@ -7,6 +7,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from pushcell.errors import ConfigError
 from pushcell.training.config import VisionConfig
 
 _GROUP = 8  # channels a group
@@ -23,6 +24,11 @@ class ImageNetwork(nn.Module):
             channels, rows, columns = self.body(torch.zeros(1, 3, height, width)).shape[1:]
         self.pool: nn.Module
         if config.pooling == "spatial_softmax":
+            if rows * columns == 1:
+                raise ConfigError(
+                    f"crop_px {config.crop_px} leaves one place to look at: spatial_softmax needs "
+                    "more; take larger images or pooling average"
+                )
             self.pool, size = SpatialSoftmax(rows, columns), 2 * channels
         elif config.pooling == "average":
             self.pool, size = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), channels

@@ -89,11 +89,10 @@ def test_images_in_two_stages(tmp_path, capsys):
 def test_images_end_to_end(tmp_path):
     examples.packed(tmp_path / "walks.parquet", cameras=("overhead",))
     values = examples.config_values(tmp_path)
-    vision = {**VISION, "crop_px": [12, 12], "colour_jitter": 0.1, "pooling": "spatial_softmax"}
+    vision = {**VISION, "crop_px": [12, 12], "colour_jitter": 0.1}
     observation = {"features": ["pusher"], "vision": vision}
-    _check_image_bundle(
-        _train(tmp_path, "policy", {**values, "observation": observation}), tmp_path / "bundle"
-    )
+    values = {**values, "observation": observation, "policy": POLICIES["flow"]}
+    _check_image_bundle(_train(tmp_path, "policy", values), tmp_path / "bundle")
 
 
 def _check_image_bundle(checkpoint, out):
@@ -101,10 +100,10 @@ def _check_image_bundle(checkpoint, out):
     assert manifest.parity.max_abs < 1e-4
     assert manifest.calibration_sha256 is not None
     assert manifest.observation.keys == ("pusher",)
-    policy = load_policy(out)
+    policy, pusher = load_policy(out), np.full((2, 3), 0.5)
     images = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 3), dtype=np.uint8)
     chunks = [
-        policy.infer(Request({"pusher": np.ones((2, 3)) / 2, "overhead_image": shown}, seed=3))
+        policy.chunk(policy.prepare({"pusher": pusher, "overhead_image": shown}), policy.noise(3))
         for shown in (images, 255 - images)
     ]
     assert not np.array_equal(*chunks)
