@@ -28,7 +28,7 @@ class Train:
     examples:
       pushcell train config/train/pusht_state.yaml --out runs/pusht_state
       pushcell train config/train/pusht_state.yaml --out runs/pusht_state --resume
-      pushcell train config/train/cotrain.yaml --set data.mixture.alpha=0.5 seed=1
+      pushcell train config/train/pusht_state.yaml --out runs/seed_1 --set seed=1
     """
 
     config: Positional[Path]
