@@ -59,14 +59,16 @@ class ZarrSet:
 
     def __iter__(self) -> Iterator[Demonstration]:
         start = 0
+        # Poses at once, images bit by bit: of short episodes many share a chunk.
+        poses = [np.asarray(self._arrays[f"data/{name}"][:], np.float64) for name in _WIDTHS]
         for number, end in enumerate(self._ends.tolist()):
-            yield Demonstration(f"episode_{number:06d}", self._steps(number, slice(start, end)))
+            rows = slice(start, end)
+            steps = self._steps(number, rows, [values[rows] for values in poses])
+            yield Demonstration(f"episode_{number:06d}", steps)
             start = end
 
-    def _steps(self, number: int, rows: slice) -> Steps:
-        state, slider_state, action, target = (
-            np.asarray(self._arrays[f"data/{name}"][rows], dtype=np.float64) for name in _WIDTHS
-        )
+    def _steps(self, number: int, rows: slice, poses: list[NDArray[np.float64]]) -> Steps:
+        state, slider_state, action, target = poses
         if (target != target[0]).any():
             raise EpisodeError(f"{self._path}: the goal changes within episode {number}")
         images = {name: self._arrays[array][rows] for name, array in self._images.items()}

@@ -16,7 +16,14 @@ from pushcell.config_problems import describe
 from pushcell.config_types import Fraction, Name, NonNegative, Positive, Rate, Section, Vector2
 from pushcell.errors import ConfigError
 from pushcell.strict_yaml import read_yaml
-from pushcell.training.config_policy import PolicyConfig, PoseConfig
+from pushcell.training.config_policy import (
+    DiffusionConfig,
+    FlowConfig,
+    PlanarConfig,
+    PolicyConfig,
+    PoseConfig,
+    TrunkConfig,
+)
 
 Count = Annotated[int, Field(ge=1)]
 Pixels = tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]]
@@ -33,7 +40,20 @@ FeatureName = Literal[
     "pusher_in_goal",
     "goal_in_slider",
     "slider_in_goal",
+    "pusher_waves",
+    "pusher_at_edges",
+    "slider_near_goal",
+    "pusher_near_home",
 ]
+
+
+OF_KEYPOINTS = (
+    "keypoints",
+    "keypoints_from_pusher",
+    "keypoints_from_goal",
+    "pusher_at_edges",
+)
+_WITHOUT_SLIDER = ("pusher", "pusher_motion", "goal", "pusher_in_goal", "pusher_near_home")
 
 
 class DataSetConfig(Section):
@@ -126,6 +146,11 @@ class ObservationConfig(Section):
     features: tuple[FeatureName, ...] = ()
     keypoints: tuple[Vector2, ...] = ()
     """Points of the slider, in its frame."""
+    pusher_radius: Positive | None = None
+    """For pusher_at_edges, where the keypoints are the slider's outline."""
+    home: Vector2 | None = None
+    """For pusher_near_home."""
+    trunk: TrunkConfig | None = None
     vision: VisionConfig | None = None
     slider_from: Path | None = None
     """Checkpoint of a pose policy that stands in for the slider's true pose."""
@@ -134,8 +159,16 @@ class ObservationConfig(Section):
     def _fits(self) -> ObservationConfig:
         if not self.features and self.vision is None:
             raise ValueError("a policy needs features, vision or both")
-        if bool(self.keypoints) != any(name.startswith("keypoints") for name in self.features):
+        of_points = any(name in self.features for name in OF_KEYPOINTS)
+        if bool(self.keypoints) != of_points:
             raise ValueError("keypoints and features of keypoints go together")
+        for given, name in (
+            (self.pusher_radius, "pusher_at_edges"),
+            (self.home, "pusher_near_home"),
+        ):
+            if (given is None) == (name in self.features):
+                key = "home" if name == "pusher_near_home" else "pusher_radius"
+                raise ValueError(f"{key} and the feature {name} go together")
         if self.slider_from is not None and (self.vision is not None or not self.sees_slider):
             raise ValueError("slider_from is for features of the slider, without vision")
         return self
@@ -143,7 +176,7 @@ class ObservationConfig(Section):
     @property
     def sees_slider(self) -> bool:
         """Whether a feature is made of the slider's pose."""
-        return any("slider" in name or "keypoints" in name for name in self.features)
+        return any(name not in _WITHOUT_SLIDER for name in self.features)
 
 
 class ActionConfig(Section):
@@ -154,6 +187,8 @@ class ActionConfig(Section):
     space: Literal["absolute", "relative_to_pusher"] = "absolute"
     pad_after: Annotated[int, Field(ge=0)] | None = None
     """How many actions past an episode's end repeat its last; execute - 1 unless given."""
+    reach: Positive | None = None
+    """Actions are within so much of 0, in x and y alike; else their ranges are fitted."""
     outliers: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Part of the actions, at either end, that ranges leave out; those are clipped."""
 
@@ -229,9 +264,29 @@ class TrainConfig(Section):
                 raise ValueError("policy kind pose needs vision, steps 1 and no slider's features")
         elif self.policy.max_prefix > self.action.horizon - 1:
             raise ValueError(f"max_prefix must be below the horizon {self.action.horizon}")
+        if isinstance(self.policy, DiffusionConfig | FlowConfig):
+            self._denoiser_fits(self.policy)
         if self.training.batch_size % self.device.devices:
             raise ValueError(f"batch_size must be a multiple of devices {self.device.devices}")
         return self
+
+    def _denoiser_fits(self, policy: DiffusionConfig | FlowConfig) -> None:
+        if isinstance(policy.network, PlanarConfig) and not (
+            self.observation.trunk is not None
+            and self.observation.sees_slider
+            and self.action.space == "relative_to_pusher"
+            and self.action.reach is not None
+        ):
+            raise ValueError(
+                "network kind planar needs observation.trunk, features of the slider, "
+                "action.space relative_to_pusher and action.reach"
+            )
+        if (
+            isinstance(policy, DiffusionConfig)
+            and policy.even_actions
+            and policy.prediction != "sample"
+        ):
+            raise ValueError("even_actions needs prediction sample")
 
 
 def load_train_config(path: Path, changes: tuple[str, ...] = ()) -> TrainConfig:

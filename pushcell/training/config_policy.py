@@ -30,6 +30,14 @@ class UnetConfig(Section):
     step_features: Count = 64
 
 
+class PlanarConfig(Section):
+    """Residual layers with FiLM, in the slider's axes; needs ``observation.trunk``."""
+
+    kind: Literal["planar"] = "planar"
+    width: Count = 192
+    blocks: Count = 2
+
+
 class TransformerConfig(Section):
     """Attention among the actions and to the observation."""
 
@@ -40,7 +48,16 @@ class TransformerConfig(Section):
     dropout: Fraction = 0.0
 
 
-NetworkConfig = Annotated[MlpConfig | UnetConfig | TransformerConfig, Field(discriminator="kind")]
+NetworkConfig = Annotated[
+    MlpConfig | UnetConfig | PlanarConfig | TransformerConfig, Field(discriminator="kind")
+]
+
+
+class TrunkConfig(Section):
+    """Residual layers over the features, run once a chunk."""
+
+    width: Count = 384
+    blocks: Count = 3
 
 
 class DiffusionConfig(Section):
@@ -54,6 +71,8 @@ class DiffusionConfig(Section):
     clip_sample: bool = True
     max_prefix: Annotated[int, Field(ge=0)] = 0
     """Most leading actions that are given clean in training, for real-time chunking."""
+    even_actions: bool = False
+    """Errors of each action count in that action's own spread; for prediction sample."""
     network: NetworkConfig
 
 

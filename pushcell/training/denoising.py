@@ -9,16 +9,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pushcell.training.batches import Observation
+from pushcell.training.batches import Batch, Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.config_policy import DiffusionConfig, FlowConfig
 from pushcell.training.networks import ACTION, make_network
 from pushcell.training.objectives import make_objective
+from pushcell.training.planar import PlanarDenoiser
 from pushcell.training.policy import Policy
 
 
 class DenoisingPolicy(Policy):
     """Learns to predict what noise was added; makes chunks of noise step by step."""
+
+    weights: Tensor
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
@@ -29,6 +32,19 @@ class DenoisingPolicy(Policy):
             config.policy.network, self.horizon, channels, self.encoder.size
         )
         self.objective = make_objective(config.policy)
+        self.register_buffer("weights", torch.ones(self.horizon, 1))
+        self.even_actions = (
+            isinstance(config.policy, DiffusionConfig) and config.policy.even_actions
+        )
+
+    def fit(self, batch: Batch, data_set: str) -> None:
+        """See Policy; with the spread of each action."""
+        super().fit(batch, data_set)
+        spread = self.normalised(batch.chunk).square().mean((0, 2)).sqrt()[:, None]
+        if isinstance(self.network, PlanarDenoiser):
+            self.network.spread.copy_(spread)
+        if self.even_actions:
+            self.weights.copy_(spread**-2)
 
     def forward(self, observation: Observation, chunk: Tensor) -> Tensor:
         """The mean squared error of the prediction, over what is not given clean."""
@@ -38,12 +54,12 @@ class DenoisingPolicy(Policy):
         embedding = self.encoder(observation)
         if not self.max_prefix:
             prediction = self.denoise(sample, timestep, embedding)
-            return torch.nn.functional.mse_loss(prediction, target)
+            return ((prediction - target) ** 2 * self.weights).mean()
         prefix = torch.randint(0, self.max_prefix + 1, (len(chunk),)).to(chunk.device)
         given = self._given(prefix)
         prediction = self.denoise(torch.where(given, chunk, sample), timestep, embedding, prefix)
         free = (~given).expand_as(chunk)
-        return ((prediction - target) ** 2 * free).sum() / free.sum()
+        return ((prediction - target) ** 2 * free * self.weights).sum() / free.sum()
 
     def denoise(
         self, sample: Tensor, timestep: Tensor, embedding: Tensor, prefix: Tensor | None = None

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from pushcell.training.batches import Observation
 from pushcell.training.config import ObservationConfig
-from pushcell.training.pose_features import Frame, PoseFeatures
+from pushcell.training.pose_features import DIRECTION, Frame, PoseFeatures
+from pushcell.training.trunk import Trunk
 from pushcell.training.vision import ImageNetwork
 
 
@@ -21,12 +22,16 @@ class Encoder(nn.Module):
         self.images = nn.ModuleDict()
         self.size = 0
         if config.features:
-            self.poses = PoseFeatures(config.features, config.keypoints, config.steps)
+            self.poses = PoseFeatures(config)
             self.size += self.poses.size
         if config.vision:
             for camera in config.vision.cameras:
                 self.images[camera] = ImageNetwork(config.vision)
             self.size += config.steps * len(config.vision.cameras) * config.vision.features
+        self.trunk: Trunk | None = None
+        if config.trunk:
+            self.trunk = Trunk(config.trunk, self.size)
+            self.size = self.trunk.size + (DIRECTION if config.sees_slider else 0)
 
     def forward(self, observation: Observation) -> Tensor:
         """Of raw poses, and of images that are cropped and in 0..1."""
@@ -34,14 +39,17 @@ class Encoder(nn.Module):
 
     def embed(self, observation: Observation, slider: Frame | None) -> Tensor:
         """The same with another idea of where the slider is; its frames are (B, To)."""
-        parts = []
+        parts, direction = [], []
         if self.poses is not None:
             slider = slider or Frame.of(observation["slider"])
+            if self.config.sees_slider:
+                direction.append(slider.direction[:, -1])
             parts.append(self.poses(observation["pusher"], slider, observation["goal"]))
         for camera, network in self.images.items():
             images = observation[f"{camera}_image"]
             parts.append(network(images.flatten(0, 1)).view(len(images), -1))
-        return torch.cat(parts, -1)
+        features = torch.cat(parts, -1)
+        return features if self.trunk is None else torch.cat([self.trunk(features), *direction], -1)
 
     def fit(self, observation: Observation, data_set: str) -> None:
         """Fit the ranges of the poses' features on windows of raw poses."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pushcell.training.config_policy import (
     MlpConfig,
     NetworkConfig,
+    PlanarConfig,
     TransformerConfig,
     UnetConfig,
 )
@@ -27,6 +28,10 @@ def make_network(config: NetworkConfig, horizon: int, channels: int, embedding: 
     """The network that a configuration names; ``channels`` is C."""
     if isinstance(config, MlpConfig):
         return Mlp(config, horizon, channels, embedding)
+    if isinstance(config, PlanarConfig):
+        from pushcell.training.planar import PlanarDenoiser  # which is made of parts of these
+
+        return PlanarDenoiser(config, horizon, channels, embedding)
     if isinstance(config, UnetConfig):
         step = StepFeatures(config.step_features)
         return Unet(config, step, horizon, channels, embedding)

@@ -27,6 +27,7 @@ class Policy(nn.Module, ABC):
         self.encoder = Encoder(config.observation)
         self.actions = Ranges(2)
         self.horizon, self.outliers = config.action.horizon, config.action.outliers
+        self.reach = config.action.reach
 
     @abstractmethod
     def forward(self, observation: Observation, chunk: Tensor) -> Tensor:
@@ -49,7 +50,10 @@ class Policy(nn.Module, ABC):
     def fit(self, batch: Batch, data_set: str) -> None:
         """Fit and freeze the ranges on all windows of a data set; images are not needed."""
         self.encoder.fit(batch.observation, data_set)
-        self.actions.fit(batch.chunk, ("action x", "action y"), data_set, self.outliers)
+        if self.reach is None:
+            self.actions.fit(batch.chunk, ("action x", "action y"), data_set, self.outliers)
+        else:
+            self.actions.bounds.copy_(torch.tensor([[-self.reach], [self.reach]]).expand(2, 2))
 
     def normalised(self, chunk: Tensor) -> Tensor:
         """Chunks as they are learned."""

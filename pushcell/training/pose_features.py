@@ -5,14 +5,23 @@ Part of the exported encoder, so that at run time raw poses are all there is to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from pushcell.training.config import FeatureName
+from pushcell.training.config import FeatureName, ObservationConfig
+from pushcell.training.fine_features import edges_seen, harmonics, nearness, waves
 from pushcell.training.ranges import Ranges
+
+DIRECTION = 2
+
+
+def turned(vectors: Tensor, direction: Tensor) -> Tensor:
+    """Vectors (..., 2) turned by the angle of a direction (..., 2), its cosine and sine."""
+    x, y, cos, sin = vectors[..., 0], vectors[..., 1], direction[..., 0], direction[..., 1]
+    return torch.stack([cos * x - sin * y, sin * x + cos * y], -1)
 
 
 @dataclass(frozen=True)
@@ -30,10 +39,7 @@ class Frame:
 
     def to_base(self, points: Tensor) -> Tensor:
         """Points (..., K, 2) of this frame, (..., K, 2) in the base frame."""
-        cos, sin = self.direction[..., None, 0], self.direction[..., None, 1]
-        x, y = points[..., 0], points[..., 1]
-        turned = torch.stack([cos * x - sin * y, sin * x + cos * y], -1)
-        return turned + self.origin[..., None, :]
+        return turned(points, self.direction[..., None, :]) + self.origin[..., None, :]
 
     def turn_back(self, vectors: Tensor) -> Tensor:
         """Vectors (..., 2) of the base frame in this frame's axes."""
@@ -55,6 +61,8 @@ class Scene:
     slider: Frame
     goal: Frame
     keypoints: Tensor  # (K, 2) in the slider's frame
+    home: Tensor  # (2,) of the pusher
+    pusher_radius: float
 
     def of_slider(self) -> Tensor:
         """(B, T, K, 2) the slider's keypoints in the base frame."""
@@ -63,6 +71,18 @@ class Scene:
 
 def _whole(frame: Frame) -> Tensor:
     return torch.cat([frame.origin, frame.direction], -1)
+
+
+def _pusher_in_slider(scene: Scene) -> Tensor:
+    return scene.slider.turn_back(scene.pusher - scene.slider.origin)
+
+
+def _slider_near_goal(scene: Scene) -> Tensor:
+    """In the goal's axes, in the slider's, and in angle."""
+    here, there = scene.slider.inside(scene.goal), scene.goal.inside(scene.slider)
+    angle = torch.atan2(here[..., 3], here[..., 2])[..., None]
+    parts = [nearness(here[..., :2]), nearness(there[..., :2]), nearness(angle)]
+    return torch.cat([*parts, harmonics(here[..., 2:])], -1)
 
 
 def _motion(pusher: Tensor) -> Tensor:
@@ -82,10 +102,16 @@ FEATURES: dict[FeatureName, Callable[[Scene], Tensor]] = {
     "keypoints_from_goal": lambda scene: (
         scene.of_slider() - scene.goal.to_base(scene.keypoints)
     ).flatten(2),
-    "pusher_in_slider": lambda scene: scene.slider.turn_back(scene.pusher - scene.slider.origin),
+    "pusher_in_slider": _pusher_in_slider,
     "pusher_in_goal": lambda scene: scene.goal.turn_back(scene.pusher - scene.goal.origin),
     "goal_in_slider": lambda scene: scene.goal.inside(scene.slider),
     "slider_in_goal": lambda scene: scene.slider.inside(scene.goal),
+    "pusher_waves": lambda scene: waves(_pusher_in_slider(scene)),
+    "pusher_at_edges": lambda scene: edges_seen(
+        _pusher_in_slider(scene), scene.keypoints, scene.pusher_radius
+    ),
+    "slider_near_goal": _slider_near_goal,
+    "pusher_near_home": lambda scene: nearness(scene.pusher - scene.home),
 }
 """Each is (B, T, n)."""
 
@@ -94,16 +120,18 @@ class PoseFeatures(nn.Module):
     """Chosen features, normalised; ``size`` numbers of a window of ``steps`` moments."""
 
     keypoints: Tensor
+    home: Tensor
 
-    def __init__(
-        self, names: Sequence[FeatureName], keypoints: Sequence[Sequence[float]], steps: int
-    ) -> None:
+    def __init__(self, config: ObservationConfig) -> None:
         super().__init__()
-        self._names = tuple(names)
-        self.register_buffer("keypoints", torch.tensor(keypoints, dtype=torch.float32).view(-1, 2))
+        self._names = config.features
+        self._pusher_radius = config.pusher_radius or 0.0
+        keypoints = torch.tensor(config.keypoints, dtype=torch.float32)
+        self.register_buffer("keypoints", keypoints.view(-1, 2))
+        self.register_buffer("home", torch.tensor(config.home or (0.0, 0.0)))
         self.components = self._components()
         self.ranges = Ranges(len(self.components))
-        self.size = steps * len(self.components)
+        self.size = config.steps * len(self.components)
 
     def forward(self, pusher: Tensor, slider: Frame, goal: Tensor) -> Tensor:
         """(B, size) of pusher (B, To, 3), the slider's frames (B, To) and goal (B, 3)."""
@@ -116,12 +144,14 @@ class PoseFeatures(nn.Module):
 
     def _raw(self, pusher: Tensor, slider: Frame, goal: Tensor) -> Tensor:
         goals = Frame.of(goal[:, None].expand(-1, pusher.shape[1], -1))
-        scene = Scene(pusher[..., :2], slider, goals, self.keypoints)
+        scene = Scene(
+            pusher[..., :2], slider, goals, self.keypoints, self.home, self._pusher_radius
+        )
         return torch.cat([FEATURES[name](scene) for name in self._names], -1)
 
     def _components(self) -> list[str]:
         nothing = torch.zeros(1, 1, 3)
         frame = Frame.of(nothing)
-        scene = Scene(nothing[..., :2], frame, frame, self.keypoints)
+        scene = Scene(nothing[..., :2], frame, frame, self.keypoints, self.home, 0.0)
         sizes = {name: FEATURES[name](scene).shape[-1] for name in self._names}
         return [f"feature {name}[{k}]" for name, size in sizes.items() for k in range(size)]

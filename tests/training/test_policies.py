@@ -5,6 +5,7 @@ import torch
 
 from pushcell.errors import ConfigError, TrainingError
 from pushcell.training.augmentation import prepared
+from pushcell.training.config import OF_KEYPOINTS, ObservationConfig
 from pushcell.training.material import Material
 from pushcell.training.policy import make_policy
 from pushcell.training.pose_features import FEATURES, Frame, PoseFeatures
@@ -107,7 +108,6 @@ def test_clean_actions_do_not_count_in_the_loss(tmp_path, monkeypatch):
 def test_features_are_the_same_wherever_the_cell_stands():
     """Those relative to something do not change when everything is moved and turned."""
     torch.manual_seed(1)
-    keypoints = torch.tensor(examples.CORNERS)
     pusher, slider, goal = torch.rand(5, 2, 3), torch.rand(5, 2, 3), torch.rand(5, 3)
     move = torch.tensor([0.3, -0.2, 0.7])
 
@@ -116,7 +116,7 @@ def test_features_are_the_same_wherever_the_cell_stands():
         return torch.cat([place, poses[..., 2:] + move[2]], -1)
 
     for name in ("pusher_in_slider", "pusher_in_goal", "goal_in_slider", "slider_in_goal"):
-        features = PoseFeatures((name,), keypoints.tolist(), 2)
+        features = PoseFeatures(ObservationConfig(features=(name,), steps=2))
         here = features(pusher, Frame.of(slider), goal)
         there = features(moved(pusher), Frame.of(moved(slider)), moved(goal))
         assert torch.allclose(here, there, atol=1e-5), name
@@ -124,7 +124,8 @@ def test_features_are_the_same_wherever_the_cell_stands():
 
 def test_keypoints_are_where_they_are():
     slider = torch.tensor([[[0.5, 0.1, torch.pi / 2]]])
-    features = PoseFeatures(("keypoints",), [[0.1, 0.0], [0.0, 0.2]], 1)
+    seen = ObservationConfig(features=("keypoints",), keypoints=((0.1, 0.0), (0.0, 0.2)), steps=1)
+    features = PoseFeatures(seen)
     values = features(torch.zeros(1, 1, 3), Frame.of(slider), torch.zeros(1, 3))
     assert torch.allclose(values, torch.tensor([[0.5, 0.2, 0.3, 0.1]]), atol=1e-6)
 
@@ -132,8 +133,12 @@ def test_keypoints_are_where_they_are():
 def test_every_feature_can_be_fitted(tmp_path):
     examples.packed(tmp_path / "walks.parquet")
     for name in FEATURES:
-        keypoints = examples.CORNERS if name.startswith("keypoints") else []
-        observation = {"features": [name], "keypoints": keypoints}
+        needed = {
+            "keypoints": examples.CORNERS if name in OF_KEYPOINTS else [],
+            "pusher_radius": 0.015 if name == "pusher_at_edges" else None,
+            "home": [0.5, 0.1] if name == "pusher_near_home" else None,
+        }
+        observation = {"features": [name], **needed}
         config = examples.config(tmp_path, observation=observation)
         policy = make_policy(config)
         windows = Material.of(config).normaliser_windows()
