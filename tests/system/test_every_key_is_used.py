@@ -3,6 +3,8 @@
 import functools
 import sys
 import threading
+import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -70,21 +72,33 @@ def read_keys(monkeypatch):
     return read
 
 
+def end_when_seen(images):
+    """End the nodes after a while, and not before the cameras were seen several times."""
+    time.sleep(2.0)
+    deadline = time.monotonic() + 60.0
+    while len(images) < 2 or min(images.values()) < 10:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    base_node._Ending.request()
+
+
 def run_the_nodes():
     rclpy.init(args=["--ros-args", "-p", f"cell:={SIM_CELL}"], domain_id=DOMAIN)
     try:
         nodes = [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode(), TeleopNode()]
         nodes.append(RecorderNode())
         nodes[-1].recorder.start()
-        watcher = rclpy.create_node("watcher")
+        watcher, images = rclpy.create_node("watcher"), Counter()
         for name in ("overhead", "wrist"):
+            topic = f"/camera/{name}/color/image_raw"
             watcher.create_subscription(
-                Image, f"/camera/{name}/color/image_raw", lambda _: None, 10
+                Image, topic, lambda _, name=name: images.update([name]), 10
             )
         executor = EventsExecutor()
-        for node in nodes:
+        for node in (*nodes, watcher):
             executor.add_node(node)
-        threading.Timer(2.0, base_node._Ending.request).start()
+        threading.Thread(target=end_when_seen, args=[images], daemon=True).start()
         nodes[0].spin(executor)
         for node in nodes:
             node.diagnose()
@@ -116,6 +130,7 @@ def push_in_the_library(cell):
 
 def test_every_key_is_used(read_keys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where episodes go
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN))  # the arm's wire follows it
     run_the_nodes()
     cell = config.load_cell(SIM_CELL)
     push_in_the_library(cell)
