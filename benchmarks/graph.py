@@ -39,6 +39,7 @@ class Probe(Node):
         self.image_latency: list[float] = []
         self.real_time_factor: list[float] = []
         self.missed_ticks: list[int] = []
+        self.waited_s: dict[str, float] = {}
         self._captures: dict[tuple[int, int], float] = {}
         self.create_subscription(JointState, "/joint_states", self._noter("arm status"), 50)
         self.create_subscription(JointState, "/arm/joint_command", self._noter("command"), 50)
@@ -73,6 +74,10 @@ class Probe(Node):
             values = {pair.key: pair.value for pair in status.values}
             if "real_time_factor" in values:
                 self.real_time_factor.append(float(values["real_time_factor"]))
+            for key, value in values.items():
+                if key.startswith("waited_for_"):
+                    name = key.removeprefix("waited_for_").removesuffix("_s")
+                    self.waited_s[name] = float(value)
             if "missed_ticks" in values:
                 self.missed_ticks.append(int(values["missed_ticks"]))
 
@@ -100,6 +105,8 @@ def table(figures: dict[str, Any]) -> Table:
         shown.add_row(name, rate, *(f"{1e3 * row[key]:.2f}" for key in ("p50", "p99", "max")))
     shown.add_section()
     shown.add_row("simulated time / real time", f"{figures['real_time_factor']:.3f}")
+    for name, waited_s in figures["waited_s"].items():
+        shown.add_row(f"simulated time waited for {name} [s]", f"{waited_s:.1f}")
     shown.add_row("ticks of the guard 5 ms late or more", str(figures["missed_ticks"]))
     for name, share in figures["cpu_share"].items():
         shown.add_row(f"CPU of {name}", f"{100 * share:.0f} %")
@@ -130,6 +137,7 @@ def _measure(cell: psutil.Process) -> dict[str, Any]:
         "streams": streams,
         "real_time_factor": min(probe.real_time_factor),
         "missed_ticks": probe.missed_ticks[-1] - probe.missed_ticks[0],
+        "waited_s": probe.waited_s,
         "cpu_share": {name: (after[name] - before[name]) / MEASURED_S for name in sorted(before)},
     }
 

@@ -27,7 +27,7 @@ from pushcell_ros.params import declare
 
 OK, WARN, ERROR = 0, 1, 2
 HEARTBEAT_TOPIC = "/cell/heartbeat"
-_HEARTBEAT_RATE_HZ = 50.0
+_HEARTBEAT_RATE_HZ = 100.0
 # Two clocks are not read at one moment; what differs by more is a jump.
 _ROS_JUMP_S = 0.002
 

@@ -27,7 +27,7 @@ from pushcell_ros.conversions import pose_message, scene_message, to_planar, to_
 from pushcell_ros.params import parameter
 
 _GOOD_REAL_TIME_FACTOR = 0.95
-# Nodes beat at 50 Hz; this is below the shortest watchdog.
+# Nodes beat at 100 Hz; this is below the shortest watchdog.
 _MAX_LEAD_S = 0.035
 _POLL_S = 0.002
 
