@@ -9,6 +9,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import hardtanh
 
 _WAVES_M = (0.25, 0.12, 0.06)
 _REACH_M = 0.03  # within which an edge is felt
@@ -34,12 +35,12 @@ def edges_seen(points: Tensor, outline: Tensor, touching_m: float) -> Tensor:
     normal = torch.stack([-edge[:, 1], edge[:, 0]], -1) / length[:, None]
     offset = points[..., None, :] - outline
     along = (offset * edge).sum(-1) / length**2
-    nearest = offset - along.clamp(0, 1)[..., None] * edge
+    nearest = offset - hardtanh(along, 0.0, 1.0)[..., None] * edge
     distance = ((nearest**2).sum(-1) + 1e-12).sqrt()
     side = (offset * normal).sum(-1)
     return torch.cat(
         [
-            along.clamp(-1, 2),
+            hardtanh(along, -1.0, 2.0),
             torch.exp(-distance / _REACH_M),
             torch.tanh(side / _SIDE_M),
             torch.tanh((distance - touching_m) / _GAP_M),

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
+from pushcell.cli import main
 from pushcell.errors import ConfigError
 from pushcell.task import SLIDERS
 from pushcell.training.batches import Observation
@@ -15,7 +17,7 @@ from pushcell.training.config import TrainConfig
 from pushcell.training.fine_features import edges_seen, harmonics, nearness
 from pushcell.training.material import Material
 from pushcell.training.policy import make_policy
-from tests.training.examples import CORNERS, config, packed
+from tests.training.examples import CORNERS, config, config_values, packed
 
 PLANAR = {
     "observation": {
@@ -145,3 +147,13 @@ def test_it_learns(tmp_path: Path) -> None:
         optimiser.step()
         losses.append(loss.item())
     assert np.mean(losses[-20:]) < 0.5 * np.mean(losses[:5])
+
+
+def test_it_becomes_a_bundle(tmp_path: Path) -> None:
+    """Which is only written if ONNX Runtime makes the same chunks."""
+    packed(tmp_path / "walks.parquet", 4)
+    values = config_values(tmp_path, **PLANAR, training={"steps": 2})
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(values))
+    assert main(["train", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "run")]) == 0
+    out = tmp_path / "bundle"
+    assert main(["export", str(tmp_path / "run" / "last.pt"), "--out", str(out)]) == 0
