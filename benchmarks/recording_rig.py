@@ -32,7 +32,7 @@ CELL = ROOT / "config" / "cell.iiwa.yaml"  # two 640x480 cameras at 30 Hz, 200 H
 DOMAIN = 84
 FRAMES = 30
 NOISE = 2.0  # of 255, standard deviation: as a good camera has it in a lit room
-TRANSPORTS = "LARGE_DATA?max_msg_size=4MB&sockets_size=4MB&non_blocking=true"
+PROFILES = ROOT / "config" / "fastdds.xml"  # as launch files set it
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -73,7 +73,6 @@ class RecordingRig:
         self._processes: list[subprocess.Popen] = []
 
     def __enter__(self) -> RecordingRig:
-        os.environ.update(ROS_DOMAIN_ID=str(self._domain), FASTDDS_BUILTIN_TRANSPORTS=TRANSPORTS)
         rclpy.init(domain_id=self._domain, signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node("benchmark")
         self._executor = SingleThreadedExecutor()
@@ -139,7 +138,12 @@ class RecordingRig:
             str(ROOT / "ros2_ws/src/pushcell_ros"),
             os.environ.get("PYTHONPATH", ""),
         ]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "ROS_DOMAIN_ID": str(self._domain),
+            "FASTRTPS_DEFAULT_PROFILES_FILE": str(PROFILES),
+        }
         process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment)
         self._processes.append(process)
         return process

@@ -98,7 +98,9 @@ def _read(path: Path, name: str, most_bytes: int) -> bytes:
         elif path.exists():
             data = _read_member(path, name, most_bytes + 1)
         else:
-            raise BundleError(f"there is no bundle {path}")
+            raise BundleError(
+                f"there is no bundle {path}: name a bundle's folder or zip, or planner"
+            )
     except OSError as error:
         raise BundleError(f"{path}: {name} cannot be read ({error.strerror or error})") from None
     if len(data) > most_bytes:

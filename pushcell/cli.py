@@ -49,6 +49,7 @@ _EXTRAS = {
     "numcodecs": "data",
     "onnx": "policy",
     "onnxruntime": "policy",
+    "onnxscript": "train",
     "pyarrow": "data",
     "pydrake": "sim",
     "ray": "ray",

@@ -54,9 +54,9 @@ def test_what_is_shown_is_what_was_done(cell: CellConfig) -> None:
 
 def test_without_a_student_the_slider_gets_to_the_goal(cell: CellConfig) -> None:
     task, lessons = Task.of(cell.task, cell.pusher.radius_m), Lessons(cell, 1)
-    ends = [lessons.make(index)[-1] for index in range(4)]
+    ends = [lessons.make(index)[-1] for index in range(10)]
     judged = [task.judge(PlanarPose.from_array(s.slider[-1]), s.pusher[-1, :2], 0) for s in ends]
-    assert sum(judgement.success for judgement in judged) >= 3
+    assert sum(judgement.success for judgement in judged) >= 6, judged
 
 
 def test_it_begins_where_the_student_is(cell: CellConfig) -> None:

@@ -294,7 +294,8 @@ class TrialNode(CellNode):
         )
         response = future.result()
         if not response.success:
-            raise PushcellError(f"{name} refused: {getattr(response, 'message', '')}")
+            why = getattr(response, "message", "its node says why, above")
+            raise PushcellError(f"{name} refused: {why}")
 
     def _say(self, record: TrialRecord) -> None:
         outcome = "success" if record.success else "failure"
