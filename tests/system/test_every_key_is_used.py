@@ -88,7 +88,8 @@ def run_the_nodes():
     try:
         nodes = [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode(), TeleopNode()]
         nodes.append(RecorderNode())
-        nodes[-1].recorder.start()
+        while nodes[-1].recorder.start():  # it looks for what a crash has left first
+            time.sleep(0.05)
         watcher, images = rclpy.create_node("watcher"), Counter()
         for name in ("overhead", "wrist"):
             topic = f"/camera/{name}/color/image_raw"

@@ -41,7 +41,7 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
         CellNode.__init__(self, "policy_node")
         LifecycleNodeMixin.__init__(self, enable_communication_interface=True)
         self._thinker = worker_pool(1, _prepare, self.cell)
-        self._thinker.submit(_reset).result()  # so that no chunk waits for it to start
+        self._thinker.submit(_reset)  # starts it, so that no chunk waits for that
         self._active = False
         self._thought: Future[ActionChunk] | None = None
         self._chunk: ActionChunk | None = None
