@@ -22,6 +22,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from pushcell.config import load_cell
+from pushcell.environment import changed_environment
 from pushcell.geometry import PlanarPose, Pose
 from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.messages import capture_stamp_ns, has_header
@@ -32,7 +33,8 @@ CELL = ROOT / "config" / "cell.iiwa.yaml"  # two 640x480 cameras at 30 Hz, 200 H
 DOMAIN = 84
 FRAMES = 30
 NOISE = 2.0  # of 255, standard deviation: as a good camera has it in a lit room
-PROFILES = ROOT / "config" / "fastdds.xml"  # as launch files set it
+# As launch files have it; processes that differ in it do not hear each other.
+TRANSPORTS = "LARGE_DATA?max_msg_size=4MB&sockets_size=4MB&non_blocking=true"
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -70,9 +72,13 @@ class RecordingRig:
         self._cell, self._domain = cell, domain
         self._log = folder / "published.json"
         self.state: dict = {}
+        self._environment = changed_environment(
+            {"ROS_DOMAIN_ID": str(domain), "FASTDDS_BUILTIN_TRANSPORTS": TRANSPORTS}
+        )
         self._processes: list[subprocess.Popen] = []
 
     def __enter__(self) -> RecordingRig:
+        self._environment.__enter__()
         rclpy.init(domain_id=self._domain, signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node("benchmark")
         self._executor = SingleThreadedExecutor()
@@ -93,6 +99,7 @@ class RecordingRig:
                 process.kill()
                 process.wait()
         rclpy.try_shutdown()
+        self._environment.__exit__(kind, error, trace)
 
     def start_recorder(self) -> subprocess.Popen:
         """Start it and wait until it is ready."""
@@ -138,12 +145,7 @@ class RecordingRig:
             str(ROOT / "ros2_ws/src/pushcell_ros"),
             os.environ.get("PYTHONPATH", ""),
         ]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(paths),
-            "ROS_DOMAIN_ID": str(self._domain),
-            "FASTRTPS_DEFAULT_PROFILES_FILE": str(PROFILES),
-        }
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment)
         self._processes.append(process)
         return process

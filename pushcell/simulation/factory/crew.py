@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import islice
 
+from pushcell.environment import changed_environment
 from pushcell.errors import EpisodeError
 from pushcell.simulation.factory.maker import EpisodeMaker, Made
 from pushcell.simulation.factory.recipe import Recipe
@@ -34,7 +33,7 @@ def made_by_processes(recipe: Recipe, indices: Iterable[int], workers: int) -> I
     """
     work = _Work(iter(indices))
     deaths = 0
-    with _environment(ENVIRONMENT):
+    with changed_environment(ENVIRONMENT):
         while deaths < _MOST_DEATHS:
             try:
                 for attempts in _made_by_a_pool(recipe, work, workers):
@@ -99,18 +98,3 @@ def _prepare(recipe: Recipe) -> None:
 def _make(index: int) -> list[Made]:
     assert _maker is not None
     return _maker.make(index)
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
