@@ -21,11 +21,11 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import qos_profile_system_default
 
+from benchmarks.made_up_cell import live
 from pushcell.config import CellConfig, load_cell
 from pushcell.recording.messages import IMAGE, image_cdr
 from pushcell.recording.streams import IMAGE_TOPIC, streams_of
 from pushcell.urgency import Urgency
-from tests.recording.live import live
 
 TICK_S = 0.005
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
+from benchmarks.killed_recorder import kill_and_recover
 from pushcell.timing import Distribution
-from tests.recording.record import kill_and_recover
 
 KILLS = 20
 PICTURE = (480, 640)

@@ -32,6 +32,8 @@ of it with the manifest's schedule and no prefix.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -106,6 +108,12 @@ class Manifest(Section):
                 f"{self.observation.calibration_sha256}"
             )
         return self
+
+    @property
+    def sha256(self) -> str:
+        """Names the policy: it covers all that is said here, and so every file's hash."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def noisy(self) -> bool:

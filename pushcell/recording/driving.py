@@ -1,4 +1,4 @@
-"""Who drove when, as ``/motion/state`` told it."""
+"""Who drove when, as ``/motion/state`` told it, and with which policy."""
 
 from __future__ import annotations
 
@@ -17,11 +17,21 @@ class DrivenSpan(Section):
     end_ns: int
 
 
+class PolicyIdentity(Section):
+    """A policy that could drive: where it came from, its manifest's hash, how it is asked."""
+
+    name: str
+    sha256: str
+    chunking: str
+    seed: int
+
+
 class DrivingLog:
-    """Puts the states together."""
+    """Puts the states together; ``policy`` is the one that was told of last."""
 
     def __init__(self) -> None:
         self._spans: list[DrivenSpan] = []
+        self.policy: PolicyIdentity | None = None
 
     def on_state(self, stamp_ns: int, values: Mapping[str, str]) -> None:
         """The key-value pairs of one state."""

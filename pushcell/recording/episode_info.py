@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pushcell.config import CameraConfig, CellConfig, TaskConfig
 from pushcell.config_types import Section, Vector3
 from pushcell.errors import ConfigError, EpisodeError
-from pushcell.recording.driving import DrivenSpan
+from pushcell.recording.driving import DrivenSpan, PolicyIdentity
 from pushcell.recording.plain_yaml import yaml_text
 from pushcell.recording.quality_report import QualityReport
 from pushcell.strict_yaml import read_yaml
@@ -56,6 +56,7 @@ class EpisodeInfo(Section):
     generation: GenerationInfo | None = None
     quality: QualityReport | None = None
     driven: tuple[DrivenSpan, ...] = ()
+    policy: PolicyIdentity | None = None
     recovered: bool = False
 
     @property

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.bag_writer import BagSummary
-from pushcell.recording.driving import DrivenSpan
+from pushcell.recording.driving import DrivingLog
 from pushcell.recording.durable_bag import free_reserve
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.quality_report import QualityReport
@@ -19,7 +19,7 @@ def finish_episode(
     partial: Path,
     summary: BagSummary | None,
     judge: Callable[[BagSummary], QualityReport],
-    driven: Sequence[DrivenSpan],
+    driving: DrivingLog,
     changes: dict[str, Any],
 ) -> EpisodeInfo:
     """Complete ``episode.yaml`` with a report and some changes, and write ``metadata.yaml``.
@@ -36,7 +36,8 @@ def finish_episode(
         update={
             "steps": int((summary.end_ns - summary.start_ns) * 1e-9 * draft.rate_hz),
             "quality": quality,
-            "driven": tuple(driven),
+            "driven": driving.spans,
+            "policy": driving.policy,
             **changes,
         }
     )

@@ -12,14 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
+from pydantic import ValidationError
 
 from pushcell.config import CellConfig
 from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.driving import DrivenSpan, DrivingLog
+from pushcell.recording.driving import DrivingLog, PolicyIdentity
 from pushcell.recording.messages import (
     JOINT_STATE,
     PIXELS,
     STATUS,
+    STRING,
     capture_stamp_ns,
     from_cdr,
     planar_pose_of,
@@ -33,6 +35,7 @@ from pushcell.recording.streams import (
     IMAGE_TOPIC,
     JOINTS_TOPIC,
     MOTION_TOPIC,
+    POLICY_TOPIC,
     PUSHER_TOPIC,
     TARGET_TOPIC,
     Stream,
@@ -51,7 +54,8 @@ class QualityGate:
         self._start_ns = self._checked_ns = start_ns
         self._streams = {stream.topic: StreamCheck(stream) for stream in streams}
         self._motion = MotionCheck(cell)
-        self._driving = DrivingLog()
+        self.driving = DrivingLog()
+        self._unknown_policy: list[Finding] = []
         rate_hz = cell.recording.image_checks_hz
         self._pictures = {
             stream.topic: PictureCheck(match[1], self._limits, rate_hz)
@@ -75,6 +79,8 @@ class QualityGate:
             self._streams[topic].on_message(log_ns, cdr, lost)
             if topic == MOTION_TOPIC:
                 self._on_motion_state(log_ns, cdr)
+            elif topic == POLICY_TOPIC:
+                self._on_policy(from_cdr(cdr, STRING).data)
             elif topic in self._motion_checks and self._motion.due(topic, log_ns):
                 self._motion_checks[topic](capture_stamp_ns(cdr), cdr)
             elif topic in self._pictures and self._pictures[topic].due(log_ns):
@@ -88,7 +94,7 @@ class QualityGate:
         with self._lock:
             # What is on its way to the gate is not missing.
             counted_ns = min(now_ns, self._checked_ns) if live else now_ns
-            findings: list[Finding] = []
+            findings = list(self._unknown_policy)
             for topic, check in self._streams.items():
                 silent_ns = check.silent_ns(self._start_ns, now_ns, (heard_ns or {}).get(topic))
                 findings += check.findings(counted_ns - self._start_ns, silent_ns, self._limits)
@@ -108,11 +114,6 @@ class QualityGate:
         return report.with_finding(Finding("reject", reason))
 
     @property
-    def driven(self) -> tuple[DrivenSpan, ...]:
-        """Who drove when."""
-        return self._driving.spans
-
-    @property
     def counts(self) -> dict[str, int]:
         """Messages of each topic so far."""
         return {topic: check.messages for topic, check in self._streams.items()}
@@ -120,7 +121,14 @@ class QualityGate:
     def _on_motion_state(self, log_ns: int, cdr: bytes) -> None:
         values = {pair.key: pair.value for pair in from_cdr(cdr, STATUS).values}
         self._motion.source = values.get("source", "hold")
-        self._driving.on_state(log_ns, values)
+        self.driving.on_state(log_ns, values)
+
+    def _on_policy(self, text: str) -> None:
+        try:
+            self.driving.policy = PolicyIdentity.model_validate_json(text)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            self._unknown_policy = [Finding("warn", f"{POLICY_TOPIC} names no policy: {reason}")]
 
     def _skews(self) -> list[Finding]:
         """The two streams whose delays differ most."""

@@ -85,7 +85,7 @@ def _part(
             gate, summary = review(part, cell), part.summary
         report = gate.final_report(summary.end_ns)
         changes = {"name": name, "verdict": "unjudged", "reason": f"a part of {episode.name}"}
-        finish_episode(partial, summary, lambda _: report, gate.driven, changes)
+        finish_episode(partial, summary, lambda _: report, gate.driving, changes)
         return store.commit(partial, {"event": "split", "from": episode.name})
 
 

@@ -210,7 +210,7 @@ class Recorder:
             return report.with_finding(Finding("reject", failure)) if failure else report
 
         changes = {"verdict": episode.verdict, "reason": episode.reason}
-        info = finish_episode(episode.partial, summary, judge, episode.gate.driven, changes)
+        info = finish_episode(episode.partial, summary, judge, episode.gate.driving, changes)
         folder = self.store.folder / DISCARDED if episode.discarded else self.store.folder
         entry = {
             "event": "discarded" if episode.discarded else "complete",

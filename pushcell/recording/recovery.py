@@ -66,7 +66,7 @@ def _recover(store: EpisodeStore, partial: Path, cell: CellConfig) -> Recovered 
         cut_off = Finding("warn", "the recording was cut off, and recovered")
         report = gate.final_report(summary.end_ns).with_finding(cut_off)
         changes = {"recovered": True}
-        info = finish_episode(partial, summary, lambda _: report, gate.driven, changes)
+        info = finish_episode(partial, summary, lambda _: report, gate.driving, changes)
         entry = {"event": "recovered", "messages": repaired.messages, "quality": report.verdict}
         path = store.commit(partial, entry, store.folder / name)
     return Recovered(path, info, repaired.messages, repaired.cut_off_bytes)

@@ -28,12 +28,19 @@ SEEN_SLIDER_TOPIC = "/slider/pose"
 TARGET_TOPIC = "/motion/target"
 JOINTS_TOPIC = "/joint_states"
 MOTION_TOPIC = "/motion/state"
+POLICY_TOPIC = "/policy/bundle"
 IMAGE_TOPIC = "/camera/{}/color/image_raw"
 INFO_TOPIC = "/camera/{}/color/camera_info"
 METADATA_TOPIC = "/camera/{}/color/metadata"
 COMPRESSED = "/compressed"
 
-_TYPES = {PUSHER_TOPIC: POSE, TARGET_TOPIC: POSE, JOINTS_TOPIC: JOINT_STATE, MOTION_TOPIC: STATUS}
+_TYPES = {
+    PUSHER_TOPIC: POSE,
+    TARGET_TOPIC: POSE,
+    JOINTS_TOPIC: JOINT_STATE,
+    MOTION_TOPIC: STATUS,
+    POLICY_TOPIC: STRING,
+}
 
 
 @dataclass(frozen=True)

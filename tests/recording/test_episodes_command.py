@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.made_up_cell import START_NS, live, recording_cell
 from pushcell import cli
 from pushcell.config import CellConfig
 from pushcell.formats.packed_format import PackedSet
@@ -18,7 +19,6 @@ from pushcell.recording.episode_steps import read_steps
 from pushcell.recording.recorder import Recorder
 from pushcell.recording.store import BAG_FILE, Journal
 from tests.conftest import SIM_CELL
-from tests.recording.live import START_NS, live, recording_cell
 
 SECONDS = 6.0
 SOURCES = ((0.0, "policy"), (2.0, "teleop"), (4.0, "hold"), (5.0, "policy"))

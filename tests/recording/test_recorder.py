@@ -13,17 +13,24 @@ import pytest
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
+from benchmarks.killed_recorder import kill_and_recover
+from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
 from pushcell.config import CellConfig
 from pushcell.recording.bag_reader import BagReader
+from pushcell.recording.driving import PolicyIdentity
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.episode_steps import read_steps
-from pushcell.recording.messages import compressed_image_of, image_of
+from pushcell.recording.messages import (
+    STRING,
+    compressed_image_of,
+    image_of,
+    message_class,
+    to_cdr,
+)
 from pushcell.recording.recorder import Recorder
 from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import BAG_FILE, EpisodeStore
-from pushcell.recording.streams import IMAGE_TOPIC
-from tests.recording.live import START_NS, Heard, live, recording_cell
-from tests.recording.record import kill_and_recover
+from pushcell.recording.streams import IMAGE_TOPIC, POLICY_TOPIC
 
 SECONDS = 3.0
 S = 10**9
@@ -131,6 +138,22 @@ def test_a_latched_message_begins_every_episode(rig: Rig, heard: list[Heard]) ->
         rig.wait_for("idle")
     first, second = (by_topic(messages_of(p)) for p in rig.recorder.store.episodes())
     assert len(first["/safety/estop"]) == len(second["/safety/estop"]) == 1
+
+
+def test_an_episode_names_the_policy_that_could_drive(rig: Rig, heard: list[Heard]) -> None:
+    policy = PolicyIdentity(name="bundles/t", sha256="0" * 64, chunking="realtime", seed=3)
+    told = message_class(STRING)(policy.model_dump_json()), message_class(STRING)("{}")
+    for message in told:
+        rig.recorder.on_message(POLICY_TOPIC, START_NS, to_cdr(message, STRING), latched=True)
+        rig.recorder.start()
+        rig.hear(heard)
+        rig.recorder.stop("success", "")
+        rig.wait_for("idle")
+    named, unnamed = (EpisodeInfo.load(path) for path in rig.recorder.store.episodes())
+    assert named.policy == policy
+    assert unnamed.policy is None
+    assert named.quality and named.quality.verdict == "accept"
+    assert unnamed.quality and "/policy/bundle names no policy" in unnamed.quality.reasons[0]
 
 
 def test_jpeg_is_smaller_and_alike(cell: CellConfig, tmp_path: Path, heard: list[Heard]) -> None:

@@ -14,12 +14,16 @@ from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
+from policy_server.bundle_files import read_manifest
 from pushcell.config import CellConfig
 from pushcell.geometry import PlanarPose, Pose
+from pushcell.recording.driving import PolicyIdentity
+from pushcell.recording.streams import POLICY_TOPIC
 from pushcell_ros.conversions import image_message, pose_message, to_chunk
 from pushcell_ros.policy_node import PolicyNode
 from tests.conftest import SIM_CELL
@@ -42,6 +46,13 @@ class Rig:
         self.chunks = []
         self.other.create_subscription(
             MultiDOFJointTrajectory, "/policy/chunk", self.chunks.append, 10
+        )
+        self.identities = []
+        self.other.create_subscription(
+            String,
+            POLICY_TOPIC,
+            self.identities.append,
+            QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
         )
         self.change = self.other.create_client(ChangeState, "/policy_node/change_state")
         self.poses = [
@@ -92,10 +103,15 @@ def start():
 
 def test_a_whole_life(cell: CellConfig, tmp_path: Path, start) -> None:
     manifest = some_manifest(cell)
-    rig = start(write_toy(tmp_path, manifest, random_graphs(manifest)))
+    bundle = write_toy(tmp_path, manifest, random_graphs(manifest))
+    rig = start(bundle)
     assert rig.to(Transition.TRANSITION_CONFIGURE)
     rig.spin(lambda: False, 0.3)
     assert rig.chunks == []
+    (identity,) = rig.identities
+    assert PolicyIdentity.model_validate_json(identity.data).sha256 == (
+        read_manifest(bundle).sha256
+    )
     assert rig.to(Transition.TRANSITION_ACTIVATE)
     assert rig.spin(lambda: len(rig.chunks) > 5), rig.node.diagnose()
     chunk = to_chunk(rig.chunks[-1], 0.0)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from policy_server.driver import PolicyDriver
@@ -17,11 +18,14 @@ from policy_server.networks import RuntimeOptions
 from policy_server.opening import open_policy
 from pushcell.errors import PushcellError
 from pushcell.motion.filter import PREVIEW_S
+from pushcell.recording.driving import PolicyIdentity
+from pushcell.recording.streams import POLICY_TOPIC
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import chunk_message, to_image, to_planar
 from pushcell_ros.params import parameter
 
 _TICK_RATE_HZ = 100.0
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # Simulated cameras may be this late with an image, as real ones are, before time waits for them.
 _DRAWING_S = 0.03
 
@@ -54,6 +58,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         self._inputs: list[Subscription] = []
         self._active = False
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
+        self._identity = self.create_publisher(String, POLICY_TOPIC, _LATCHED)
         self.every(_TICK_RATE_HZ, self._tick)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -72,6 +77,10 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
             return TransitionCallbackReturn.FAILURE
         self._listen(self._driver)
         manifest = policy.manifest
+        identity = PolicyIdentity(
+            name=params.policy, sha256=manifest.sha256, chunking=params.chunking, seed=params.seed
+        )
+        self._identity.publish(String(data=identity.model_dump_json()))
         self.get_logger().info(
             f"{params.policy}: {manifest.kind} policy for {manifest.task.kind}, "
             f"a chunk takes {1e3 * took_s:.1f} ms"

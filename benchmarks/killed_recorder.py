@@ -1,6 +1,6 @@
 """Records made-up messages until it is killed, which is done here too.
 
-``python -m tests.recording.record FOLDER SECONDS HEIGHT WIDTH``
+``python -m benchmarks.killed_recorder FOLDER SECONDS HEIGHT WIDTH``
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
 from pushcell.config import load_cell
 from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.recorder import Recorder
 from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import BAG_FILE, EpisodeStore
-from tests.conftest import ROOT, SIM_CELL
-from tests.recording.live import START_NS, Heard, live, recording_cell
 
+ROOT = Path(__file__).resolve().parent.parent
+SIM_CELL = ROOT / "config" / "cell.sim.yaml"
 SECONDS = 6.0
 
 
@@ -60,7 +61,7 @@ def kill_and_recover(folder: Path, seed: int, picture: tuple[int, int] = (24, 32
     cell = load_cell(SIM_CELL)
     after_s = random.Random(seed).uniform(1.2, 3.5)
     words = [str(folder), str(SECONDS), *map(str, picture)]
-    command = [sys.executable, "-m", "tests.recording.record", *words]
+    command = [sys.executable, "-m", "benchmarks.killed_recorder", *words]
     recording = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert recording.stdout is not None
     assert recording.stdout.readline() == "started\n"

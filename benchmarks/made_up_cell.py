@@ -1,4 +1,4 @@
-"""A cell's messages made up for the tests: what a recorder would hear."""
+"""A cell's messages, made up: what a recorder would hear."""
 
 from __future__ import annotations
 
