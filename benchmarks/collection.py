@@ -1,4 +1,4 @@
-"""``collect.launch.yaml`` as a user starts it, and a watch on what the pusher does."""
+"""A launch file with the operator's page as a user starts it, and a watch on the pusher."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -27,7 +27,7 @@ from pushcell.overlay import project
 from pushcell_ros.conversions import status_values
 
 ROOT = Path(__file__).resolve().parent.parent
-_LAUNCH = [sys.executable, "-m", "pushcell.cli", "launch", "launch/collect.launch.yaml"]
+COLLECT = ("launch/collect.launch.yaml",)
 _TIMEOUT_S = 40.0
 
 
@@ -37,7 +37,7 @@ class Collection:
     ``commanded`` and ``measured`` are (system time of arrival [s], (2,) [m]) of every message.
     """
 
-    def __init__(self, domain: int, episodes: Path) -> None:
+    def __init__(self, domain: int, episodes: Path, launch: Sequence[str] = COLLECT) -> None:
         self.cell = load_cell(ROOT / "config" / "cell.sim.yaml")
         self.episodes = episodes
         self.output = ""
@@ -45,10 +45,11 @@ class Collection:
         self.commanded: list[tuple[float, Array]] = []
         self.measured: list[tuple[float, Array]] = []
         self._domain = domain
+        self._launch = [sys.executable, "-m", "pushcell.cli", "launch", *launch]
 
     def __enter__(self) -> Collection:
         self._process = subprocess.Popen(
-            [*_LAUNCH, f"episodes:={self.episodes}"],
+            [*self._launch, f"episodes:={self.episodes}"],
             cwd=ROOT,
             env={**os.environ, "ROS_DOMAIN_ID": str(self._domain), "COLUMNS": "200"},
             stdout=subprocess.PIPE,

@@ -77,5 +77,5 @@ def streams_of(cell: CellConfig) -> tuple[Stream, ...]:
         name, rate_hz = camera.name, camera.rate_hz
         streams.append(Stream(IMAGE_TOPIC.format(name), IMAGE, rate_hz, quality))
         streams.append(Stream(INFO_TOPIC.format(name), CAMERA_INFO, None))
-        streams.append(Stream(METADATA_TOPIC.format(name), STRING, None))
+        streams.append(Stream(METADATA_TOPIC.format(name), STATUS, None))
     return tuple(streams)

@@ -152,8 +152,10 @@ def test_an_episode_names_the_policy_that_could_drive(rig: Rig, heard: list[Hear
     named, unnamed = (EpisodeInfo.load(path) for path in rig.recorder.store.episodes())
     assert named.policy == policy
     assert unnamed.policy is None
-    assert named.quality and named.quality.verdict == "accept"
-    assert unnamed.quality and "/policy/bundle names no policy" in unnamed.quality.reasons[0]
+    assert named.quality is not None
+    assert unnamed.quality is not None
+    assert named.quality.verdict == "accept"
+    assert "/policy/bundle names no policy" in unnamed.quality.reasons[0]
 
 
 def test_jpeg_is_smaller_and_alike(cell: CellConfig, tmp_path: Path, heard: list[Heard]) -> None:

@@ -16,7 +16,7 @@ pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import PoseWithCovarianceStamped
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -25,10 +25,12 @@ from calibration.boards import parse_board
 from calibration.camera_info import camera_info_text
 from calibration.drawing import Photographer
 from calibration.drift import Reference
+from pushcell.config import load_cell
 from pushcell.geometry import PlanarPose
+from pushcell.recording.streams import streams_of
 from pushcell_ros.conversions import status_values, to_image, to_planar, to_seconds
 from tests.calibration import rig, test_drift_and_slider
-from tests.conftest import SIM_CELL
+from tests.conftest import ROOT, SIM_CELL
 
 DOMAIN = 93
 PATIENCE_S = 150.0
@@ -142,6 +144,25 @@ def test_a_camera_publishes_what_it_sees_and_what_it_is(listener, folder):
     assert metadata["clock_domain"] == "file"
 
 
+def test_what_cameras_publish_is_of_the_types_that_are_recorded(listener, folder):
+    recorded = {
+        stream.topic: stream.message_type
+        for stream in streams_of(load_cell(ROOT / "config" / "cell.iiwa.yaml"))
+    }
+    marks = folder / "fiducials.json"
+    with (
+        playing(folder, "slider"),
+        Node("slider_node", folder, fiducials=str(marks)),
+    ):
+        first(listener, DiagnosticStatus, "/camera/overhead/color/metadata")
+        first(listener, PoseStamped, "/slider/pose")
+        published = dict(listener.get_topic_names_and_types())
+    ours = {topic for topic in published if topic.startswith(("/camera/overhead/", "/slider/"))}
+    assert len(ours & set(recorded)) == 4
+    for topic in ours & set(recorded):
+        assert published[topic] == [recorded[topic]]
+
+
 def test_a_camera_that_moved_ends_the_launch_and_says_by_how_much(listener, folder):
     with playing(folder, "moved"), Node("drift_node", folder) as drift:
         output, _ = drift.process.communicate(timeout=PATIENCE_S)
@@ -160,10 +181,12 @@ def test_a_camera_that_stayed_lets_the_launch_go_on(listener, folder):
 def test_the_slider_is_published_with_its_covariance(listener, folder):
     marks = folder / "fiducials.json"
     with playing(folder, "slider"), Node("slider_node", folder, fiducials=str(marks)):
-        message = first(listener, PoseWithCovarianceStamped, "/slider/pose")
-    distance, angle = to_planar(message.pose).distance_to(PlanarPose(0.57, 0.03, 0.7))
-    assert distance < 0.0015
-    assert angle < np.radians(1)
+        pose = first(listener, PoseStamped, "/slider/pose")
+        message = first(listener, PoseWithCovarianceStamped, "/slider/estimate")
+    for found in (pose, message.pose):
+        distance, angle = to_planar(found).distance_to(PlanarPose(0.57, 0.03, 0.7))
+        assert distance < 0.0015
+        assert angle < np.radians(1)
     assert 1e-10 < message.pose.covariance[0] < 1e-5
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from geometry_msgs.msg import PoseWithCovarianceStamped
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
@@ -13,9 +13,10 @@ from calibration.active import active_lens, active_pose
 from calibration.files import read_fiducials
 from calibration.slider_pose import SliderEstimate, SliderFilter, SliderFinder
 from pushcell.errors import ConfigError
+from pushcell.geometry import Pose
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
-from pushcell_ros.conversions import planar_estimate_message, to_image
+from pushcell_ros.conversions import planar_estimate_message, pose_message, to_image
 from pushcell_ros.params import parameter
 
 _OLD_S = 0.5
@@ -45,7 +46,9 @@ class SliderNode(CellNode):
         self._finder = SliderFinder(fiducials, active_lens(self.cell, camera))
         self._pose = active_pose(self.cell, camera)
         self._filter = SliderFilter()
-        self._estimates = self.create_publisher(PoseWithCovarianceStamped, "/slider/pose", 10)
+        # The pose alone is what a simulated slider publishes too: policies and recorders take it.
+        self._poses = self.create_publisher(PoseStamped, "/slider/pose", 10)
+        self._estimates = self.create_publisher(PoseWithCovarianceStamped, "/slider/estimate", 10)
         topic = f"/camera/{camera}/color/image_raw"
         self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
 
@@ -72,11 +75,9 @@ class SliderNode(CellNode):
 
     def _publish(self, estimate: SliderEstimate) -> None:
         # Stamped with the image's time: its age is told by that.
-        self._estimates.publish(
-            planar_estimate_message(
-                estimate.pose, estimate.covariance, self.stamp(estimate.stamp_s)
-            )
-        )
+        stamp = self.stamp(estimate.stamp_s)
+        self._poses.publish(pose_message(Pose.from_planar(estimate.pose), stamp))
+        self._estimates.publish(planar_estimate_message(estimate.pose, estimate.covariance, stamp))
 
 
 def main() -> None:
