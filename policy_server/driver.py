@@ -29,8 +29,6 @@ from pushcell.timing import steady_seconds
 # A chunk is sent again this often, as a sign of life; well inside motion.command_silence_s.
 _REPEAT_S = 1 / 30
 _WARM_UPS = 3
-# A camera of which nothing is heard in so much real time is not waited for.
-_SILENT_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -60,14 +58,13 @@ class PolicyDriver:
         self._policy, self._clock, self._cell = policy, clock, cell
         max_age_s = cell.motion.observation_age_s
         cameras = manifest.observation.cameras
-        self._periods_s = {c.name: 1 / cell.camera(c.name).rate_hz for c in cameras}
         observer = Observer(
             manifest.observation,
             manifest.rate_hz,
             cell.task.goal,
             max_age_s,
             max_skew_s=0.5 / manifest.rate_hz,
-            periods_s=self._periods_s,
+            periods_s={c.name: 1 / cell.camera(c.name).rate_hz for c in cameras},
         )
         self._loop = PolicyLoop(
             observer, scheduler(chunking, manifest, lookahead_s), seed, max_age_s
@@ -75,7 +72,6 @@ class PolicyDriver:
         self._thread = ThreadPoolExecutor(1, "inference")
         self.budget = LatencyBudget()
         self._received_s: dict[str, float] = {}
-        self._images: dict[str, tuple[float, float]] = {}  # capture, and when heard in real time
         self.deactivate()
 
     @property
@@ -121,7 +117,6 @@ class PolicyDriver:
     def on_image(self, name: str, stamp_s: float, image: NDArray[np.uint8]) -> None:
         """A camera's RGB image (H, W, 3), captured at a control time."""
         self._received_s[name] = self._clock()
-        self._images[name] = stamp_s, steady_seconds()
         self._loop.observer.push_image(name, stamp_s, image)
 
     def on_motion(self, stamp_s: float) -> None:
@@ -131,16 +126,6 @@ class PolicyDriver:
             self._moving = None
             self.budget.add(Stage.MOVE, stamp_s - published_s)
             self.budget.add(Stage.TOTAL, stamp_s - capture_s)
-
-    def images_due_s(self) -> float | None:
-        """Until when [s] no camera owes an image; None without cameras, and when one is silent."""
-        now_s, due_s = steady_seconds(), []
-        for name, period_s in self._periods_s.items():
-            stamp_s, heard_s = self._images.get(name, (0.0, -np.inf))
-            if now_s - heard_s > _SILENT_S:
-                return None
-            due_s.append(stamp_s + period_s)
-        return min(due_s, default=None)
 
     def tick(self, now_s: float) -> ActionChunk | None:
         """A chunk to publish: a new one, or the last one again. None while there is none, and

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -89,6 +90,35 @@ class Distribution:
         values = np.asarray(durations_s)
         p50, p95, p99 = (float(v) for v in np.percentile(values, [50, 95, 99]))
         return cls(len(values), float(values.mean()), p50, p95, p99, float(values.max()))
+
+
+class CameraPace:
+    """Up to when no camera owes a picture: simulated time waits for those that are still drawn.
+
+    A camera may be ``allowance_s`` late, as real ones are; one of which nothing is heard for
+    ``silence_s`` of real time is not waited for.
+    """
+
+    def __init__(
+        self, periods_s: Mapping[str, float], allowance_s: float = 0.03, silence_s: float = 2.0
+    ) -> None:
+        self._periods_s = dict(periods_s)
+        self._allowance_s, self._silence_s = allowance_s, silence_s
+        self._newest: dict[str, tuple[float, float]] = {}  # capture stamp; when heard, real time
+
+    def on_image(self, name: str, captured_s: float) -> None:
+        """A camera's picture has come."""
+        self._newest[name] = captured_s, steady_seconds()
+
+    def lived_s(self, now_s: float) -> float:
+        """Control time up to which every picture is there, with the allowance."""
+        real_s = steady_seconds()
+        waited_for = [
+            self._newest[name][0] + period_s + self._allowance_s
+            for name, period_s in self._periods_s.items()
+            if name in self._newest and real_s - self._newest[name][1] <= self._silence_s
+        ]
+        return min([now_s, *waited_for])
 
 
 class PeriodMonitor:

@@ -1,8 +1,10 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushcell.timing import Distribution, PeriodMonitor, StampedBuffer, steady_seconds
+from pushcell.timing import CameraPace, Distribution, PeriodMonitor, StampedBuffer, steady_seconds
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=60), st.floats(0, 120), st.floats(0, 50))
@@ -46,3 +48,16 @@ def test_nothing_has_an_empty_distribution():
 def test_the_steady_clock_goes_forward():
     times = [steady_seconds() for _ in range(1000)]
     assert times == sorted(times)
+
+
+def test_time_waits_for_the_camera_that_is_behind_and_not_for_a_silent_one():
+    pace = CameraPace({"overhead": 0.1, "wrist": 0.05}, allowance_s=0.03, silence_s=0.2)
+    assert pace.lived_s(7.0) == 7.0, "nothing was ever seen"
+    pace.on_image("overhead", 1.0)
+    pace.on_image("wrist", 1.0)
+    assert pace.lived_s(1.05) == 1.05
+    assert pace.lived_s(7.0) == pytest.approx(1.08)
+    pace.on_image("wrist", 1.05)
+    assert pace.lived_s(7.0) == pytest.approx(1.13)
+    time.sleep(0.25)
+    assert pace.lived_s(7.0) == 7.0

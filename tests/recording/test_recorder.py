@@ -155,7 +155,7 @@ def test_an_episode_names_the_policy_that_could_drive(rig: Rig, heard: list[Hear
     assert named.quality is not None
     assert unnamed.quality is not None
     assert named.quality.verdict == "accept"
-    assert "/policy/bundle names no policy" in unnamed.quality.reasons[0]
+    assert any("/policy/bundle names no policy" in r for r in unnamed.quality.reasons)
 
 
 def test_jpeg_is_smaller_and_alike(cell: CellConfig, tmp_path: Path, heard: list[Heard]) -> None:

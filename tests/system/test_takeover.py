@@ -12,7 +12,7 @@ from benchmarks.collection import Collection
 from pushcell.cli import main
 from pushcell.formats.zarr_format import ZarrSet
 from pushcell.recording.driving import POLICY, TELEOP, takeovers
-from pushcell.recording.episode_info import EpisodeInfo
+from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.store import EpisodeStore
 
 DOMAIN = 95
@@ -52,6 +52,9 @@ def test_a_press_takes_over_and_the_episode_tells(tmp_path):
     assert [span.source for span in info.driven][:2] == [POLICY, TELEOP]
     (span,) = takeovers(info.driven)
 
+    # How busy this machine was must not decide: the gate would reject what lacks pictures.
+    judged_well = info.model_copy(update={"quality": None})
+    (episode / INFO_FILE).write_text(judged_well.to_yaml())
     corrections = tmp_path / "corrections.zarr"
     words = ["convert", str(episodes), "--interventions", "--to", "zarr", "--out", str(corrections)]
     assert main(words) == 0

@@ -20,14 +20,13 @@ from pushcell.errors import PushcellError
 from pushcell.motion.filter import PREVIEW_S
 from pushcell.recording.driving import PolicyIdentity
 from pushcell.recording.streams import POLICY_TOPIC
+from pushcell.timing import CameraPace
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import chunk_message, to_image, to_planar
 from pushcell_ros.params import parameter
 
 _TICK_RATE_HZ = 100.0
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-# Simulated cameras may be this late with an image, as real ones are, before time waits for them.
-_DRAWING_S = 0.03
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         LifecycleNodeMixin.__init__(self, enable_communication_interface=True)
         self._driver: PolicyDriver | None = None
         self._inputs: list[Subscription] = []
+        self._pace = CameraPace({})
         self._active = False
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
         self._identity = self.create_publisher(String, POLICY_TOPIC, _LATCHED)
@@ -108,8 +108,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
 
     def lived_s(self) -> float:
         """Simulated time waits for a policy's images, however long they take to be drawn."""
-        images = self._driver.images_due_s() if self._driver is not None and self._active else None
-        return self.now() if images is None else min(self.now(), images + _DRAWING_S)
+        return self._pace.lived_s(self.now()) if self._active else self.now()
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """What is wrong, and where the time goes."""
@@ -139,6 +138,8 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         for name in spec.keys:
             if name in poses:
                 self._subscribe(PoseStamped, poses[name], self._pose_taker(driver, name))
+        rates_hz = {camera.name: self.cell.camera(camera.name).rate_hz for camera in spec.cameras}
+        self._pace = CameraPace({name: 1 / rate_hz for name, rate_hz in rates_hz.items()})
         for camera in spec.cameras:
             topic = f"/camera/{camera.name}/color/image_raw"
             self._subscribe(Image, topic, self._image_taker(driver, camera.name))
@@ -167,7 +168,9 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
             except ValueError as error:
                 self.get_logger().error(f"camera {name}: {error}", throttle_duration_sec=1.0)
                 return
-            driver.on_image(name, self.control_time(message.header.stamp), image)
+            captured_s = self.control_time(message.header.stamp)
+            self._pace.on_image(name, captured_s)
+            driver.on_image(name, captured_s, image)
 
         return take
 

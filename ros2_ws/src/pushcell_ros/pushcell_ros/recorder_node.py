@@ -21,8 +21,10 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from pushcell.recording.messages import capture_stamp_ns
 from pushcell.recording.recorder import FAILED, RECORDING, Recorder
-from pushcell.recording.streams import Stream
+from pushcell.recording.streams import IMAGE_TOPIC, Stream
+from pushcell.timing import CameraPace
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import offered_qos
@@ -141,6 +143,8 @@ class RecorderNode(CellNode):
         self._taps = {
             topic: _Tap(self._tap_node, stream) for topic, stream in self.recorder.streams.items()
         }
+        self._cameras = {IMAGE_TOPIC.format(c.name): c.name for c in self.cell.cameras}
+        self._pace = CameraPace({c.name: 1 / c.rate_hz for c in self.cell.cameras})
         self._hold = self.create_client(Trigger, "/motion/hold")
         self._state = self.create_publisher(String, "/recorder/state", _LATCHED)
         self.create_service(Trigger, "/recorder/start", self._on_start)
@@ -171,6 +175,11 @@ class RecorderNode(CellNode):
             return _LEVELS[quality["verdict"]], reasons or "recording", figures
         return OK, state["problem"] or str(state["state"]), figures
 
+    def lived_s(self) -> float:
+        """While recording simulated time waits for the pictures, however long they are drawn."""
+        now_s = self.now()
+        return self._pace.lived_s(now_s) if self.recorder.phase == RECORDING else now_s
+
     def close(self) -> None:
         """What is being recorded is brought to its end."""
         self.recorder.close()
@@ -192,6 +201,8 @@ class RecorderNode(CellNode):
             for cdr, info, lost in tap.taken():
                 log_ns = now_ns or info["received_timestamp"]
                 self.recorder.on_message(topic, log_ns, cdr, lost, tap.latched)
+                if topic in self._cameras:
+                    self._pace.on_image(self._cameras[topic], capture_stamp_ns(cdr) * 1e-9)
 
     def _publish_state(self) -> None:
         if self._owes_hold and self._hold.service_is_ready():
