@@ -245,12 +245,12 @@ class DataSetRecord(Section):
 
 
 class TrainingRecord(Section):
-    """How the policy came about."""
+    """How the policy came about; zeros where nothing was learned."""
 
     data_sets: tuple[DataSetRecord, ...]
-    steps: Annotated[int, Field(ge=1)]
+    steps: Annotated[int, Field(ge=0)]
     seed: int
-    parameters: Annotated[int, Field(ge=1)]
+    parameters: Annotated[int, Field(ge=0)]
     validation_loss: NonNegative | None = None
     configuration: dict[str, JsonValue] = Field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from pushcell.config_types import (
     Joints,
@@ -17,6 +17,7 @@ from pushcell.config_types import (
     Section,
     Topic,
 )
+from pushcell.plugins import PLUGIN_PATTERN
 
 
 class ArmModelConfig(Section):
@@ -101,6 +102,14 @@ class Ros2ControlLinkConfig(Section):
         return topic
 
 
+class PluginLinkConfig(Section):
+    """A wire that this project does not know: a class outside of it, called with the options."""
+
+    kind: Literal["plugin"]
+    driver: Annotated[str, Field(pattern=PLUGIN_PATTERN)]
+    options: dict[str, JsonValue]
+
+
 class ArmConfig(Section):
     """The arm, the limits of its joints, and the wire to it."""
 
@@ -114,4 +123,6 @@ class ArmConfig(Section):
     command_silence_s: Positive
     first_command_max_jump_rad: Positive
     following_error_rad: Positive
-    link: Annotated[IiwaLinkConfig | Ros2ControlLinkConfig, Field(discriminator="kind")]
+    link: Annotated[
+        IiwaLinkConfig | Ros2ControlLinkConfig | PluginLinkConfig, Field(discriminator="kind")
+    ]

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pushcell.config import CellConfig
-from pushcell.config_arm import IiwaLinkConfig
+from pushcell.config_arm import IiwaLinkConfig, PluginLinkConfig
 from pushcell.doctor.finding import Finding, bad, good, worth_knowing
 from pushcell.drivers.lcm_url import lcm_url
-from pushcell.errors import ArmLinkError
+from pushcell.errors import ArmLinkError, ConfigError
+from pushcell.plugins import load_plugin
 
 _LISTEN_S = 0.5
 _POLL_S = 0.005
@@ -22,6 +23,8 @@ def examine(cell: CellConfig) -> Iterator[Finding]:
     link = cell.arm.link
     if isinstance(link, IiwaLinkConfig):
         yield _lcm(cell, link)
+    elif isinstance(link, PluginLinkConfig):
+        yield _plugin(link)
     else:
         yield worth_knowing(
             "arm link",
@@ -29,6 +32,14 @@ def examine(cell: CellConfig) -> Iterator[Finding]:
             f"ros2 topic hz {link.state_topic} must show {cell.arm.status_rate_hz:.0f} Hz",
         )
     yield _video_devices(cell)
+
+
+def _plugin(link: PluginLinkConfig) -> Finding:
+    try:
+        load_plugin(link.driver, "arm.link.driver")
+    except ConfigError as error:
+        return bad("arm link", str(error), "")
+    return good("arm link", f"{link.driver} is there")
 
 
 def _lcm(cell: CellConfig, link: IiwaLinkConfig) -> Finding:

@@ -194,7 +194,7 @@ def test_a_camera_that_is_not_there_is_one_sentence(folder):
     for driver, device, problem in (
         ("uvc", "/dev/video97", "there is no camera /dev/video97"),
         ("realsense", "42", "there is no RealSense camera 42|need"),
-        ("magic", "1", "allowed: realsense, uvc, file or recording"),
+        ("magic", "1", "allowed: realsense, uvc, file, recording, or a driver of your own"),
     ):
         node = Node("camera_node", folder, camera="overhead", driver=driver, device=f'"{device}"')
         output, _ = node.process.communicate(timeout=PATIENCE_S)

@@ -20,12 +20,18 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config_arm import IiwaLinkConfig, Ros2ControlLinkConfig, TrajectoryCommandConfig
+from pushcell.config_arm import (
+    IiwaLinkConfig,
+    PluginLinkConfig,
+    Ros2ControlLinkConfig,
+    TrajectoryCommandConfig,
+)
 from pushcell.drivers.arm import ArmDriver, ArmFault, ArmReport
 from pushcell.drivers.guarded_arm import GuardedArm
 from pushcell.drivers.iiwa import IiwaDriver
 from pushcell.drivers.ros2_control import Ros2ControlDriver
 from pushcell.geometry import Array
+from pushcell.plugins import load_plugin
 from pushcell.timing import PeriodMonitor, steady_seconds
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
@@ -108,6 +114,8 @@ class ArmNode(CellNode):
         link = self.cell.arm.link
         if isinstance(link, IiwaLinkConfig):
             return IiwaDriver(link, int(os.environ.get("ROS_DOMAIN_ID", "0")))
+        if isinstance(link, PluginLinkConfig):
+            return load_plugin(link.driver, "arm.link.driver")(**link.options)
         return self._make_ros2_control(link)
 
     def _make_ros2_control(self, link: Ros2ControlLinkConfig) -> Ros2ControlDriver:

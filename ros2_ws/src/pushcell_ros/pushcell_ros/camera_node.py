@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pushcell.drivers.realsense_camera import RealSenseCamera, find_realsense, o
 from pushcell.drivers.reconnecting import ReconnectingCamera
 from pushcell.drivers.uvc_camera import UvcCamera
 from pushcell.errors import ConfigError
+from pushcell.plugins import PLUGIN_PATTERN, load_plugin
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
@@ -33,6 +35,7 @@ from pushcell_ros.params import parameter
 
 _WAIT_S = 0.05
 _SLOW = 0.9
+_DRIVERS = ("realsense", "uvc", "file", "recording")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class CameraParams:
 
     cell: str = parameter("", "path of the cell's YAML file")
     camera: str = parameter("", "which of the cell's cameras this is")
-    driver: str = parameter("realsense", "realsense, uvc, file or recording")
+    driver: str = parameter("realsense", "realsense, uvc, file, recording, or module:function")
     device: str = parameter("", "serial number, /dev/video0, or path of the file or recording")
     exposure_us: int = parameter(0, "locks the exposure [us]; 0 leaves it as it is")
     white_balance_k: int = parameter(0, "locks the white balance [K]; 0 leaves it as it is")
@@ -59,9 +62,10 @@ class CameraNode(CellNode):
         super().__init__("camera_node")
         asked = self.params
         self._camera = self.cell.camera(asked.camera)
-        if asked.driver not in ("realsense", "uvc", "file", "recording"):
+        if asked.driver not in _DRIVERS and not re.match(PLUGIN_PATTERN, asked.driver):
             raise ConfigError(
-                f"driver = {asked.driver!r}, allowed: realsense, uvc, file or recording"
+                f"driver = {asked.driver!r}, allowed: {', '.join(_DRIVERS)}, or a "
+                "driver of your own as module:function"
             )
         self._device = ReconnectingCamera(self._find)
         self._counter = FrameCounter(self._camera.rate_hz)
@@ -112,6 +116,8 @@ class CameraNode(CellNode):
     def _find(self) -> CameraDriver:
         asked, camera = self.params, self._camera
         request = Request(camera.width_px, camera.height_px, camera.rate_hz)
+        if asked.driver not in _DRIVERS:
+            return load_plugin(asked.driver, "driver")(asked.device, request)
         if asked.driver == "file":
             return FileCamera(Path(asked.device), request, asked.repeat)
         if asked.driver == "uvc":
