@@ -253,6 +253,8 @@ class TrainingRecord(Section):
     parameters: Annotated[int, Field(ge=0)]
     validation_loss: NonNegative | None = None
     configuration: dict[str, JsonValue] = Field(default_factory=dict)
+    eye: TrainingRecord | None = None
+    """Of what it sees the slider with, where that was trained by itself."""
 
 
 class ParityRecord(Section):

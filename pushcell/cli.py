@@ -31,6 +31,7 @@ COMMANDS = {
     "import": ("bring in a published data set", "pushcell.formats.import_command:main"),
     "train": ("learn a policy from data sets", "pushcell.training.command:main"),
     "export": ("make a bundle of a checkpoint", "pushcell.training.export_command:main"),
+    "sweep": ("train and evaluate the variants of a study", "pushcell.sweep:main"),
     "episodes": ("look at recorded episodes, mend them", "pushcell.recording.command:main"),
     "bench": ("run a benchmark", "pushcell.bench:main"),
 }

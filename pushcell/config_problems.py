@@ -11,7 +11,7 @@ def describe(problem: Any, values: Any) -> str:
     value = problem["input"]
     kind = problem["type"]
     if kind == "extra_forbidden":
-        return f"{key} = {value!r}: unknown key, allowed: only the keys of config/cell.*.yaml"
+        return f"{key} = {value!r}: unknown key: it is misspelt, or stands in the wrong section"
     if kind == "missing":
         return f"{key}: missing key, it must be given"
     if kind == "union_tag_not_found":

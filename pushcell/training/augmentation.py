@@ -1,31 +1,52 @@
-"""Images of a batch: from bytes of their whole size to cropped floats in 0..1."""
+"""What is done to a batch before encoders take it: images become floats; errors are added."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from pushcell.training.batches import Observation
-from pushcell.training.config import VisionConfig
+from pushcell.training.config import ObservationConfig, SliderNoise, VisionConfig
 
 
-def prepared(observation: Observation, vision: VisionConfig | None, training: bool) -> Observation:
-    """What encoders take: in training cropped anywhere and recoloured, else cropped in the middle.
+def prepared(observation: Observation, seen: ObservationConfig, training: bool) -> Observation:
+    """What encoders take: images cropped in the middle, in 0..1.
 
-    All images of a camera in one window are treated alike.
+    In training they are cropped anywhere and changed, and the slider is not quite where it is.
     """
-    if vision is None:
-        return observation
-    width, height = vision.crop_px
     changed = dict(observation)
-    for camera in vision.cameras:
-        images = observation[f"{camera}_image"]
-        cropped = random_crop(images, height, width) if training else crop(images, height, width)
-        floats = cropped.float() / 255
-        if training and vision.colour_jitter:
-            floats = jittered(floats, vision.colour_jitter)
-        changed[f"{camera}_image"] = floats
+    if training and seen.slider_noise:
+        changed["slider"] = mistaken(observation["slider"], seen.slider_noise)
+    if seen.vision:
+        width, height = seen.vision.crop_px
+        for camera in seen.vision.cameras:
+            images = observation[f"{camera}_image"]
+            if training:
+                floats = random_crop(images, height, width).float() / 255
+                changed[f"{camera}_image"] = augmented(floats, seen.vision)
+            else:
+                changed[f"{camera}_image"] = crop(images, height, width).float() / 255
     return changed
+
+
+def augmented(images: Tensor, vision: VisionConfig) -> Tensor:
+    """Images (B, To, 3, h, w) in other colours, blurred and noisy; those of a window alike."""
+    if vision.colour_jitter:
+        images = jittered(images, vision.colour_jitter)
+    if vision.blur:
+        images = blurred(images, vision.blur)
+    if vision.noise:
+        strength = vision.noise * torch.rand(len(images), 1, 1, 1, 1, device=images.device)
+        images = (images + strength * torch.randn_like(images)).clamp(0, 1)
+    return images
+
+
+def mistaken(poses: Tensor, noise: SliderNoise) -> Tensor:
+    """Poses (B, To, 3), each window's with an error of its own, which is now and then large."""
+    shares = 0.5 - torch.rand(len(poses), 1, 3, device=poses.device)
+    errors = -shares.sign() * torch.log1p(-2 * shares.abs())  # of Laplace's distribution, mean 1
+    return poses + errors * torch.tensor([noise.place, noise.place, noise.angle]).to(poses)
 
 
 def crop(images: Tensor, height: int, width: int) -> Tensor:
@@ -43,6 +64,12 @@ def random_crop(images: Tensor, height: int, width: int) -> Tensor:
         for window, top, left in zip(images, tops, lefts, strict=True)
     ]
     return torch.stack(parts)
+
+
+def blurred(images: Tensor, most: float) -> Tensor:
+    """Images (B, To, 3, h, w) mixed with their 3x3 means."""
+    means = avg_pool2d(images.flatten(0, 1), 3, 1, 1, count_include_pad=False).view_as(images)
+    return images.lerp(means, most * torch.rand(len(images), 1, 1, 1, 1, device=images.device))
 
 
 def jittered(images: Tensor, strength: float) -> Tensor:

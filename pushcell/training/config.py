@@ -126,17 +126,30 @@ class VisionConfig(Section):
     cameras: Annotated[tuple[Name, ...], Field(min_length=1)]
     image_px: Pixels
     crop_px: Pixels
-    network: Literal["small", "resnet18"] = "small"
+    network: Literal["small", "resnet18", "hourglass"] = "small"
     width: Count = 32
     pooling: Literal["average", "spatial_softmax", "flatten"] = "average"
     features: Count = 128
     colour_jitter: Fraction = 0.0
+    blur: Fraction = 0.0
+    """In training images are mixed with their 3x3 means by up to so much."""
+    noise: Fraction = 0.0
+    """In training, at most; as a standard deviation, of images in 0..1."""
 
     @model_validator(mode="after")
     def _crop_fits(self) -> VisionConfig:
         if self.crop_px[0] > self.image_px[0] or self.crop_px[1] > self.image_px[1]:
             raise ValueError(f"crop_px {self.crop_px} is larger than image_px {self.image_px}")
+        if self.network == "hourglass" and any(size % 8 for size in self.crop_px):
+            raise ValueError(f"network hourglass needs multiples of 8, not crop_px {self.crop_px}")
         return self
+
+
+class SliderNoise(Section):
+    """Mean errors that the slider's true pose is given in training, x and y alike, and angle."""
+
+    place: NonNegative
+    angle: NonNegative
 
 
 class ObservationConfig(Section):
@@ -154,6 +167,9 @@ class ObservationConfig(Section):
     vision: VisionConfig | None = None
     slider_from: Path | None = None
     """Checkpoint of a pose policy that stands in for the slider's true pose."""
+    slider_noise: SliderNoise | None = None
+    """Train on true poses with errors like these; slider_from then counts at export alone, and the
+    data needs no images."""
 
     @model_validator(mode="after")
     def _fits(self) -> ObservationConfig:
@@ -171,6 +187,8 @@ class ObservationConfig(Section):
                 raise ValueError(f"{key} and the feature {name} go together")
         if self.slider_from is not None and (self.vision is not None or not self.sees_slider):
             raise ValueError("slider_from is for features of the slider, without vision")
+        if self.slider_noise is not None and not self.sees_slider:
+            raise ValueError("slider_noise is for features of the slider")
         return self
 
     @property

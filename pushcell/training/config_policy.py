@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pushcell.config_types import Fraction, NonNegative, Positive, Section
+from pushcell.config_types import Fraction, NonNegative, Positive, Section, Vector2
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -116,6 +116,8 @@ class PoseConfig(Section):
     hidden: Count = 256
     arm: Positive = 0.08
     """Errors in angle count as those of a point so far from the slider's origin."""
+    corners: Annotated[tuple[Vector2, ...], Field(min_length=1)]
+    """Of the slider, in its frame: to see them too helps to see where it is."""
 
 
 PolicyConfig = Annotated[

@@ -15,7 +15,7 @@ from pushcell.errors import TrainingError
 from pushcell.training.augmentation import prepared
 from pushcell.training.batches import Observation
 from pushcell.training.checkpoint import Checkpoint
-from pushcell.training.config import DataConfig, VisionConfig
+from pushcell.training.config import DataConfig, TrainConfig, VisionConfig
 from pushcell.training.slider_eye import SliderEye, poses_of
 from pushcell.training.tables import Table, load_tables
 
@@ -27,7 +27,8 @@ class TrainedEye:
     """A pose policy, frozen."""
 
     policy: SliderEye
-    vision: VisionConfig
+    checkpoint: Checkpoint
+    config: TrainConfig
     sha256: str
 
     @classmethod
@@ -35,12 +36,16 @@ class TrainedEye:
         """From its checkpoint; raises TrainingError for one of another kind."""
         checkpoint = Checkpoint.load(path)
         policy = checkpoint.averaged_policy(path)
-        vision = checkpoint.train_config(path).observation.vision
-        if not isinstance(policy, SliderEye) or vision is None:
+        if not isinstance(policy, SliderEye):
             raise TrainingError(f"{path} is not the checkpoint of a policy of kind pose")
-        return cls(
-            policy.requires_grad_(False), vision, hashlib.sha256(path.read_bytes()).hexdigest()
-        )
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        return cls(policy.requires_grad_(False), checkpoint, checkpoint.train_config(path), sha256)
+
+    @property
+    def vision(self) -> VisionConfig:
+        """What it sees with."""
+        assert self.config.observation.vision is not None
+        return self.config.observation.vision
 
 
 def tables_as_seen(data: DataConfig, path: Path) -> list[Table]:
@@ -76,5 +81,5 @@ def _seen(table: Table, rows: slice, eye: TrainedEye) -> NDArray[np.float32]:
         images = torch.from_numpy(np.array(table.images[camera][rows]))
         observation[f"{camera}_image"] = images.movedim(-1, 1)[:, None]
     with torch.no_grad():
-        seen = eye.policy.frame(prepared(observation, eye.vision, training=False))
+        seen = eye.policy.frame(prepared(observation, eye.config.observation, training=False))
     return poses_of(seen).numpy()

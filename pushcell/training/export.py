@@ -22,6 +22,7 @@ from policy_server.sampler import Guide
 from pushcell.errors import TrainingError
 from pushcell.training.batches import Batch
 from pushcell.training.checkpoint import Checkpoint
+from pushcell.training.config import TrainConfig
 from pushcell.training.denoising import DenoisingPolicy
 from pushcell.training.estimates import TrainedEye
 from pushcell.training.graphs import EncoderGraph, Precision, export_graphs
@@ -30,6 +31,7 @@ from pushcell.training.material import Material
 from pushcell.training.nearest import NearestPolicy
 from pushcell.training.policy import Policy
 from pushcell.training.slider_eye import SliderEye
+from pushcell.training.tables import load_tables
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
 _NOISE_SEED = 0
@@ -83,7 +85,8 @@ def export(path: Path, out: Path, frames: int, precision: Precision) -> Manifest
     contents = export_graphs(policy, manifest, eye, precision)
     networks = Networks(manifest, contents, RuntimeOptions(), str(out))
     twins = Twins(policy, EncoderGraph(policy, manifest, eye), BundlePolicy(manifest, networks))
-    real = _raw_frames(material.real_frames(frames), manifest)
+    shown = _shown_to(eye, config) if eye else material
+    real = _raw_frames(shown.real_frames(frames), manifest)
     error = _largest_error(twins, real)
     tolerance = TOLERANCE[precision]
     if not error < tolerance:
@@ -97,6 +100,12 @@ def export(path: Path, out: Path, frames: int, precision: Precision) -> Manifest
         latency=_latency(twins.runtime, real[0]),
     )
     return write_bundle(out, measured, contents)
+
+
+def _shown_to(eye: TrainedEye, config: TrainConfig) -> Material:
+    """Windows of what an eye was trained on, as they belong to a policy."""
+    data = eye.config.data
+    return Material.from_tables(config.changed(data=data), load_tables(data, eye.vision))
 
 
 def _raw_frames(batch: Batch, manifest: Manifest) -> list[Frame]:

@@ -60,7 +60,9 @@ def manifest_of(
         max_prefix=config.policy.max_prefix,
         task=CellTask.of(cell) if cell else PushTTask(),
         calibration_sha256=observation.calibration_sha256,
-        training=_training(checkpoint, config, policy),
+        training=_training(checkpoint, config, policy).changed(
+            eye=_training(eye.checkpoint, eye.config, eye.policy) if eye else None
+        ),
     )
 
 

@@ -137,7 +137,7 @@ class _Run:
         torch.manual_seed(_stream(self._config.seed, self._step, fabric.global_rank))
         batch = self._material.batch(self._step, fabric.global_rank, fabric.world_size)
         batch = batch.to(fabric.device)
-        observation = prepared(batch.observation, self._config.observation.vision, training=True)
+        observation = prepared(batch.observation, self._config.observation, training=True)
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(config, self._step)
         loss = self._model(observation, batch.chunk)
@@ -160,7 +160,7 @@ class _Run:
             self._validation = validate(
                 self._average.module,  # type: ignore[arg-type]
                 self._validation_batches,
-                self._config.observation.vision,
+                self._config.observation,
                 self._fabric.device,
             )
             values |= self._validation

@@ -1,4 +1,4 @@
-"""From images to features: a small network for CPUs and ResNet-18, both with group norm."""
+"""From images to features: networks for CPUs, and ResNet-18."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from pushcell.errors import ConfigError
 from pushcell.training.config import VisionConfig
+from pushcell.training.hourglass import Hourglass
+from pushcell.training.networks import ExactLinear
 
 _GROUP = 8  # channels a group
 
@@ -18,7 +20,7 @@ class ImageNetwork(nn.Module):
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
-        self.body = _resnet18() if config.network == "resnet18" else _small(config.width)
+        self.body = _body(config)
         width, height = config.crop_px
         with torch.no_grad():
             channels, rows, columns = self.body(torch.zeros(1, 3, height, width)).shape[1:]
@@ -29,20 +31,25 @@ class ImageNetwork(nn.Module):
                     f"crop_px {config.crop_px} leaves one place to look at: spatial_softmax needs "
                     "more; take larger images or pooling average"
                 )
-            self.pool, size = SpatialSoftmax(rows, columns), 2 * channels
+            self.pool, size = SpatialSoftmax(rows, columns), 3 * channels
         elif config.pooling == "average":
             self.pool, size = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), channels
         else:
             self.pool, size = nn.Flatten(), channels * rows * columns
-        self.outlet = nn.Linear(size, config.features)
+        self.outlet = ExactLinear(size, config.features)
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        return self.outlet(self.pool(self.body(2 * images - 1)))
+        # Convolutions on CPUs are quicker where the channels of a pixel lie together.
+        centred = (2 * images - 1).contiguous(memory_format=torch.channels_last)
+        return self.outlet(self.pool(self.body(centred)))
 
 
 class SpatialSoftmax(nn.Module):
-    """(N, C, h, w) to (N, 2 C): where each channel is brightest, in -1..1."""
+    """(N, C, h, w) to (N, 3 C): where each channel is brightest, in -1..1, and how clearly.
+
+    In whole precision: a place in 8 bits would be off by half a pixel.
+    """
 
     grid: Tensor
 
@@ -51,11 +58,19 @@ class SpatialSoftmax(nn.Module):
         y, x = torch.meshgrid(
             torch.linspace(-1, 1, rows), torch.linspace(-1, 1, columns), indexing="ij"
         )
-        self.register_buffer("grid", torch.stack([x.flatten(), y.flatten()], -1))
+        self.register_buffer("grid", torch.stack([x.flatten(), y.flatten()]))
 
     def forward(self, maps: Tensor) -> Tensor:
         """See the class."""
-        return (maps.flatten(2).softmax(-1) @ self.grid).flatten(1)
+        share = maps.float().flatten(2).softmax(-1)
+        x, y = ((share * axis).sum(-1) for axis in self.grid)
+        return torch.cat([x, y, share.amax(-1)], -1)
+
+
+def _body(config: VisionConfig) -> nn.Module:
+    if config.network == "hourglass":
+        return Hourglass(config.width)
+    return _resnet18() if config.network == "resnet18" else _small(config.width)
 
 
 def _small(width: int) -> nn.Sequential:

@@ -76,7 +76,7 @@ def test_images_in_two_stages(tmp_path, capsys):
         {
             **values,
             "observation": {"steps": 1, "vision": VISION},
-            "policy": {"kind": "pose", "hidden": 16},
+            "policy": {"kind": "pose", "hidden": 16, "corners": examples.CORNERS},
         },
     )
     assert cli.main(["export", str(eye), "--out", str(tmp_path / "no")]) == 2
@@ -84,6 +84,12 @@ def test_images_in_two_stages(tmp_path, capsys):
     seen = {**values["observation"], "slider_from": str(eye)}
     policy = _train(tmp_path, "policy", {**values, "observation": seen})
     _check_image_bundle(policy, tmp_path / "bundle")
+    examples.packed(tmp_path / "blind.parquet")
+    data = {**values["data"], "sets": [{"name": "walks", "path": str(tmp_path / "blind.parquet")}]}
+    seen["slider_noise"] = {"place": 0.01, "angle": 0.1}
+    policy = _train(tmp_path, "blind", {**values, "observation": seen, "data": data})
+    _check_image_bundle(policy, tmp_path / "blind_bundle")
+    assert read_manifest(tmp_path / "blind_bundle").training.eye.steps == 3
 
 
 def test_images_end_to_end(tmp_path):

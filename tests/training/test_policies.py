@@ -174,20 +174,16 @@ def test_a_unet_needs_a_chunk_it_can_halve(tmp_path):
 
 def test_crops_and_colours(tmp_path):
     images = torch.randint(0, 255, (6, 2, 3, 20, 24), dtype=torch.uint8)
-    vision = {
-        "cameras": ["overhead"],
-        "image_px": [24, 20],
-        "crop_px": [16, 12],
-        "colour_jitter": 0.2,
-    }
-    spec = examples.config(tmp_path, observation={"vision": vision}).observation.vision
-    observation = {"overhead_image": images}
-    run = prepared(observation, spec, training=False)["overhead_image"]
-    assert torch.equal(run, images[..., 4:16, 4:20].float() / 255)
-    plain = spec.changed(colour_jitter=0.0)
-    train = prepared(observation, plain, training=True)["overhead_image"]
+    vision = {"cameras": ["overhead"], "image_px": [24, 20], "crop_px": [16, 12]}
+
+    def shown(training, **changes):
+        section = {"vision": {**vision, **changes}}
+        seen = examples.config(tmp_path, observation=section).observation
+        return prepared({"overhead_image": images}, seen, training)["overhead_image"]
+
+    assert torch.equal(shown(False, noise=0.1), images[..., 4:16, 4:20].float() / 255)
     places = set()
-    for window, cropped in zip(images, train, strict=True):
+    for window, cropped in zip(images, shown(True), strict=True):
         found = [
             (top, left)
             for top in range(9)
@@ -197,6 +193,52 @@ def test_crops_and_colours(tmp_path):
         assert len(found) == 1
         places.update(found)
     assert len(places) > 1
-    jittered = prepared(observation, spec, training=True)["overhead_image"]
-    assert float(jittered.min()) >= 0
-    assert float(jittered.max()) <= 1
+    whole = {"crop_px": [24, 20]}
+    for change in ({"colour_jitter": 0.2}, {"blur": 0.7}, {"noise": 0.1}):
+        changed = shown(True, **whole, **change)
+        assert float(changed.min()) >= 0
+        assert float(changed.max()) <= 1
+        assert not torch.equal(changed, shown(True, **whole))
+    assert float(shown(True, **whole, blur=0.7).std()) < float(shown(True, **whole).std())
+
+
+def test_a_slider_that_is_not_quite_where_it_is(tmp_path):
+    noise = {"place": 0.002, "angle": 0.01}
+    seen = examples.config(tmp_path, observation={"slider_noise": noise}).observation
+    observation = {"slider": torch.rand(50_000, 2, 3, dtype=torch.float64)}
+    assert torch.equal(prepared(observation, seen, False)["slider"], observation["slider"])
+    errors = prepared(observation, seen, True)["slider"] - observation["slider"]
+    assert torch.allclose(errors[:, 0], errors[:, 1])
+    means = errors[:, 0].abs().mean(0) / torch.tensor([0.002, 0.002, 0.01])
+    assert torch.allclose(means, torch.ones(3).double(), atol=0.03)
+    assert (errors.mean((0, 1)).abs() < 0.05 * torch.tensor([0.002, 0.002, 0.01])).all()
+
+
+def test_an_eye_sees_where_things_are(tmp_path):
+    """Taught for a moment, it is nearer than a guess."""
+    examples.packed(tmp_path / "walks.parquet", episodes=60, cameras=("overhead",))
+    vision = {"cameras": ["overhead"], "image_px": [16, 16], "crop_px": [16, 16]}
+    values = examples.config_values(tmp_path)
+    network = {"network": "hourglass", "width": 8, "pooling": "spatial_softmax"}
+    values["observation"] = {"steps": 1, "features": ["pusher"], "vision": {**vision, **network}}
+    values["policy"] = {"kind": "pose", "hidden": 32, "corners": examples.CORNERS}
+    config = examples.train_config_of(values, "test")
+    material = Material.of(config)
+    torch.manual_seed(0)
+    eye = make_policy(config)
+    eye.fit(material.normaliser_windows(), "walks")
+    optimiser = torch.optim.AdamW(eye.parameters(), lr=3e-3)
+    for number in range(150):
+        batch = material.batch(number)
+        loss = eye(prepared(batch.observation, config.observation, True), batch.chunk)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    batch = material.validation_batches(256)[0]
+    observation = prepared(batch.observation, config.observation, False)
+    with torch.no_grad():
+        error = eye.eval().measures(observation, batch.chunk)["place_error"]
+    slider = batch.observation["slider"][:, 0, :2]
+    assert error < 0.4 * (slider - slider.mean(0)).norm(dim=-1).mean()
+    with pytest.raises(TrainingError, match="only sees"):
+        eye.chunk(observation, torch.zeros(1))

@@ -136,7 +136,9 @@ def test_nothing_of_simulator_or_ros_is_needed(walks):
 def test_bad_configurations(walks, capsys):
     path, out = _write(walks), str(walks / "out")
     for change, problem in {
-        "training.speed=3": "training.speed = 3: unknown key",
+        "training.speed=3": "training.speed = 3: unknown key: it is misspelt",
+        "observation.vision={cameras: [a], image_px: [20, 20], crop_px: [20, 20], "
+        "network: hourglass}": "network hourglass needs multiples of 8, not crop_px (20, 20)",
         "data.normaliser=ghosts": "there is no data set 'ghosts' among ['walks']",
         "action.execute=9": "execute 9 is more than the horizon 8",
         "policy.network.kind=forest": "policy.network.kind = 'forest': allowed: 'mlp', 'unet',",
