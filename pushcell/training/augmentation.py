@@ -37,8 +37,7 @@ def augmented(images: Tensor, vision: VisionConfig) -> Tensor:
     if vision.blur:
         images = blurred(images, vision.blur)
     if vision.noise:
-        strength = vision.noise * torch.rand(len(images), 1, 1, 1, 1, device=images.device)
-        images = (images + strength * torch.randn_like(images)).clamp(0, 1)
+        images = noisy(images, vision.noise)
     return images
 
 
@@ -66,10 +65,19 @@ def random_crop(images: Tensor, height: int, width: int) -> Tensor:
     return torch.stack(parts)
 
 
-def blurred(images: Tensor, most: float) -> Tensor:
-    """Images (B, To, 3, h, w) mixed with their 3x3 means."""
-    means = avg_pool2d(images.flatten(0, 1), 3, 1, 1, count_include_pad=False).view_as(images)
-    return images.lerp(means, most * torch.rand(len(images), 1, 1, 1, 1, device=images.device))
+def blurred(images: Tensor, share: float) -> Tensor:
+    """Images (B, To, 3, h, w), about that share of the windows half mixed with their 3x3 means."""
+    chosen = torch.rand(len(images), device=images.device) < share
+    sharp = images[chosen]
+    means = avg_pool2d(sharp.flatten(0, 1), 3, 1, 1, count_include_pad=False).view_as(sharp)
+    return images.masked_scatter(chosen[:, None, None, None, None], sharp.lerp(means, 0.5))
+
+
+def noisy(images: Tensor, most: float) -> Tensor:
+    """Images (B, To, 3, h, w) with the same noise, more or less of it: to draw it takes long."""
+    noise = torch.randn(images.shape[2:], device=images.device)
+    strength = 2 * torch.rand(len(images), 1, 1, 1, 1, device=images.device) - 1
+    return (images + most * strength * noise).clamp(0, 1)
 
 
 def jittered(images: Tensor, strength: float) -> Tensor:

@@ -132,9 +132,9 @@ class VisionConfig(Section):
     features: Count = 128
     colour_jitter: Fraction = 0.0
     blur: Fraction = 0.0
-    """In training images are mixed with their 3x3 means by up to so much."""
+    """Share of images that are a little smoothed, in training."""
     noise: Fraction = 0.0
-    """In training, at most; as a standard deviation, of images in 0..1."""
+    """Standard deviation in training, at most, of images in 0..1."""
 
     @model_validator(mode="after")
     def _crop_fits(self) -> VisionConfig:
