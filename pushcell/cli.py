@@ -34,6 +34,7 @@ COMMANDS = {
     "sweep": ("train and evaluate the variants of a study", "pushcell.sweep:main"),
     "episodes": ("look at recorded episodes, mend them", "pushcell.recording.command:main"),
     "bench": ("run a benchmark", "pushcell.bench:main"),
+    "completion": ("complete commands and options in a shell", "pushcell.completion:main"),
 }
 """Name -> (one line, "module:function"); the function takes the words and gives the exit code."""
 

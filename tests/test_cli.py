@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pushcell import cli
+from tests.conftest import ROOT
 
 
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
@@ -57,3 +58,22 @@ def test_launch_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         cli.main(["launch", "--help"])
     assert "pushcell launch launch/rollout.launch.yaml" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["ev"], "evaluate"),
+        (["launch", "launch/roll"], "launch/rollout.launch.yaml"),
+        (["convert", "--interv"], "--interventions"),
+    ],
+)
+def test_bash_completes(typed: list[str], offered: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", "bash"]) == 0
+    words = " ".join(["pushcell", *typed])
+    shell = (
+        f'pushcell() {{ {sys.executable} -m pushcell.cli "$@"; }}\n{capsys.readouterr().out}\n'
+        f"COMP_WORDS=({words}); COMP_CWORD={len(typed)}; _pushcell; echo ${{COMPREPLY[@]}}"
+    )
+    result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, cwd=ROOT)
+    assert result.stdout.split() == [offered], result.stderr
