@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
-import signal
-import subprocess
-import sys
 from collections import defaultdict
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import psutil
 import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
@@ -22,9 +17,9 @@ from rclpy.qos import qos_profile_sensor_data
 from rich.table import Table
 from sensor_msgs.msg import Image, JointState
 
+from benchmarks.rollout_process import Rollout, rollout
 from pushcell.timing import Distribution, steady_seconds
 
-ROOT = Path(__file__).resolve().parent.parent
 DOMAIN = "83"
 WARM_UP_S, MEASURED_S = 15.0, 60.0
 IMAGE_TOPIC = "/camera/overhead/color/image_raw"
@@ -84,15 +79,8 @@ class Probe(Node):
 
 def run() -> dict[str, Any]:
     """Start a rollout, listen for a while, stop it."""
-    environment = {**os.environ, "ROS_DOMAIN_ID": DOMAIN}
-    command = [sys.executable, "-m", "pushcell.cli", "launch", "launch/rollout.launch.yaml"]
-    command += ["trials:=99", "video:=false", "live_view:=false"]
-    cell = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        return _measure(psutil.Process(cell.pid))
-    finally:
-        cell.send_signal(signal.SIGINT)
-        cell.wait(20)
+    with rollout(DOMAIN, "trials:=99", "video:=false", "live_view:=false") as running:
+        return _measure(running)
 
 
 def table(figures: dict[str, Any]) -> Table:
@@ -113,17 +101,17 @@ def table(figures: dict[str, Any]) -> Table:
     return shown
 
 
-def _measure(cell: psutil.Process) -> dict[str, Any]:
+def _measure(running: Rollout) -> dict[str, Any]:
     rclpy.init(domain_id=int(DOMAIN))
     try:
         probe = Probe()
         executor = SingleThreadedExecutor()
         executor.add_node(probe)
-        _spin(executor, WARM_UP_S)
+        spin(executor, WARM_UP_S)
         probe.clear()
-        before = _cpu_seconds(cell)
-        _spin(executor, MEASURED_S)
-        after = _cpu_seconds(cell)
+        before = _cpu_seconds(running)
+        spin(executor, MEASURED_S)
+        after = _cpu_seconds(running)
         if not probe.arrivals["command"]:
             raise SystemExit("error: the cell did not start; run pushcell launch to see why")
     finally:
@@ -142,7 +130,8 @@ def _measure(cell: psutil.Process) -> dict[str, Any]:
     }
 
 
-def _spin(executor: SingleThreadedExecutor, duration_s: float) -> None:
+def spin(executor: SingleThreadedExecutor, duration_s: float) -> None:
+    """Listen for so long."""
     until = steady_seconds() + duration_s
     while steady_seconds() < until:
         executor.spin_once(timeout_sec=0.1)
@@ -152,16 +141,10 @@ def _differences(times: list[float]) -> list[float]:
     return [after - before for before, after in itertools.pairwise(times)]
 
 
-def _cpu_seconds(cell: psutil.Process) -> dict[str, float]:
+def _cpu_seconds(running: Rollout) -> dict[str, float]:
     """CPU seconds so far, by node."""
-    seconds: dict[str, float] = {}
-    for process in cell.children(recursive=True):
-        module = next((a for a in process.cmdline() if a.startswith("pushcell_ros.")), None)
-        if module is not None:
-            used = process.cpu_times()
-            name = module.removeprefix("pushcell_ros.")
-            seconds[name] = seconds.get(name, 0.0) + used.user + used.system
-    return seconds
+    used = {name: process.cpu_times() for name, process in running.nodes().items()}
+    return {name: times.user + times.system for name, times in used.items()}
 
 
 def _key(stamp: Time) -> tuple[int, int]:
