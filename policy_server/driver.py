@@ -6,16 +6,16 @@ No ROS here; a node feeds it with samples and ticks, and publishes what it retur
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policy_server.bundle_format import Manifest
 from policy_server.chunk import ActionChunk
-from policy_server.chunking import scheduler
+from policy_server.chunking import Scheduler, scheduler
 from policy_server.degradation import Degradation
 from policy_server.latency import LatencyBudget, Stage
 from policy_server.loop import Job, PolicyLoop
@@ -29,6 +29,21 @@ from pushcell.timing import steady_seconds
 # A chunk is sent again this often, as a sign of life; well inside motion.command_silence_s.
 _REPEAT_S = 1 / 30
 _WARM_UPS = 3
+
+
+Outcome = Literal["accepted", "dropped", "failed"]
+
+
+@dataclass(frozen=True)
+class ChunkRecord:
+    """How one chunk came about, so that a replay can make it again; control times [s]."""
+
+    number: int  # since the activation, from one on
+    seed: int  # of the rollout
+    capture_s: float
+    begun_s: float
+    ended_s: float
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -51,9 +66,11 @@ class PolicyDriver:
         chunking: str = "realtime",
         seed: int = 0,
         lookahead_s: float = 0.0,
+        executor: Executor | None = None,
+        scheduler_of: Callable[[str, Manifest, float], Scheduler] = scheduler,
     ) -> None:
         """``clock`` is control time [s], read from both threads; ``lookahead_s`` as for
-        `RealTimeChunking`."""
+        `RealTimeChunking`. ``executor`` infers, by default in a thread of its own."""
         manifest = policy.manifest
         self._policy, self._clock, self._cell = policy, clock, cell
         max_age_s = cell.motion.observation_age_s
@@ -67,9 +84,11 @@ class PolicyDriver:
             periods_s={c.name: 1 / cell.camera(c.name).rate_hz for c in cameras},
         )
         self._loop = PolicyLoop(
-            observer, scheduler(chunking, manifest, lookahead_s), seed, max_age_s
+            observer, scheduler_of(chunking, manifest, lookahead_s), seed, max_age_s
         )
-        self._thread = ThreadPoolExecutor(1, "inference")
+        self._thread = executor or ThreadPoolExecutor(1, "inference")
+        self._seed = seed
+        self._records: list[ChunkRecord] = []
         self.budget = LatencyBudget()
         self._received_s: dict[str, float] = {}
         self.deactivate()
@@ -104,6 +123,16 @@ class PolicyDriver:
         self._moving: tuple[float, float] | None = None
         self._failure = ""
         self._loop.reset()
+
+    @property
+    def problem(self) -> str:
+        """Why nothing is said now; empty while all is well."""
+        return (self._failure or self._loop.problem) if self._active else ""
+
+    def take_records(self) -> list[ChunkRecord]:
+        """Of the chunks that have come since this was asked last."""
+        records, self._records = self._records, []
+        return records
 
     def close(self) -> None:
         """Let the thread end."""
@@ -151,7 +180,7 @@ class PolicyDriver:
     def diagnose(self) -> tuple[str, dict[str, object]]:
         """What is wrong, in words (nothing: empty), and figures."""
         loop, degradation = self._loop, self._loop.scheduler.degradation
-        problem = self._failure or loop.problem if self._active else ""
+        problem = self.problem
         harmless = (Degradation.NONE, Degradation.LONGER_PREFIX)
         if not problem and self._active and degradation not in harmless:
             problem = f"chunks take long: {degradation.value}"
@@ -178,9 +207,11 @@ class PolicyDriver:
         except PushcellError as error:
             self._failure = str(error)
             self._loop.fail(thought.job)
+            self._note(thought.job, now_s, "failed")
             return False
         self._failure = ""
         if not self._loop.finish(now_s, thought.job, actions):
+            self._note(thought.job, now_s, "dropped")
             self._failure = (
                 f"a chunk came {now_s - thought.job.capture_s:.3f} s after its capture and was "
                 f"dropped: motion.observation_age_s is {self._cell.motion.observation_age_s} s"
@@ -189,4 +220,10 @@ class PolicyDriver:
         self.budget.add(Stage.INFER, ended_s - began_s)
         self.budget.add(Stage.PUBLISH, now_s - ended_s)
         self._moving = (thought.job.capture_s, now_s)
+        self._note(thought.job, now_s, "accepted")
         return True
+
+    def _note(self, job: Job, now_s: float, outcome: Outcome) -> None:
+        self._records.append(
+            ChunkRecord(job.number, self._seed, job.capture_s, job.begun_s, now_s, outcome)
+        )

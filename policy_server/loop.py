@@ -19,8 +19,9 @@ from pushcell.geometry import Array
 
 @dataclass(frozen=True)
 class Job:
-    """A chunk that has been asked for."""
+    """A chunk that has been asked for, the ``number``th since the reset."""
 
+    number: int
     request: Request
     inquiry: Inquiry
     capture_s: float
@@ -83,7 +84,7 @@ class PolicyLoop:
             inquiry.terms.steps,
             inquiry.terms.warm,
         )
-        self.job = Job(request, inquiry, seen.capture_s, now_s)
+        self.job = Job(self._chunks, request, inquiry, seen.capture_s, now_s)
         return self.job
 
     def finish(self, now_s: float, job: Job, actions: Array) -> bool:

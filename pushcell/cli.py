@@ -32,6 +32,10 @@ COMMANDS = {
     "train": ("learn a policy from data sets", "pushcell.training.command:main"),
     "export": ("make a bundle of a checkpoint", "pushcell.training.export_command:main"),
     "sweep": ("train and evaluate the variants of a study", "pushcell.sweep:main"),
+    "replay": (
+        "run a policy over what was recorded, the same each time",
+        "pushcell.replay.command:main",
+    ),
     "episodes": ("look at recorded episodes, mend them", "pushcell.recording.command:main"),
     "bench": ("run a benchmark", "pushcell.bench:main"),
     "completion": ("complete commands and options in a shell", "pushcell.completion:main"),

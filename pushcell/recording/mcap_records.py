@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import IO, Any, NamedTuple
 
+import lz4.frame
 import zstandard
 from mcap.data_stream import ReadDataStream, RecordBuilder
 from mcap.exceptions import McapError
@@ -24,7 +25,16 @@ HEAD_BYTES = 9
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 
 # What readers stumble over in bytes that are not what was written.
-DAMAGE = (McapError, zstandard.ZstdError, struct.error, ValueError, KeyError, EOFError, OSError)
+DAMAGE = (
+    McapError,
+    zstandard.ZstdError,
+    RuntimeError,  # of lz4
+    struct.error,
+    ValueError,
+    KeyError,
+    EOFError,
+    OSError,
+)
 
 
 class Record(NamedTuple):
@@ -77,8 +87,10 @@ def chunk_data(chunk: Chunk) -> bytes:
     data = chunk.data
     if chunk.compression == "zstd":
         data = zstandard.decompress(data, chunk.uncompressed_size)
+    elif chunk.compression == "lz4":
+        data = lz4.frame.decompress(data)
     elif chunk.compression:
-        raise ValueError(f"a chunk is compressed by {chunk.compression!r}, not by zstd")
+        raise ValueError(f"a chunk is compressed by {chunk.compression!r}, not by zstd or lz4")
     if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
         raise ValueError("a chunk has another checksum than was written")
     return data

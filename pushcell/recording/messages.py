@@ -52,7 +52,7 @@ def to_cdr(message: Any, message_type: str) -> bytes:
     return bytes(_store().serialize_cdr(message, message_type))
 
 
-def from_cdr(cdr: bytes, message_type: str) -> Any:
+def from_cdr(cdr: bytes | memoryview, message_type: str) -> Any:
     """The message of these bytes, as an object with its fields as attributes."""
     return _store().deserialize_cdr(cdr, message_type)
 
@@ -74,7 +74,7 @@ def is_standard(message_type: str) -> bool:
     return message_type in _store().fielddefs
 
 
-def capture_stamp_ns(cdr: bytes) -> int:
+def capture_stamp_ns(cdr: bytes | memoryview) -> int:
     """The stamp of a message that begins with a header."""
     # After four bytes of encapsulation; the lowest bit of the second says little endian.
     seconds, nanoseconds = struct.unpack_from("<iI" if cdr[1] & 1 else ">iI", cdr, 4)

@@ -77,9 +77,11 @@ class CellNode(Node):
         """Control time (now, if none is given) as a ROS stamp."""
         if control_s is None:
             return self.get_clock().now().to_msg()
-        if self.simulated_time:
-            return to_stamp(control_s)
-        return to_stamp(control_s + self._ros_offset_s())
+        return to_stamp(self.ros_seconds(control_s))
+
+    def ros_seconds(self, control_s: float) -> float:
+        """Control time as ROS time [s]."""
+        return control_s if self.simulated_time else control_s + self._ros_offset_s()
 
     def every(self, rate_hz: float, callback: Callable[[], None]) -> None:
         """Call back at a rate of control time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
@@ -13,7 +14,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from policy_server.driver import PolicyDriver
+from policy_server.driver import ChunkRecord, PolicyDriver
 from policy_server.networks import RuntimeOptions
 from policy_server.opening import open_policy
 from pushcell.errors import PushcellError
@@ -22,7 +23,7 @@ from pushcell.recording.driving import PolicyIdentity
 from pushcell.recording.streams import POLICY_TOPIC
 from pushcell.timing import CameraPace
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
-from pushcell_ros.conversions import chunk_message, to_image, to_planar
+from pushcell_ros.conversions import chunk_message, status_message, to_image, to_planar
 from pushcell_ros.params import parameter
 
 _TICK_RATE_HZ = 100.0
@@ -59,6 +60,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         self._active = False
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
         self._identity = self.create_publisher(String, POLICY_TOPIC, _LATCHED)
+        self._requests = self.create_publisher(DiagnosticStatus, "/policy/request", 10)
         self.every(_TICK_RATE_HZ, self._tick)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -180,6 +182,22 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         chunk = self._driver.tick(self.now())
         if chunk is not None:
             self._chunks.publish(chunk_message(chunk, self.stamp(chunk.capture_s)))
+        for record in self._driver.take_records():
+            self._requests.publish(self._note(self._driver, record))
+
+    def _note(self, driver: PolicyDriver, record: ChunkRecord) -> DiagnosticStatus:
+        """What a replay needs to make a chunk again; times are ROS time, to the last bit."""
+        values = {
+            "bundle": driver.manifest.sha256,
+            "chunking": self.params.chunking,
+            "seed": record.seed,
+            "number": record.number,
+            "capture_s": self.ros_seconds(record.capture_s),
+            "begun_s": self.ros_seconds(record.begun_s),
+            "ended_s": self.ros_seconds(record.ended_s),
+            "outcome": record.outcome,
+        }
+        return status_message("policy", OK, record.outcome, values)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Replaying what was recorded: the robot's own code on a virtual clock, without a robot."""

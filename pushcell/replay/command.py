@@ -1,0 +1,168 @@
+"""``pushcell replay``: what happened, and what a policy would have done."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.table import Table
+from tyro.conf import Positional, UseAppendAction, arg
+
+from policy_server.bundle import load_policy
+from policy_server.cell_match import check_fits_cell
+from policy_server.delay import InjectedDelay
+from policy_server.policy import Policy
+from pushcell.command_output import console_beside
+from pushcell.config import CellConfig, load_cell
+from pushcell.errors import ConfigError, EpisodeError
+from pushcell.replay.baseline import load_baseline, moved
+from pushcell.replay.outcome import Outcome
+from pushcell.replay.policy_run import PolicyRun, ReplayOptions
+from pushcell.replay.recorded_run import RecordedRun
+from pushcell.replay.recording import Recording, find_recordings
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Show what happened in an episode or a bag, and what policies would have done in it.
+
+    Needs no ROS. The recorded messages go through the robot's own observation, scheduler, sampler
+    and motion code on a virtual clock; the same inputs give the same digest. 1 is returned where a
+    baseline is missed.
+
+    example:
+      pushcell replay episodes/2026-11-20_14-03-11 --policy bundles/target_state --report push.html
+      pushcell replay episodes --policy a --policy b --delay 0.2 --json replays.json
+    """
+
+    recording: Positional[Path]
+    """An episode, a rosbag2 bag (a folder, .mcap or .db3), or a folder of them."""
+    policy: UseAppendAction[tuple[str, ...]] = ()
+    """A bundle's folder or zip, again for each one; without, what was recorded is looked at."""
+    mapping: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Which topics of another system's bag are what; see docs/replay.md."""
+    chunking: str | None = None
+    """How chunks follow each other: receding, asynchronous, ensembling[:K], realtime (default)."""
+    delay: Annotated[str | None, arg(metavar="SECONDS")] = None
+    """How long each chunk takes; LOW,HIGH for bursts of HIGH."""
+    drop: Annotated[float, arg(metavar="P")] = 0.0
+    """The share of the observed messages that get lost."""
+    seed: int | None = None
+    """Of the policy's noise, and of what is dropped."""
+    report: Annotated[Path | None, arg(metavar="FILE.html")] = None
+    """Write one page with pictures, plots and a video."""
+    baseline: Annotated[Path | None, arg(metavar="FILE.json")] = None
+    """An earlier --json; 1 is returned where predictions have moved by more than --tolerance."""
+    tolerance: Annotated[float, arg(metavar="METRES")] = 0.001
+    """How far a prediction may move."""
+    foxglove: Annotated[Path | None, arg(metavar="FILE.mcap")] = None
+    """Write predictions and stops there as standard messages, to be opened beside the bag."""
+    rerun: Annotated[Path | None, arg(metavar="FILE.rrd")] = None
+    """Write pictures, ways and predictions there for Rerun (pip install rerun-sdk)."""
+    cell: Path = Path("config/cell.sim.yaml")
+    """The cell's description."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures there too; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command."""
+    options = tyro.cli(Replay, prog="pushcell replay", args=list(words))
+    cell = load_cell(options.cell)
+    settings = _settings(options)
+    policies = {name: _load(name, cell) for name in options.policy}
+    paths = find_recordings(options.recording)
+    before = load_baseline(options.baseline) if options.baseline else None
+    console = console_beside(options.json)
+    outcomes: list[Outcome] = []
+    refused: dict[str, str] = {}
+    for path in paths:
+        try:
+            outcomes += _replay(path, cell, policies, settings, options)
+        except EpisodeError as error:
+            if len(paths) == 1:
+                raise
+            refused[path.name] = str(error)
+    figures = [outcome.figures() for outcome in outcomes]
+    console.print(_table(outcomes, refused))
+    for name, why in refused.items():
+        console.print(f"[red]{name}[/]: {why}")
+    _write(options.json, {"replays": figures, "refused": refused})
+    changes = moved(figures, before, options.tolerance) if before is not None else []
+    for change in changes:
+        console.print(f"[red]moved[/] {change}")
+    return int(bool(changes or refused))
+
+
+def _settings(options: Replay) -> ReplayOptions:
+    if not 0 <= options.drop < 1:
+        raise ConfigError(f"--drop must be at least 0 and less than 1, not {options.drop}")
+    if not options.tolerance >= 0:
+        raise ConfigError(f"--tolerance must be at least 0, not {options.tolerance}")
+    delay = InjectedDelay.parse(options.delay) if options.delay else None
+    return ReplayOptions(options.chunking, delay, options.drop, options.seed)
+
+
+def _load(name: str, cell: CellConfig) -> Policy:
+    policy = load_policy(Path(name))
+    check_fits_cell(policy.manifest, cell, name)
+    return policy
+
+
+def _replay(
+    path: Path,
+    cell: CellConfig,
+    policies: dict[str, Policy],
+    settings: ReplayOptions,
+    options: Replay,
+) -> list[Outcome]:
+    """All policies over one recording, or the recording by itself."""
+    with Recording(path, cell, options.mapping) as recording:
+        if not policies:
+            return [RecordedRun(recording).run()]
+        return [PolicyRun(recording, p, name, settings).run() for name, p in policies.items()]
+
+
+def _table(outcomes: Sequence[Outcome], refused: dict[str, str]) -> Table:
+    """One row a replay."""
+    table = Table(title=f"replays: {len(outcomes)}, refused: {len(refused)}")
+    for title in (
+        "recording",
+        "policy",
+        "s",
+        "chunks",
+        "error [mm]",
+        "stops",
+        "left out",
+        "digest",
+    ):
+        table.add_column(title, justify="left" if title in ("recording", "policy") else "right")
+    for outcome in outcomes:
+        errors = outcome.errors(outcome.executed)
+        shown = f"{1e3 * errors[0]:.1f} .. {1e3 * errors[-1]:.1f}" if len(errors) else "-"
+        table.add_row(
+            outcome.recording,
+            outcome.policy or "as recorded",
+            f"{outcome.duration_s:.1f}",
+            str(len(outcome.chunks)),
+            shown,
+            str(len(outcome.stops)),
+            str(sum(outcome.left_out.values())),
+            outcome.digest[:12],
+        )
+    return table
+
+
+def _write(target: Path | None, figures: dict[str, Any]) -> None:
+    if target is None:
+        return
+    text = json.dumps(figures, indent=2) + "\n"
+    if target == Path("-"):
+        sys.stdout.write(text)
+    else:
+        target.write_text(text, encoding="utf-8")

@@ -1,0 +1,53 @@
+"""Any other bag, sqlite3 or of several files, read by `rosbags`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from rosbags.interfaces import MessageDefinitionFormat
+from rosbags.rosbag2 import Reader, ReaderError
+
+from pushcell.errors import EpisodeError
+from pushcell.replay.bag import BagTopic, RawMessage
+
+
+class LibraryBag:
+    """A ``.db3`` file, or a folder with ``metadata.yaml``; raises EpisodeError where it is none."""
+
+    def __init__(self, path: Path) -> None:
+        self.left_out: Counter[str] = Counter()
+        try:
+            self._reader = Reader(path)
+            self._reader.open()
+        except (ReaderError, OSError) as error:
+            raise EpisodeError(
+                f"{path} is no bag that can be read ({error}): where metadata.yaml is missing, "
+                "`ros2 bag reindex` makes it"
+            ) from None
+        self.start_ns, self.end_ns = self._reader.start_time, self._reader.end_time
+        self.topics: Mapping[str, BagTopic] = {
+            connection.topic: BagTopic(
+                connection.msgtype,
+                connection.msgdef.data
+                if connection.msgdef.format is MessageDefinitionFormat.MSG
+                else "",
+            )
+            for connection in self._reader.connections
+        }
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._reader.close()
+
+    def messages(self, topics: Collection[str], from_ns: int = 0) -> Iterator[RawMessage]:
+        """See `Bag`."""
+        wanted = [c for c in self._reader.connections if c.topic in topics]
+        if not wanted:
+            return  # none would mean all
+        try:
+            for connection, log_ns, cdr in self._reader.messages(wanted, start=from_ns or None):
+                yield RawMessage(connection.topic, log_ns, cdr)
+        except ReaderError as error:
+            self.left_out[f"the rest of the file: {error}"] += 1

@@ -1,0 +1,165 @@
+"""Opens what was recorded, ours or others', and says what is in it and what is missing."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from pushcell.config import CameraConfig, CellConfig
+from pushcell.errors import EpisodeError
+from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
+from pushcell.recording.store import METADATA_FILE, PARTIAL, find_episodes
+from pushcell.replay.bag import Bag
+from pushcell.replay.decoder import Decoder
+from pushcell.replay.library_bag import LibraryBag
+from pushcell.replay.mcap_bag import McapBag
+from pushcell.replay.topic_map import TopicMap, load_mapping, own_mapping
+
+_SAME_M = 1e-6
+
+
+class Recording:
+    """An episode or a bag, open; a context manager. Raises EpisodeError where it is refused."""
+
+    def __init__(self, path: Path, cell: CellConfig, mapping: Path | None = None) -> None:
+        self.path, self.name, self.cell = path, path.name, cell
+        self.info: EpisodeInfo | None = None
+        if (path / INFO_FILE).exists():
+            self.info = EpisodeInfo.load(path)
+            _check_cell(self.info, cell, path)
+        self.bag = _open(path)
+        there = {name for name in self.bag.topics if name}
+        self.map: TopicMap = own_mapping(cell, there) if mapping is None else load_mapping(mapping)
+        self.decoder = Decoder(self.bag.topics)
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bag.close()
+
+    @property
+    def duration_s(self) -> float:
+        """From the first message to the last, by the times of their recording."""
+        return (self.bag.end_ns - self.bag.start_ns) * 1e-9
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """What the mapping names and the bag does not have, or cannot give, and why."""
+        found = {}
+        for what, topic in self.map.named.items():
+            if topic not in self.bag.topics:
+                found[what] = f"no topic {topic}"
+            elif not self.decoder.knows(topic):
+                kind = self.decoder.type_of(topic)
+                why = self.decoder.unreadable.get(kind, "the bag has no definition of it")
+                found[what] = f"{topic} is of the unknown type {kind}: {why}"
+        return found
+
+    @property
+    def left_out(self) -> Counter[str]:
+        """Of the file itself."""
+        return self.bag.left_out
+
+    def require(self, needed: Iterable[str]) -> None:
+        """Raise EpisodeError, listing what is there, unless all of this can be read."""
+        missing = self.missing
+        lacking = [
+            f"{what} ({missing.get(what, 'not in the mapping')})"
+            for what in needed
+            if what in missing or what not in self.map.named
+        ]
+        if lacking:
+            raise EpisodeError(
+                f"{self.path} lacks {', '.join(lacking)}; it has "
+                f"{', '.join(sorted(self.bag.topics))}: name what stands for it in a file for "
+                "--mapping"
+            )
+
+    def camera(self, name: str) -> CameraConfig | None:
+        """The camera as it was, where the episode tells; else as the cell has it now."""
+        of_episode = self.info.cameras if self.info is not None else ()
+        for camera in (*of_episode, *self.cell.cameras):
+            if camera.name == name:
+                return camera
+        return None
+
+
+def find_recordings(path: Path) -> list[Path]:
+    """The recording that a path is, or all those in a folder; raises EpisodeError for none."""
+    if not path.exists():
+        raise EpisodeError(f"there is no {path}: name an episode, a bag, or a folder of them")
+    if path.is_file() or _is_bag(path):
+        return [path]
+    found = set(find_episodes(path)) | {p for p in path.iterdir() if p.is_dir() and _is_bag(p)}
+    found |= {p for p in path.iterdir() if p.suffix in (".mcap", ".db3")}
+    if not found:
+        raise EpisodeError(f"{path} holds neither an episode nor a bag")
+    return sorted(p for p in found if not p.name.endswith(PARTIAL))
+
+
+def _is_bag(folder: Path) -> bool:
+    if (folder / INFO_FILE).exists() or (folder / METADATA_FILE).exists():
+        return True
+    return len(_storages(folder)) == 1
+
+
+def _storages(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix in (".mcap", ".db3"))
+
+
+def _open(path: Path) -> Bag:
+    if path.is_dir():
+        files = _storages(path)
+        if len(files) != 1:
+            return LibraryBag(path)
+        path = files[0]
+    if path.suffix == ".mcap":
+        return McapBag(path)
+    if path.suffix == ".db3":
+        return LibraryBag(path)
+    raise EpisodeError(f"{path} is no bag: known are .mcap, .db3 and folders of them")
+
+
+def _check_cell(info: EpisodeInfo, cell: CellConfig, path: Path) -> None:
+    """Raise EpisodeError, naming both values, for an episode of another cell."""
+    for key in ("slider", "centre_of_mass_m", "goal", "pusher_home_m"):
+        theirs, ours = getattr(info.task, key), getattr(cell.task, key)
+        if theirs != ours:
+            _refuse(path, f"task.{key}", theirs, ours)
+    if info.origin != "recorded":
+        return  # cameras of simulated demonstrations are never quite where the cell's are
+    ours_by_name = {camera.name: camera for camera in cell.cameras}
+    for camera in info.cameras:
+        if camera.name not in ours_by_name:
+            _refuse(path, "camera", camera.name, ", ".join(ours_by_name))
+        for key in (
+            "width_px",
+            "height_px",
+            "xyz_m",
+            "rpy_rad",
+            "fx_px",
+            "fy_px",
+            "cx_px",
+            "cy_px",
+        ):
+            theirs, ours = getattr(camera, key), getattr(ours_by_name[camera.name], key)
+            if not np.allclose(theirs, ours, rtol=0.0, atol=_SAME_M) or math.isnan(np.sum(theirs)):
+                _refuse(path, f"camera {camera.name}: {key}", theirs, ours)
+
+
+def _refuse(path: Path, what: str, theirs: object, ours: object) -> None:
+    raise EpisodeError(
+        f"{path} is of another cell: {what} is {theirs} there, {ours} in this cell; "
+        "give its own with --cell"
+    )

@@ -1,0 +1,131 @@
+"""The replay itself: samples and ticks in the order of one virtual clock."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection
+
+from policy_server.chunk import ActionChunk
+from pushcell.recording.quality_report import QualityReport
+from pushcell.replay.motion_path import ReplayedMotion, Stop
+from pushcell.replay.outcome import Digest, Outcome, Track
+from pushcell.replay.recording import Recording
+from pushcell.replay.samples import Sample, SampleReader
+from pushcell.replay.virtual import VirtualClock
+from pushcell.timing import Distribution
+
+
+class ReplayRun:
+    """What every replay does; who commands the motion is up to the class below."""
+
+    policy = ""
+    guided = False
+
+    def __init__(self, recording: Recording, wanted: Collection[str]) -> None:
+        self.recording, self._wanted = recording, wanted
+        self._reader = SampleReader(recording)
+        self._period_s = recording.cell.motion.tick_s
+        self.clock = VirtualClock()
+        self.digest = Digest()
+        self.motion = ReplayedMotion(recording.cell, self.digest.add_command)
+        self.executed, self.told, self.commanded = Track(), Track(), Track()
+        self.chunks: list[ActionChunk] = []
+        self.live: list[ActionChunk] = []
+        self.stops: list[Stop] = []
+        self.notes: list[str] = []
+
+    def run(self, quality: QualityReport | None = None) -> Outcome:
+        """From the first message to the last; ``quality`` goes into the outcome."""
+        began_s = time.monotonic()
+        start_s = self._go_through()
+        if self.motion.unreachable:
+            self.notes.append(
+                f"{self.motion.unreachable} times the arm could not reach the recorded pusher"
+            )
+        return Outcome(
+            recording=self.recording.name,
+            policy=self.policy,
+            start_s=start_s,
+            duration_s=self.recording.duration_s,
+            guided=self.guided,
+            chunks=self.chunks,
+            live=self.live,
+            executed=self.executed,
+            told=self.told,
+            commanded=self.commanded,
+            stops=self.stops,
+            latency=self.latency(),
+            messages=self._reader.counts,
+            left_out=self.recording.left_out + self._reader.left_out,
+            missing=self.recording.missing,
+            quality=quality,
+            digest=self.digest.text,
+            seconds=time.monotonic() - began_s,
+            notes=self.notes,
+        )
+
+    # What the class below adds
+
+    def command(self, now_s: float) -> None:
+        """Tell the motion what is to be told at a tick."""
+
+    def also_due_s(self) -> float:
+        """When there is to be a tick besides the regular ones."""
+        return math.inf
+
+    def latency(self) -> dict[str, Distribution]:
+        """Where the time goes."""
+        return {}
+
+    def on_sample(self, sample: Sample) -> None:
+        """The robot heard something."""
+        if sample.what == "pusher":
+            self.executed.add(sample.stamp_s, sample.value)
+            self.motion.on_pusher(sample.value)
+        elif sample.what == "target":
+            self.told.add(sample.stamp_s, sample.value)
+        elif sample.what == "chunk":
+            chunk: ActionChunk = sample.value
+            if not self.live or chunk.capture_s != self.live[-1].capture_s:
+                self.live.append(chunk)
+
+    # Time
+
+    def _go_through(self) -> float:
+        """All samples and ticks; returns the time at which it began [s]."""
+        start_s = next_s = math.nan
+        ticks = 0
+        for sample in self._reader.samples(self._wanted, self.guided):
+            due_s = (sample.stamp_ns if self.guided else sample.arrival_ns) * 1e-9
+            if math.isnan(start_s):
+                start_s = next_s = due_s
+            while min(next_s, self.also_due_s()) <= due_s:
+                also_s = self.also_due_s()
+                if also_s < next_s:
+                    self._tick(also_s, regular=False)
+                    continue
+                self._tick(next_s, regular=True)
+                ticks += 1
+                next_s = start_s + ticks * self._period_s
+            self.clock.now_s = due_s
+            self.on_sample(sample)
+        return start_s
+
+    def _tick(self, now_s: float, regular: bool) -> None:
+        self.clock.now_s = now_s
+        self.command(now_s)
+        if not regular:
+            return
+        self.motion.tick(now_s)
+        tip = self.motion.tip
+        if tip is not None:
+            self.commanded.add(now_s, tip)
+        for stop in self.motion.stops:
+            self.note_stop(stop)
+        self.motion.stops.clear()
+
+    def note_stop(self, stop: Stop) -> None:
+        """One more."""
+        self.stops.append(stop)
+        self.digest.add_stop(stop)

@@ -1,0 +1,49 @@
+"""Virtual time: it stands still but where the replay moves it, and while a policy thinks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any
+
+_ROUNDING_S = 1e-6
+
+
+class VirtualClock:
+    """Control time [s]; ``thought_s`` is how far it has run on for who thinks beside the loop."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.thought_s = 0.0
+
+    def __call__(self) -> float:
+        """What a clock would show."""
+        return self.now_s + self.thought_s
+
+
+class VirtualThread(Executor):
+    """Works at once; what comes of it is there when its virtual time has passed."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Like any executor's."""
+        future = _Due(self._clock)
+        try:
+            future.set_result(work(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
+            future.set_exception(error)
+        future.due_s, self._clock.thought_s = self._clock(), 0.0
+        return future
+
+
+class _Due(Future[Any]):
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.due_s = float("inf")
+
+    def done(self) -> bool:
+        """Whether its time has come."""
+        return super().done() and self._clock.now_s >= self.due_s - _ROUNDING_S
