@@ -22,9 +22,12 @@ from pushcell.config import CellConfig, load_cell
 from pushcell.errors import ConfigError, EpisodeError
 from pushcell.replay.baseline import load_baseline, moved
 from pushcell.replay.outcome import Outcome
+from pushcell.replay.pictures import first_picture, overview, write_video
+from pushcell.replay.plots import plots_png
 from pushcell.replay.policy_run import PolicyRun, ReplayOptions
 from pushcell.replay.recorded_run import RecordedRun
 from pushcell.replay.recording import Recording, find_recordings
+from pushcell.replay.report import Page, encoded_video, first_page, report
 
 
 @dataclass(frozen=True)
@@ -80,15 +83,23 @@ def main(words: Sequence[str]) -> int:
     before = load_baseline(options.baseline) if options.baseline else None
     console = console_beside(options.json)
     outcomes: list[Outcome] = []
+    pages: list[Page] = []
     refused: dict[str, str] = {}
     for path in paths:
         try:
-            outcomes += _replay(path, cell, policies, settings, options)
+            with Recording(path, cell, options.mapping) as recording:
+                found = _replay(recording, policies, settings, options)
+                if options.report is not None:
+                    pages.append(_page(recording, found))
         except EpisodeError as error:
             if len(paths) == 1:
                 raise
             refused[path.name] = str(error)
+        else:
+            outcomes += found
     figures = [outcome.figures() for outcome in outcomes]
+    if options.report is not None:
+        options.report.write_text(report(pages, refused), encoding="utf-8")
     console.print(_table(outcomes, refused))
     for name, why in refused.items():
         console.print(f"[red]{name}[/]: {why}")
@@ -115,17 +126,22 @@ def _load(name: str, cell: CellConfig) -> Policy:
 
 
 def _replay(
-    path: Path,
-    cell: CellConfig,
-    policies: dict[str, Policy],
-    settings: ReplayOptions,
-    options: Replay,
+    recording: Recording, policies: dict[str, Policy], settings: ReplayOptions, options: Replay
 ) -> list[Outcome]:
     """All policies over one recording, or the recording by itself."""
-    with Recording(path, cell, options.mapping) as recording:
-        if not policies:
-            return [RecordedRun(recording).run()]
-        return [PolicyRun(recording, p, name, settings).run() for name, p in policies.items()]
+    if options.report is not None and not options.report.exists():
+        page = first_page(recording.name, first_picture(recording))
+        options.report.write_text(page, encoding="utf-8")
+    quality = None if recording.info is None else recording.info.quality
+    if not policies:
+        return [RecordedRun(recording).run(quality)]
+    return [PolicyRun(recording, p, name, settings).run(quality) for name, p in policies.items()]
+
+
+def _page(recording: Recording, outcomes: list[Outcome]) -> Page:
+    video = encoded_video(lambda path: write_video(path, recording, outcomes))
+    picture = overview(recording, outcomes)
+    return Page(recording.name, outcomes, picture, video, plots_png(outcomes))
 
 
 def _table(outcomes: Sequence[Outcome], refused: dict[str, str]) -> Table:
@@ -147,7 +163,7 @@ def _table(outcomes: Sequence[Outcome], refused: dict[str, str]) -> Table:
         shown = f"{1e3 * errors[0]:.1f} .. {1e3 * errors[-1]:.1f}" if len(errors) else "-"
         table.add_row(
             outcome.recording,
-            outcome.policy or "as recorded",
+            outcome.title,
             f"{outcome.duration_s:.1f}",
             str(len(outcome.chunks)),
             shown,

@@ -17,6 +17,7 @@ from pushcell.replay.motion_path import Stop
 from pushcell.timing import Distribution
 
 _SAME_TIME_S = 1e-3
+_SAME_CAPTURE_S = 1e-4
 
 
 class Digest:
@@ -93,11 +94,13 @@ class LiveComparison:
         """Chunks of the same capture; None where there is nothing to compare with."""
         if not live or not replayed:
             return None
-        ours = {round(chunk.capture_s / 1e-6): chunk for chunk in replayed}
+        captures = np.array([chunk.capture_s for chunk in replayed])
         off, times, identical = [], [], 0
         for chunk in live:
-            mine = ours.get(round(chunk.capture_s / 1e-6))
-            if mine is None or len(mine.times_s) != len(chunk.times_s):
+            k = int(np.abs(captures - chunk.capture_s).argmin())
+            mine = replayed[k]
+            same_time = abs(mine.capture_s - chunk.capture_s) < _SAME_CAPTURE_S
+            if not same_time or len(mine.times_s) != len(chunk.times_s):
                 continue
             off.append(float(np.abs(mine.positions - chunk.positions).max()))
             times.append(float(np.abs(mine.times_s - chunk.times_s).max()))
@@ -136,6 +139,16 @@ class Outcome:
     digest: str
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def chunk_times_s(self) -> Array:
+        """(N,) captures of the chunks."""
+        return np.array([chunk.capture_s for chunk in self.chunks])
+
+    @property
+    def title(self) -> str:
+        """Who commanded."""
+        return self.policy or "as recorded"
 
     def figures(self) -> dict[str, Any]:
         """As JSON has them; errors are means over chunks [m], one a step of the horizon."""

@@ -24,6 +24,7 @@ from pushcell.replay.samples import Sample, SampleReader
 from pushcell.replay.virtual import VirtualThread
 from pushcell.timing import Distribution
 
+_ROUNDING_S = 1e-6  # of the times of ticks
 _CHUNKING = "realtime"
 _DELAYS, _DROPS = 1, 2  # beside the seed, for generators of their own
 _DROPPED = "dropped because --drop asks for it"
@@ -94,7 +95,7 @@ class PolicyRun(ReplayRun):
             return math.inf
         times = [note.begun_s for note in [self._guide.next] if note is not None]
         times += [note.ended_s for note in [self._under_way] if note is not None]
-        return min((t for t in times if t > self.clock.now_s), default=math.inf)
+        return min(times, default=math.inf)
 
     def on_sample(self, sample: Sample) -> None:
         """Pass on what the policy sees, as soon as it may."""
@@ -137,9 +138,9 @@ class PolicyRun(ReplayRun):
         self._thought = True
         note = self._under_way
         if note is None:
-            self.clock.thought_s = next(self._delays)
+            self.clock.thought_s = self.clock.now_s + next(self._delays) - _ROUNDING_S
             return
-        self.clock.thought_s = note.ended_s - self.clock.now_s
+        self.clock.thought_s = note.ended_s
         if note.outcome == "failed":
             raise PushcellError("the policy failed when this was recorded")
 

@@ -15,6 +15,9 @@ from pushcell.replay.samples import Sample, SampleReader
 from pushcell.replay.virtual import VirtualClock
 from pushcell.timing import Distribution
 
+# A node may hear a sample before the tick of simulated time in which it was captured.
+_AHEAD_S = 0.02
+
 
 class ReplayRun:
     """What every replay does; who commands the motion is up to the class below."""
@@ -95,12 +98,13 @@ class ReplayRun:
     def _go_through(self) -> float:
         """All samples and ticks; returns the time at which it began [s]."""
         start_s = next_s = math.nan
+        ahead_s = _AHEAD_S if self.guided else 0.0
         ticks = 0
         for sample in self._reader.samples(self._wanted, self.guided):
             due_s = (sample.stamp_ns if self.guided else sample.arrival_ns) * 1e-9
             if math.isnan(start_s):
                 start_s = next_s = due_s
-            while min(next_s, self.also_due_s()) <= due_s:
+            while min(next_s, self.also_due_s()) < due_s - ahead_s:
                 also_s = self.also_due_s()
                 if also_s < next_s:
                     self._tick(also_s, regular=False)
@@ -108,7 +112,7 @@ class ReplayRun:
                 self._tick(next_s, regular=True)
                 ticks += 1
                 next_s = start_s + ticks * self._period_s
-            self.clock.now_s = due_s
+            self.clock.now_s = max(self.clock.now_s, due_s - ahead_s)
             self.on_sample(sample)
         return start_s
 

@@ -6,19 +6,17 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any
 
-_ROUNDING_S = 1e-6
-
 
 class VirtualClock:
-    """Control time [s]; ``thought_s`` is how far it has run on for who thinks beside the loop."""
+    """Control time [s]; ``thought_s`` is what who thinks beside the loop will see when done."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.thought_s = 0.0
+        self.thought_s: float | None = None
 
     def __call__(self) -> float:
         """What a clock would show."""
-        return self.now_s + self.thought_s
+        return self.now_s if self.thought_s is None else self.thought_s
 
 
 class VirtualThread(Executor):
@@ -34,7 +32,7 @@ class VirtualThread(Executor):
             future.set_result(work(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
             future.set_exception(error)
-        future.due_s, self._clock.thought_s = self._clock(), 0.0
+        future.due_s, self._clock.thought_s = self._clock(), None
         return future
 
 
@@ -46,4 +44,4 @@ class _Due(Future[Any]):
 
     def done(self) -> bool:
         """Whether its time has come."""
-        return super().done() and self._clock.now_s >= self.due_s - _ROUNDING_S
+        return super().done() and self._clock.now_s >= self.due_s
