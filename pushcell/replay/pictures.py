@@ -76,7 +76,7 @@ def write_video(path: Path, recording: Recording, outcomes: Sequence[Outcome]) -
     if name is None:
         return False
     samples = SampleReader(recording).samples({f"camera {name}"}, by_capture=True)
-    first = next(samples, None)
+    first = sample = next(samples, None)
     if first is None:
         return False
     camera = recording.camera(name)
@@ -84,7 +84,6 @@ def write_video(path: Path, recording: Recording, outcomes: Sequence[Outcome]) -
     canvas = _Canvas(recording, name, first.value)
     height, width = canvas.image.shape[:2]
     with VideoWriter(path, width, height, camera.rate_hz) as video:
-        sample = first
         while sample is not None:
             canvas = _Canvas(recording, name, sample.value)
             _draw_moment(canvas, sample.stamp_s, outcomes)
