@@ -10,6 +10,7 @@ import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from benchmarks.made_up_cell import TYPES, Heard, live
 from pushcell.config import CellConfig
 from pushcell.recording.bag_writer import BagWriter, Topic
 from pushcell.recording.episode_info import EpisodeInfo
@@ -17,7 +18,6 @@ from pushcell.recording.store import BAG_FILE, METADATA_FILE
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.toy_bundle import driving_graphs, random_graphs, write_toy
 from tests.recording.examples import some_info, some_steps
-from tests.recording.live import TYPES, Heard, live
 
 TOUCH = "cell_msgs/msg/Touch"
 TOUCH_TEXT = """std_msgs/Header header

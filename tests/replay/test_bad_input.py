@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.made_up_cell import START_NS, Heard
 from pushcell.errors import EpisodeError
 from pushcell.geometry import PlanarPose
 from pushcell.recording.mcap_records import whole_records
@@ -17,7 +18,6 @@ from pushcell.recording.messages import (
 from pushcell.recording.streams import IMAGE_TOPIC, PUSHER_TOPIC
 from pushcell.replay.recording import Recording, find_recordings
 from pushcell.replay.samples import SampleReader
-from tests.recording.live import START_NS, Heard
 from tests.replay.examples import heard, write_bag, write_episode
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.made_up_cell import TYPES
 from policy_server.bundle import load_policy
 from policy_server.delay import InjectedDelay
 from pushcell.errors import EpisodeError
@@ -15,7 +16,6 @@ from pushcell.replay.policy_run import PolicyRun, ReplayOptions
 from pushcell.replay.recorded_run import RecordedRun
 from pushcell.replay.recording import Recording
 from tests.conftest import ROOT
-from tests.recording.live import TYPES
 from tests.replay.examples import heard, senseless_bundle, steady_bundle, write_bag, write_episode
 
 
