@@ -142,7 +142,7 @@ class ReplayNode(CellNode):
             for topic in chosen
             if there[topic].message_type == COMPRESSED_IMAGE and topic.endswith(COMPRESSED)
         }
-        self._clock = self.create_publisher(Clock, "/clock", 10)
+        self._clock_out = self.create_publisher(Clock, "/clock", 10)
         self._state = self.create_publisher(String, "/replay/state", _LATCHED)
         self.create_subscription(String, "/replay/request", self._on_request, 10)
         for do in ("play", "pause", "step"):
@@ -183,7 +183,7 @@ class ReplayNode(CellNode):
     def _clock_tick(self) -> None:
         message = Clock()
         message.clock.sec, message.clock.nanosec = divmod(self._player.now_ns, _NS)
-        self._clock.publish(message)
+        self._clock_out.publish(message)
 
     def _say(self, messages: Iterable[RawMessage]) -> None:
         for message in messages:
