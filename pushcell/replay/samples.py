@@ -18,6 +18,7 @@ import numpy as np
 from policy_server.chunk import ActionChunk
 from pushcell.errors import EpisodeError
 from pushcell.geometry import Array, Pose
+from pushcell.recording.messages import BASE_FRAME
 from pushcell.replay.bag import RawMessage
 from pushcell.replay.guide import Noted
 from pushcell.replay.pixels import PICTURES, Image, pixels_of
@@ -182,10 +183,10 @@ class SampleReader:
     def _pose(self, topic: str, message: Any) -> Array:
         frame = message.header.frame_id
         known = self._map.frames
-        if frame not in known:
+        if frame != BASE_FRAME and frame not in known:
             raise EpisodeError(
-                f"{self._recording.path}: {topic} is in frame {frame!r}; the mapping has "
-                f"{', '.join(known)}: give its pose in the base under frames"
+                f"{self._recording.path}: {topic} is in frame {frame!r}; known are "
+                f"{', '.join([BASE_FRAME, *known])}: give its pose in the base under frames"
             )
         pose = getattr(message.pose, "pose", message.pose)  # with covariance, or without
         p, q = pose.position, pose.orientation
@@ -193,8 +194,8 @@ class SampleReader:
         if not np.isfinite(numbers).all():
             return np.full(3, np.nan)
         in_frame = Pose.from_quaternion(numbers[:3], numbers[3:])
-        # The product with the unit would round.
-        return (in_frame if frame == "base" else known[frame].pose @ in_frame).planar().as_array()
+        in_base = in_frame if frame == BASE_FRAME else known[frame].pose @ in_frame
+        return in_base.planar().as_array()
 
 
 def _fields(getters: Sequence[Callable[[Any], Any]], message: Any) -> Array:

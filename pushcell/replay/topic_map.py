@@ -59,7 +59,7 @@ class FramePose(Section):
 
 
 class TopicMap(Section):
-    """What is not named is not there; poses of frames that are not named are refused."""
+    """What is not named is not there; poses of other frames than base must be named."""
 
     pusher: PoseTopic | None = None
     slider: PoseTopic | None = None
@@ -70,7 +70,7 @@ class TopicMap(Section):
     request: Topic | None = None
     motion: Topic | None = None
     cameras: dict[str, ImageTopic] = Field(default_factory=dict)
-    frames: dict[str, FramePose] = Field(default_factory=lambda: {"base": FramePose()})
+    frames: dict[str, FramePose] = Field(default_factory=dict)
 
     @property
     def named(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ NODES = [
     "recorder_node",
     "render_node",
     "replay_node",
+    "retrace_node",
     "slider_node",
     "teleop_node",
     "trial_node",
