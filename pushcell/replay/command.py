@@ -28,6 +28,7 @@ from pushcell.replay.policy_run import PolicyRun, ReplayOptions
 from pushcell.replay.recorded_run import RecordedRun
 from pushcell.replay.recording import Recording, find_recordings
 from pushcell.replay.report import Page, encoded_video, first_page, report
+from pushcell.replay.viewers import write_foxglove, write_rerun
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Replay:
     foxglove: Annotated[Path | None, arg(metavar="FILE.mcap")] = None
     """Write predictions and stops there as standard messages, to be opened beside the bag."""
     rerun: Annotated[Path | None, arg(metavar="FILE.rrd")] = None
-    """Write pictures, ways and predictions there for Rerun (pip install rerun-sdk)."""
+    """Write pictures, ways and predictions there for Rerun (pip install 'pushcell[rerun]')."""
     cell: Path = Path("config/cell.sim.yaml")
     """The cell's description."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
@@ -80,6 +81,8 @@ def main(words: Sequence[str]) -> int:
     settings = _settings(options)
     policies = {name: _load(name, cell) for name in options.policy}
     paths = find_recordings(options.recording)
+    if len(paths) > 1 and (options.foxglove or options.rerun):
+        raise ConfigError("--foxglove and --rerun are of one recording, not of a folder of them")
     before = load_baseline(options.baseline) if options.baseline else None
     console = console_beside(options.json)
     outcomes: list[Outcome] = []
@@ -91,6 +94,10 @@ def main(words: Sequence[str]) -> int:
                 found = _replay(recording, policies, settings, options)
                 if options.report is not None:
                     pages.append(_page(recording, found))
+                if options.foxglove is not None:
+                    write_foxglove(options.foxglove, found, cell)
+                if options.rerun is not None:
+                    write_rerun(options.rerun, recording, found)
         except EpisodeError as error:
             if len(paths) == 1:
                 raise

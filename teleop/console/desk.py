@@ -13,7 +13,7 @@ from pushcell.timing import steady_seconds
 from teleop.actions import ACTIONS
 from teleop.console.cell_view import CellView
 from teleop.console.episodes import list_episodes, thumbnail
-from teleop.console.messages import Hands
+from teleop.console.messages import Hands, TimeLine
 from teleop.console.outlines import Outline, Outlines
 from teleop.console.procedures import Procedures
 from teleop.console.starts import Starts
@@ -46,6 +46,9 @@ class Wire(Protocol):
 
     def request_trials(self, trials: int, seed: int) -> None:
         """Ask trial_node for trials."""
+
+    def request_replay(self, do: str, value: float) -> None:
+        """Ask replay_node to be elsewhere in its recording."""
 
 
 class ConsoleDesk:
@@ -133,6 +136,13 @@ class ConsoleDesk:
         if self.view.trials.value is None:
             return "no trial_node takes requests: launch rollout.launch.yaml with on_request:=true"
         self._wire.request_trials(trials, seed)
+        return ""
+
+    def move_time_line(self, wish: TimeLine) -> str:
+        """Pass on what the time line asks for; why that could not be done, else nothing."""
+        if self.view.replay.value is None:
+            return "nothing is being replayed: launch replay.launch.yaml"
+        self._wire.request_replay(wish.do, wish.value)
         return ""
 
     async def episodes(self) -> list[dict[str, Any]]:

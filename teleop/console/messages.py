@@ -49,6 +49,14 @@ class Trials(Section):
     seed: Annotated[int, Field(ge=0)]
 
 
+class TimeLine(Section):
+    """Where a replay shall be; seconds of a seek, a factor of a rate, 0 or 1 of a loop."""
+
+    t: Literal["time_line"]
+    do: Literal["play", "pause", "step", "seek", "rate", "loop"]
+    value: Number = 0.0
+
+
 class Shown(Section):
     """A picture is on the screen: the next one may be sent."""
 
@@ -70,7 +78,7 @@ class Hello(Section):
     token: str = ""
 
 
-Message = Hands | Act | Trials | Shown | Ping | Hello
+Message = Hands | Act | Trials | TimeLine | Shown | Ping | Hello
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="t")])
 
 

@@ -15,7 +15,7 @@ from pushcell.errors import PushcellError
 from teleop.console.access import Access
 from teleop.console.client import Client
 from teleop.console.desk import ConsoleDesk
-from teleop.console.messages import Act, Hands, Hello, Ping, Shown, Trials, parse
+from teleop.console.messages import Act, Hands, Hello, Ping, Shown, TimeLine, Trials, parse
 from teleop.console.pages import OpenPages
 from teleop.console.pictures import PictureFeed
 
@@ -149,12 +149,14 @@ class ConsoleServer:
             if heard is not None:
                 self._desk.hands(heard)
 
-    async def _on_wish(self, client: Client, wish: Act | Trials) -> None:
+    async def _on_wish(self, client: Client, wish: Act | Trials | TimeLine) -> None:
         name = wish.action if isinstance(wish, Act) else wish.t
         if not (client.may_act or name in _FREE_ACTIONS):
             problem = "this page may only look: open the address with its token"
         elif isinstance(wish, Act):
             problem = await self._desk.act(wish.action)
+        elif isinstance(wish, TimeLine):
+            problem = self._desk.move_time_line(wish)
         else:
             problem = await self._desk.run_trials(wish.trials, wish.seed)
         await client.send({"t": "answer", "action": name, "problem": problem})

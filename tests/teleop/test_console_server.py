@@ -47,6 +47,9 @@ class Wire:
     def request_trials(self, trials, seed):
         self.called.append((trials, seed))
 
+    def request_replay(self, do, value):
+        self.called.append((do, value))
+
     def pointer(self):
         """The last word on the pointer: pressed, and where."""
         _, axes, buttons = [joy for joy in self.joys if joy[0] == "/teleop/browser"][-1]
@@ -217,6 +220,21 @@ def test_a_refusal_is_answered_in_words(cell):
                 problem = (await next_json(page, "answer"))["problem"]
                 assert word in problem
                 assert bool(problem) == bool(word)
+
+    asyncio.run(play())
+
+
+def test_a_time_line_reaches_the_replay_where_there_is_one(cell):
+    async def play():
+        async with Served(cell) as console:
+            page = await console.page()
+            seek = {"t": "time_line", "do": "seek", "value": 2.5}
+            await page.send_json(seek)
+            assert "nothing is being replayed" in (await next_json(page, "answer"))["problem"]
+            console.desk.view.replay.put({"position_s": 0.0})
+            await page.send_json(seek)
+            assert (await next_json(page, "answer"))["problem"] == ""
+            assert console.wire.called == [("seek", 2.5)]
 
     asyncio.run(play())
 

@@ -6,12 +6,14 @@ import { showLights } from "./lights.js";
 import { Link } from "./link.js";
 import { showDevices, showEpisodes, showRates, showScore } from "./lists.js";
 import { Picture } from "./picture.js";
+import { TimeLine } from "./time_line.js";
 
 const DETAILS_EVERY = 5; // states
 
 const link = new Link(token());
 const hands = new Hands(link);
 const buttons = new Buttons(link);
+const timeLine = new TimeLine(link);
 const pictures = new Map();
 let welcome = null;
 let state = null;
@@ -61,6 +63,7 @@ link.addEventListener("state", ({ detail }) => {
   state = detail;
   showLights(state, welcome, true, hands.pressedMs);
   buttons.enable(state, welcome.may_act);
+  timeLine.show(state.replay, welcome.may_act);
   if (states++ % DETAILS_EVERY === 0) {
     showDevices(state.devices);
     showRates(state, link, [...pictures.values()]);

@@ -111,6 +111,10 @@ class ConsoleNode(CellNode):
         """Ask trial_node for trials."""
         self._trials.publish(String(data=json.dumps({"trials": trials, "seed": seed})))
 
+    def request_replay(self, do: str, value: float) -> None:
+        """Ask replay_node to be elsewhere in its recording."""
+        self._replay.publish(String(data=json.dumps({"do": do, "value": value})))
+
     async def call(self, service: str) -> str:
         """Call a Trigger service; why it was refused, else nothing."""
         return await self._succeed(self._triggers[service], Trigger.Request(), service)
@@ -159,6 +163,7 @@ class ConsoleNode(CellNode):
             self._joys[topic] = self.create_publisher(Joy, topic, 10)
         self._start_pose = self.create_publisher(PoseStamped, "/trial/start_pose", 10)
         self._trials = self.create_publisher(String, "/trials/request", 10)
+        self._replay = self.create_publisher(String, "/replay/request", 10)
         own = self._desk.procedures.by_service
         for name, procedure in own.items():
             self.create_service(Trigger, name, self._starter(procedure))
@@ -177,6 +182,7 @@ class ConsoleNode(CellNode):
         for topic, take in (
             ("/teleop/state", view.devices.put),
             ("/trials/state", view.trials.put),
+            ("/replay/state", view.replay.put),
             ("/recorder/state", self._on_recorder),
         ):
             self.create_subscription(String, topic, _json_taker(take), _LATCHED)
