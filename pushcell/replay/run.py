@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Collection
 
+import numpy as np
+
 from policy_server.chunk import ActionChunk
 from pushcell.recording.quality_report import QualityReport
 from pushcell.replay.motion_path import ReplayedMotion, Stop
@@ -17,6 +19,7 @@ from pushcell.timing import Distribution
 
 # A node may hear a sample before the tick of simulated time in which it was captured.
 _AHEAD_S = 0.02
+_ENDING_S = 1.0
 
 
 class ReplayRun:
@@ -29,6 +32,7 @@ class ReplayRun:
         self.recording, self._wanted = recording, wanted
         self._reader = SampleReader(recording)
         self._period_s = recording.cell.motion.tick_s
+        self._ticks = 0
         self.clock = VirtualClock()
         self.digest = Digest()
         self.motion = ReplayedMotion(recording.cell, self.digest.add_command)
@@ -90,31 +94,35 @@ class ReplayRun:
             self.told.add(sample.stamp_s, sample.value)
         elif sample.what == "chunk":
             chunk: ActionChunk = sample.value
-            if not self.live or chunk.capture_s != self.live[-1].capture_s:
+            if not self.live or not np.array_equal(chunk.positions, self.live[-1].positions):
                 self.live.append(chunk)
 
     # Time
 
     def _go_through(self) -> float:
         """All samples and ticks; returns the time at which it began [s]."""
-        start_s = next_s = math.nan
+        start_s = due_s = math.nan
         ahead_s = _AHEAD_S if self.guided else 0.0
-        ticks = 0
         for sample in self._reader.samples(self._wanted, self.guided):
             due_s = (sample.stamp_ns if self.guided else sample.arrival_ns) * 1e-9
             if math.isnan(start_s):
-                start_s = next_s = due_s
-            while min(next_s, self.also_due_s()) < due_s - ahead_s:
-                also_s = self.also_due_s()
-                if also_s < next_s:
-                    self._tick(also_s, regular=False)
-                    continue
-                self._tick(next_s, regular=True)
-                ticks += 1
-                next_s = start_s + ticks * self._period_s
+                start_s = due_s
+            self._tick_until(due_s - ahead_s, start_s)
             self.clock.now_s = max(self.clock.now_s, due_s - ahead_s)
             self.on_sample(sample)
+        if not math.isnan(start_s):
+            self._tick_until(min(self.recording.bag.end_ns * 1e-9, due_s + _ENDING_S), start_s)
         return start_s
+
+    def _tick_until(self, end_s: float, start_s: float) -> None:
+        """Every tick that is due before a time."""
+        while True:
+            regular_s = start_s + self._ticks * self._period_s
+            now_s = min(regular_s, self.also_due_s())
+            if not now_s < end_s:
+                return
+            self._ticks += now_s == regular_s
+            self._tick(now_s, now_s == regular_s)
 
     def _tick(self, now_s: float, regular: bool) -> None:
         self.clock.now_s = now_s

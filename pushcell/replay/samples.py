@@ -45,9 +45,9 @@ LATE = "messages recorded over a second out of order"
 class Sample(NamedTuple):
     """``arrival_ns`` is when the robot heard of it, ``stamp_ns`` when it was captured.
 
-    Values: pusher, slider, target, teleop (3,) poses; cameras (H, W, 3) RGB; chunk an
-    `ActionChunk`; deadman a bool; motion the pairs of a status; request a `Noted`, whose stamp is
-    `NOTED_BEFORE_NS` before the capture of what the chunk was made from.
+    Values: pusher and slider (3,) poses, target and teleop (2,) or more; cameras (H, W, 3) RGB;
+    chunk an `ActionChunk`; deadman a bool; motion the pairs of a status; request a `Noted`, whose
+    stamp is `NOTED_BEFORE_NS` before the capture of what the chunk was made from.
     """
 
     arrival_ns: int
@@ -144,15 +144,16 @@ class SampleReader:
         elif kind in ("pusher", "slider", "target"):
             where = getattr(self._map, kind)
             assert isinstance(where, PoseTopic)
-            value = self._poses(where)
+            value = self._poses(where, self._place if kind == "target" else self._pose)
         else:
-            value = {
+            others: dict[str, Callable[[Any], Any]] = {
                 "chunk": _chunk,
-                "teleop": self._poses(PoseTopic(topic=topic)),
+                "teleop": functools.partial(self._place, topic),
                 "deadman": lambda message: bool(message.data),
                 "motion": _pairs,
                 "request": lambda message: Noted.of(_pairs(message)),
-            }[kind]
+            }
+            value = others[kind]
 
         def read(message: RawMessage) -> tuple[int, Any]:
             decoded = self._decoder.decode(topic, message.cdr)
@@ -174,28 +175,44 @@ class SampleReader:
             )
         return lambda message: pixels_of(message, kind, where.encoding, where.white)
 
-    def _poses(self, where: PoseTopic) -> Callable[[Any], Array]:
+    def _poses(self, where: PoseTopic, read: Callable[[str, Any], Array]) -> Callable[[Any], Array]:
         if where.fields is not None:
             getters = [attrgetter(path) for path in where.fields]
             return functools.partial(_fields, getters)
-        return functools.partial(self._pose, where.topic)
+        return functools.partial(read, where.topic)
+
+    def _place(self, topic: str, message: Any) -> Array:
+        """(2,) of a target: its heading is the arm's own."""
+        p = self._posed(message).position
+        frame = self._frame(topic, message.header.frame_id)
+        return np.array([p.x, p.y]) if frame is None else frame.transform([[p.x, p.y, p.z]])[0, :2]
 
     def _pose(self, topic: str, message: Any) -> Array:
-        frame = message.header.frame_id
-        known = self._map.frames
-        if frame != BASE_FRAME and frame not in known:
-            raise EpisodeError(
-                f"{self._recording.path}: {topic} is in frame {frame!r}; known are "
-                f"{', '.join([BASE_FRAME, *known])}: give its pose in the base under frames"
-            )
-        pose = getattr(message.pose, "pose", message.pose)  # with covariance, or without
+        pose = self._posed(message)
+        frame = self._frame(topic, message.header.frame_id)
         p, q = pose.position, pose.orientation
         numbers = [p.x, p.y, p.z, q.x, q.y, q.z, q.w]
         if not np.isfinite(numbers).all():
             return np.full(3, np.nan)
         in_frame = Pose.from_quaternion(numbers[:3], numbers[3:])
-        in_base = in_frame if frame == BASE_FRAME else known[frame].pose @ in_frame
-        return in_base.planar().as_array()
+        return (in_frame if frame is None else frame @ in_frame).planar().as_array()
+
+    @staticmethod
+    def _posed(message: Any) -> Any:
+        """Position and orientation, with covariance or without."""
+        return getattr(message.pose, "pose", message.pose)
+
+    def _frame(self, topic: str, frame: str) -> Pose | None:
+        """A frame in the base; None for the base itself."""
+        if frame == BASE_FRAME:
+            return None
+        if frame not in self._map.frames:
+            raise EpisodeError(
+                f"{self._recording.path}: {topic} is in frame {frame!r}; known are "
+                f"{', '.join([BASE_FRAME, *self._map.frames])}: give its pose in the base under "
+                "frames"
+            )
+        return self._map.frames[frame].pose
 
 
 def _fields(getters: Sequence[Callable[[Any], Any]], message: Any) -> Array:

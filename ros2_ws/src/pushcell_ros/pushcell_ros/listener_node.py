@@ -62,7 +62,7 @@ class ListenerNode(CellNode):
 
     def _report(self) -> None:
         if self._joints is not None:
-            self._states.publish(joint_message(self.stamp(), self._joints))
+            self._states.publish(joint_message(self.stamp(), self._joints, np.zeros(7)))
 
 
 def main() -> None:
