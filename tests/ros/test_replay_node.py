@@ -138,10 +138,12 @@ def test_the_time_line_steps_and_seeks(start):
 
 
 def test_it_loops_and_publishes_what_was_chosen(start):
-    rig = start("loop:=true", "rate:=8.0", "topics:='/pusher/pose'")
+    remap = "remap:='/slider/true_pose:=/pusher/pose'"
+    rig = start("loop:=true", "rate:=8.0", "topics:='/slider/true_pose'", remap)
     rig.wish("play")
     assert rig.spin(lambda: len(rig.poses) > 300)
     assert rig.images == []
+    assert {pose.pose.position.x for pose in rig.poses} == {0.5}, "it is the slider's, renamed"
     assert rig.state["playing"]
     assert rig.state["loop"]
 

@@ -57,6 +57,7 @@ class ReplayParams:
     loop: bool = parameter(False, "begin again at the end")
     paused: bool = parameter(False, "wait for /replay/play")
     topics: str = parameter("", "what to publish; empty takes all that can be")
+    remap: str = parameter("", "other names to publish under, as /recorded/name:=/other/name")
     drive: bool = parameter(
         False,
         "a rollout's nodes run on it: bring them up, and publish their topics below /recorded",
@@ -136,6 +137,7 @@ class ReplayNode(CellNode):
                 f"published; it has {', '.join(sorted(can))}"
             )
         self._player = Player(self._recording.bag, chosen, self.params.rate, self.params.loop)
+        self._remap = _pairs(self.params.remap)
         self._out = {t: self._publisher(t) for t in chosen}
         self._pictures = {
             topic: self.create_publisher(Image, topic.removesuffix(COMPRESSED), 10)
@@ -169,7 +171,8 @@ class ReplayNode(CellNode):
         package, _, name = self._recording.bag.topics[topic].message_type.split("/")
         kind = getattr(importlib.import_module(f"{package}.msg"), name)
         aside = topic in _OF_EVERY_NODE or (self.params.drive and topic in _OF_ROLLOUT)
-        return self.create_publisher(kind, (_ASIDE if aside else "") + topic, 10)
+        name = self._remap.get(topic, (_ASIDE if aside else "") + topic)
+        return self.create_publisher(kind, name, 10)
 
     def _play(self) -> None:
         if self._waker is not None:
@@ -217,6 +220,14 @@ class ReplayNode(CellNode):
             return response
 
         return handle
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """From ``/a:=/b /c:=/d``; raises EpisodeError for anything else."""
+    pairs = [word.split(":=") for word in text.split()]
+    if not all(len(pair) == 2 and all(name.startswith("/") for name in pair) for pair in pairs):
+        raise EpisodeError(f"remap is {text!r}, allowed: /recorded:=/other, apart by spaces")
+    return {name: other for name, other in pairs}
 
 
 def main() -> None:
