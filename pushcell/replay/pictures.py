@@ -84,10 +84,15 @@ def write_video(path: Path, recording: Recording, outcomes: Sequence[Outcome]) -
     canvas = _Canvas(recording, name, first.value)
     height, width = canvas.image.shape[:2]
     with VideoWriter(path, width, height, camera.rate_hz) as video:
+        written = 0
         while sample is not None:
             canvas = _Canvas(recording, name, sample.value)
             _draw_moment(canvas, sample.stamp_s, outcomes)
-            video.add(canvas.image)
+            # Pictures that are missing are stood in for, so that the video keeps time.
+            until = round((sample.stamp_s - first.stamp_s) * camera.rate_hz) + 1
+            for _ in range(written, until):
+                video.add(canvas.image)
+            written = max(written, until)
             sample = next(samples, None)
     return True
 

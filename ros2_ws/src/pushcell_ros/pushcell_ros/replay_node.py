@@ -224,10 +224,10 @@ class ReplayNode(CellNode):
 
 def _pairs(text: str) -> dict[str, str]:
     """From ``/a:=/b /c:=/d``; raises EpisodeError for anything else."""
-    pairs = [word.split(":=") for word in text.split()]
-    if not all(len(pair) == 2 and all(name.startswith("/") for name in pair) for pair in pairs):
+    pairs = [word.partition(":=") for word in text.split()]
+    if not all(name.startswith("/") and other.startswith("/") for name, _, other in pairs):
         raise EpisodeError(f"remap is {text!r}, allowed: /recorded:=/other, apart by spaces")
-    return {name: other for name, other in pairs}
+    return {name: other for name, _, other in pairs}
 
 
 def main() -> None:
