@@ -113,6 +113,7 @@ def test_the_policy_drives_a_listener_and_the_page_moves_time(running):
         )
         assert followed
         assert len(running.commands) > 10, "the listener is told what an arm would be told"
+        running.until(lambda: page.text("replay-play") == "Pause")
         page.script("document.getElementById('replay-play').click()")
         running.until(lambda: not running.state["playing"])
         page.script(
@@ -120,6 +121,7 @@ def test_the_policy_drives_a_listener_and_the_page_moves_time(running):
             "p.dispatchEvent(new Event('change'))"
         )
         running.until(lambda: running.state["position_s"] < 1.0)
+        running.until(lambda: page.text("replay-play") == "Play")
         newest = stamp(running.chunks[-1])
         running.chunks.clear()
         page.script("document.getElementById('replay-play').click()")
