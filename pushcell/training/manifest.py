@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from policy_server.bundle_format import Manifest
@@ -140,5 +143,14 @@ def _training(checkpoint: Checkpoint, config: TrainConfig, policy: Policy) -> Tr
         seed=config.seed,
         parameters=sum(part.numel() for part in policy.parameters()),
         validation_loss=checkpoint.validation.get("validation_loss"),
-        configuration=checkpoint.config,
+        configuration=_without_folders(checkpoint.config),
     )
+
+
+def _without_folders(values: Any) -> Any:
+    """Plain values whose absolute paths are but names: where they were is nobody else's affair."""
+    if isinstance(values, dict):
+        return {key: _without_folders(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_without_folders(value) for value in values]
+    return Path(values).name if isinstance(values, str) and Path(values).is_absolute() else values

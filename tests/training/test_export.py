@@ -50,6 +50,8 @@ def test_bundles_of_every_kind(tmp_path, name, capsys):
     assert {name: record.sha256 for name, record in manifest.files.items()} == told["files"]
     assert manifest.training.steps == 3
     assert manifest.training.configuration["seed"] == 0
+    assert manifest.training.configuration["data"]["sets"][0]["path"] == "walks.parquet"
+    assert str(tmp_path) not in (out / "bundle.yaml").read_text()
     chunk = policy.infer(_state_request(manifest, [0.5, 0.0, 0.4]))
     assert chunk.shape == (8, 2)
     assert not np.array_equal(chunk, policy.infer(_state_request(manifest, [0.6, 0.0, -0.9])))
