@@ -121,7 +121,10 @@ def _read_member(path: Path, name: str, most_bytes: int) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
             if archive.namelist().count(name) != 1:
-                raise BundleError(f"{path}: the zip must hold {name} once, at its top")
+                raise BundleError(
+                    f"{path}: the zip must hold {name} once, at its top "
+                    "(of a checkpoint pushcell export makes a bundle)"
+                )
             with archive.open(name) as file:
                 return file.read(most_bytes)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
