@@ -1,4 +1,4 @@
-"""What is done to a batch before encoders take it: images become floats; errors are added."""
+"""Images of a batch: from bytes of their whole size to cropped floats in 0..1."""
 
 from __future__ import annotations
 
@@ -7,26 +7,20 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from pushcell.training.batches import Observation
-from pushcell.training.config import ObservationConfig, SliderNoise, VisionConfig
+from pushcell.training.config import VisionConfig
 
 
-def prepared(observation: Observation, seen: ObservationConfig, training: bool) -> Observation:
-    """What encoders take: images cropped in the middle, in 0..1.
-
-    In training they are cropped anywhere and changed, and the slider is not quite where it is.
-    """
+def prepared(observation: Observation, vision: VisionConfig | None, training: bool) -> Observation:
+    """What encoders take: in training cropped anywhere and changed, else cropped in the middle."""
+    if vision is None:
+        return observation
+    width, height = vision.crop_px
     changed = dict(observation)
-    if training and seen.slider_noise:
-        changed["slider"] = mistaken(observation["slider"], seen.slider_noise)
-    if seen.vision:
-        width, height = seen.vision.crop_px
-        for camera in seen.vision.cameras:
-            images = observation[f"{camera}_image"]
-            if training:
-                floats = random_crop(images, height, width).float() / 255
-                changed[f"{camera}_image"] = augmented(floats, seen.vision)
-            else:
-                changed[f"{camera}_image"] = crop(images, height, width).float() / 255
+    for camera in vision.cameras:
+        images = observation[f"{camera}_image"]
+        cropped = random_crop(images, height, width) if training else crop(images, height, width)
+        floats = cropped.float() / 255
+        changed[f"{camera}_image"] = augmented(floats, vision) if training else floats
     return changed
 
 
@@ -39,13 +33,6 @@ def augmented(images: Tensor, vision: VisionConfig) -> Tensor:
     if vision.noise:
         images = noisy(images, vision.noise)
     return images
-
-
-def mistaken(poses: Tensor, noise: SliderNoise) -> Tensor:
-    """Poses (B, To, 3), each window's with an error of its own, which is now and then large."""
-    shares = 0.5 - torch.rand(len(poses), 1, 3, device=poses.device)
-    errors = -shares.sign() * torch.log1p(-2 * shares.abs())  # of Laplace's distribution, mean 1
-    return poses + errors * torch.tensor([noise.place, noise.place, noise.angle]).to(poses)
 
 
 def crop(images: Tensor, height: int, width: int) -> Tensor:

@@ -145,13 +145,6 @@ class VisionConfig(Section):
         return self
 
 
-class SliderNoise(Section):
-    """Mean errors that the slider's true pose is given in training, x and y alike, and angle."""
-
-    place: NonNegative
-    angle: NonNegative
-
-
 class ObservationConfig(Section):
     """What the policy sees: features of poses, images, or both."""
 
@@ -167,9 +160,6 @@ class ObservationConfig(Section):
     vision: VisionConfig | None = None
     slider_from: Path | None = None
     """Checkpoint of a pose policy that stands in for the slider's true pose."""
-    slider_noise: SliderNoise | None = None
-    """Train on true poses with errors like these; slider_from then counts at export alone, and the
-    data needs no images."""
 
     @model_validator(mode="after")
     def _fits(self) -> ObservationConfig:
@@ -187,8 +177,6 @@ class ObservationConfig(Section):
                 raise ValueError(f"{key} and the feature {name} go together")
         if self.slider_from is not None and (self.vision is not None or not self.sees_slider):
             raise ValueError("slider_from is for features of the slider, without vision")
-        if self.slider_noise is not None and not self.sees_slider:
-            raise ValueError("slider_noise is for features of the slider")
         return self
 
     @property

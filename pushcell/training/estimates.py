@@ -81,5 +81,5 @@ def _seen(table: Table, rows: slice, eye: TrainedEye) -> NDArray[np.float32]:
         images = torch.from_numpy(np.array(table.images[camera][rows]))
         observation[f"{camera}_image"] = images.movedim(-1, 1)[:, None]
     with torch.no_grad():
-        seen = eye.policy.frame(prepared(observation, eye.config.observation, training=False))
+        seen = eye.policy.frame(prepared(observation, eye.vision, training=False))
     return poses_of(seen).numpy()

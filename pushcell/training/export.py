@@ -64,9 +64,12 @@ class Twins:
         return chunk.numpy(), self.runtime.chunk(inputs, noise, guide if committed else None)
 
 
-def export(path: Path, out: Path, frames: int, precision: Precision) -> Manifest:
+def export(
+    path: Path, out: Path, frames: int, precision: Precision, eye_path: Path | None = None
+) -> Manifest:
     """Write the bundle of a checkpoint, if it does the same as the checkpoint on real frames.
 
+    ``eye_path`` is of the eye that shall see the slider; else that of the configuration, if any.
     Raises TrainingError or BundleError, before anything is written.
     """
     checkpoint = Checkpoint.load(path)
@@ -78,7 +81,9 @@ def export(path: Path, out: Path, frames: int, precision: Precision) -> Manifest
         )
     if isinstance(policy, NearestPolicy):
         policy.freeze()
-    eye_path = config.observation.slider_from
+    eye_path = eye_path or config.observation.slider_from
+    if eye_path and not config.observation.sees_slider:
+        raise TrainingError(f"{path} takes no slider's pose: it has no use for the eye {eye_path}")
     eye = TrainedEye.load(eye_path) if eye_path else None
     material = Material.of(config)
     manifest = manifest_of(checkpoint, config, policy, eye, material)

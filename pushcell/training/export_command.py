@@ -18,14 +18,17 @@ from pushcell.errors import TrainingError
 class Export:
     """Export a policy's averaged weights as a bundle, after checking it on real frames.
 
-    example:
+    examples:
       pushcell export runs/pusht_state/last.pt --out bundles/pusht_state
+      pushcell export runs/target_state/last.pt --eye runs/target_eye/last.pt --out bundles/images
     """
 
     checkpoint: Positional[Path]
     """What ``pushcell train`` has written; its data sets must still be there."""
     out: Path
     """The bundle's folder; it must not be there yet."""
+    eye: Path | None = None
+    """A checkpoint of kind pose: what the policy knows of the slider, its bundle then sees."""
     frames: int = 32
     """On so many the whole chunk is compared with PyTorch's."""
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
@@ -43,7 +46,9 @@ def main(words: Sequence[str]) -> int:
         raise TrainingError(f"{options.out} is there already: choose another --out, or delete it")
     from pushcell.training.export import export
 
-    manifest = export(options.checkpoint, options.out, options.frames, options.precision)
+    manifest = export(
+        options.checkpoint, options.out, options.frames, options.precision, options.eye
+    )
     assert manifest.parity is not None
     assert manifest.latency is not None
     figures = {

@@ -111,7 +111,11 @@ def _exported(graph: nn.Module, inputs: dict[str, Tensor], output: str) -> onnx.
                 f"this {type(graph).__name__} cannot be exported to ONNX opset {OPSET}: {error}"
             ) from None
     assert program is not None
-    return program.model_proto
+    model = program.model_proto
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+        del part.metadata_props[:]  # line by line where each came about, on whose disk
+    return model
 
 
 def _reduced(model: onnx.ModelProto, precision: Precision) -> bytes:

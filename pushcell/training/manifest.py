@@ -47,7 +47,7 @@ def manifest_of(
     vision = eye.vision if eye else config.observation.vision
     observation = ObservationSpec(
         steps=config.observation.steps,
-        keys=_keys(config.observation),
+        keys=_keys(config.observation, eye is not None),
         cameras=_cameras(vision, cell) if vision else (),
     )
     low, high = policy.actions.bounds.tolist()
@@ -69,9 +69,9 @@ def manifest_of(
     )
 
 
-def _keys(seen: ObservationConfig) -> tuple[StateKey, ...]:
+def _keys(seen: ObservationConfig, has_eye: bool) -> tuple[StateKey, ...]:
     keys: list[StateKey] = ["pusher"]
-    if seen.sees_slider and seen.slider_from is None:
+    if seen.sees_slider and not has_eye:
         keys.append("slider")
     if any("goal" in name for name in seen.features):
         keys.append("goal")

@@ -33,7 +33,7 @@ class Material:
     def of(cls, config: TrainConfig) -> Material:
         """Read the data sets; raises EpisodeError or TrainingError naming what is wrong."""
         seen = config.observation
-        if seen.slider_from is not None and seen.slider_noise is None:
+        if seen.slider_from is not None:
             return cls.from_tables(config, tables_as_seen(config.data, seen.slider_from))
         return cls.from_tables(config, load_tables(config.data, seen.vision))
 

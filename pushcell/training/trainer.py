@@ -137,12 +137,14 @@ class _Run:
         torch.manual_seed(_stream(self._config.seed, self._step, fabric.global_rank))
         batch = self._material.batch(self._step, fabric.global_rank, fabric.world_size)
         batch = batch.to(fabric.device)
-        observation = prepared(batch.observation, self._config.observation, training=True)
+        observation = prepared(batch.observation, self._config.observation.vision, training=True)
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(config, self._step)
         loss = self._model(observation, batch.chunk)
         fabric.backward(loss)
-        fabric.clip_gradients(self._model, self._optimiser, max_norm=config.clip_norm)
+        fabric.clip_gradients(
+            self._model, self._optimiser, max_norm=config.clip_norm, error_if_nonfinite=False
+        )  # what is not finite is told with the loss, and what to do about it
         self._optimiser.step()
         self._optimiser.zero_grad()
         self._average.update_parameters(self._policy)
@@ -160,7 +162,7 @@ class _Run:
             self._validation = validate(
                 self._average.module,  # type: ignore[arg-type]
                 self._validation_batches,
-                self._config.observation,
+                self._config.observation.vision,
                 self._fabric.device,
             )
             values |= self._validation

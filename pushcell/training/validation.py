@@ -6,14 +6,14 @@ import torch
 
 from pushcell.training.augmentation import prepared
 from pushcell.training.batches import Batch
-from pushcell.training.config import ObservationConfig
+from pushcell.training.config import VisionConfig
 from pushcell.training.policy import Policy
 
 _STREAM = 20_26
 
 
 def validate(
-    policy: Policy, batches: list[Batch], seen: ObservationConfig, device: torch.device
+    policy: Policy, batches: list[Batch], vision: VisionConfig | None, device: torch.device
 ) -> dict[str, float]:
     """Means over the batches: the loss and the policy's own measures; the same noise every time."""
     sums: dict[str, float] = {}
@@ -22,7 +22,7 @@ def validate(
         torch.manual_seed(_STREAM)
         for batch in batches:
             batch = batch.to(device)
-            observation = prepared(batch.observation, seen, training=False)
+            observation = prepared(batch.observation, vision, training=False)
             loss = policy(observation, batch.chunk)
             measures = {"loss": loss, **policy.measures(observation, batch.chunk)}
             for name, value in measures.items():

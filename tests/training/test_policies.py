@@ -174,12 +174,12 @@ def test_a_unet_needs_a_chunk_it_can_halve(tmp_path):
 
 def test_crops_and_colours(tmp_path):
     images = torch.randint(0, 255, (6, 2, 3, 20, 24), dtype=torch.uint8)
-    vision = {"cameras": ["overhead"], "image_px": [24, 20], "crop_px": [16, 12]}
+    spec = {"cameras": ["overhead"], "image_px": [24, 20], "crop_px": [16, 12]}
 
     def shown(training, **changes):
-        section = {"vision": {**vision, **changes}}
-        seen = examples.config(tmp_path, observation=section).observation
-        return prepared({"overhead_image": images}, seen, training)["overhead_image"]
+        section = {"vision": {**spec, **changes}}
+        vision = examples.config(tmp_path, observation=section).observation.vision
+        return prepared({"overhead_image": images}, vision, training)["overhead_image"]
 
     assert torch.equal(shown(False, noise=0.1), images[..., 4:16, 4:20].float() / 255)
     places = set()
@@ -202,18 +202,6 @@ def test_crops_and_colours(tmp_path):
     assert float(shown(True, **whole, blur=0.9).std()) < float(shown(True, **whole).std())
 
 
-def test_a_slider_that_is_not_quite_where_it_is(tmp_path):
-    noise = {"place": 0.002, "angle": 0.01}
-    seen = examples.config(tmp_path, observation={"slider_noise": noise}).observation
-    observation = {"slider": torch.rand(50_000, 2, 3, dtype=torch.float64)}
-    assert torch.equal(prepared(observation, seen, False)["slider"], observation["slider"])
-    errors = prepared(observation, seen, True)["slider"] - observation["slider"]
-    assert torch.allclose(errors[:, 0], errors[:, 1])
-    means = errors[:, 0].abs().mean(0) / torch.tensor([0.002, 0.002, 0.01])
-    assert torch.allclose(means, torch.ones(3).double(), atol=0.03)
-    assert (errors.mean((0, 1)).abs() < 0.05 * torch.tensor([0.002, 0.002, 0.01])).all()
-
-
 def test_an_eye_sees_where_things_are(tmp_path):
     """Taught for a moment, it is nearer than a guess."""
     examples.packed(tmp_path / "walks.parquet", episodes=60, cameras=("overhead",))
@@ -230,12 +218,12 @@ def test_an_eye_sees_where_things_are(tmp_path):
     optimiser = torch.optim.AdamW(eye.parameters(), lr=3e-3)
     for number in range(150):
         batch = material.batch(number)
-        loss = eye(prepared(batch.observation, config.observation, True), batch.chunk)
+        loss = eye(prepared(batch.observation, config.observation.vision, True), batch.chunk)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     batch = material.validation_batches(256)[0]
-    observation = prepared(batch.observation, config.observation, False)
+    observation = prepared(batch.observation, config.observation.vision, False)
     with torch.no_grad():
         error = eye.eval().measures(observation, batch.chunk)["place_error"]
     slider = batch.observation["slider"][:, 0, :2]
