@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from contextlib import redirect_stdout
-from typing import Literal, cast
+from typing import Literal
 
 import onnx
 import torch
@@ -111,9 +111,9 @@ def _exported(graph: nn.Module, inputs: dict[str, Tensor], output: str) -> onnx.
                 f"this {type(graph).__name__} cannot be exported to ONNX opset {OPSET}: {error}"
             ) from None
     assert program is not None
-    model = cast(onnx.ModelProto, program.model_proto)
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+    model = program.model_proto
+    drawn = model.graph
+    for part in (model, drawn, *drawn.node, *drawn.input, *drawn.output, *drawn.value_info):
         del part.metadata_props[:]  # line by line where each came about, on whose disk
     return model
 
