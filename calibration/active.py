@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration.camera_info import read_camera_info
-from calibration.files import read_hand_eye
+from calibration.files import read_hand_eye, read_latency
 from calibration.lens import Lens
 from pushcell.config import CameraConfig, CellConfig
 from pushcell.errors import CalibrationError
@@ -45,6 +45,12 @@ def active_pose(cell: CellConfig, camera: str) -> Array:
             f"{path} is {setup}, but camera {camera} is on {said.link}: name the right file"
         )
     return pose
+
+
+def active_latency_s(cell: CellConfig, camera: str) -> float:
+    """By how much a camera's stamps are later than its pictures [s]; 0 where not measured."""
+    path = cell.calibration_of(camera).latency
+    return 0.0 if path is None else read_latency(path, camera)
 
 
 def active_sha256(cell: CellConfig) -> str | None:

@@ -7,7 +7,7 @@ and no scaling of the board could explain; its scale stays as described.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -63,13 +63,7 @@ class Bundle:
         scale = 1 / np.sqrt(np.diag(N))
         common = scale * np.linalg.solve(N * scale * scale[:, None], scale * g)
         twists = np.array([pinv @ (error - A @ common) for pinv, error, A in eliminated])
-        f = common[:INTRINSICS]
-        step = np.array([[f[0], 0, f[2]], [0, f[1], f[3]], [0, 0, 0]])
-        lens = replace(
-            self.lens,
-            matrix=self.lens.matrix + step,
-            distortion=self.lens.distortion + f[4:],
-        )
+        lens = self.lens.changed(common[:INTRINSICS])
         corners = self.corners_m
         if basis is not None:
             corners = corners + (basis @ common[INTRINSICS:]).reshape(-1, 3)

@@ -134,6 +134,20 @@ def read_hand_eye(path: Path) -> tuple[str, Array]:
     return setup, transform
 
 
+def read_latency(path: Path, camera: str) -> float:
+    """The saved latency [s] of a camera."""
+    values = read_json(path)
+    try:
+        whose, latency_s = values["camera"], float(values["latency_s"])
+    except (KeyError, TypeError, ValueError):
+        raise CalibrationError(
+            f"{path} is no latency: give the JSON file that `pushcell calibrate latency` wrote"
+        ) from None
+    if whose != camera:
+        raise CalibrationError(f"{path} is the latency of {whose}, not of camera {camera}")
+    return latency_s
+
+
 def _numbers(values: Any, path: Path) -> Array:
     try:
         return np.array(values, dtype=float)

@@ -17,6 +17,7 @@ from calibration.hand_eye_start import (
     second_turn_rad,
     solve,
 )
+from calibration.lens import Lens
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 
@@ -51,7 +52,12 @@ class HandEye:
     @property
     def camera(self) -> Array:
         """(4, 4) the camera in the base (eye to hand) or in the hand (eye in hand)."""
-        return self.fit.X
+        return self.fit.solution.X
+
+    @property
+    def lens(self) -> Lens | None:
+        """As it fits the arm's poses too, where it was free."""
+        return self.fit.solution.lens
 
     @property
     def covariance(self) -> Array:
@@ -72,8 +78,10 @@ class HandEye:
         return tuple(found)
 
 
-def calibrate_hand_eye(data: HandEyeData, joints: Joints | None = None) -> HandEye:
-    """Calibrate; with ``joints`` their offsets are estimated too.
+def calibrate_hand_eye(
+    data: HandEyeData, joints: Joints | None = None, free_lens: bool = False
+) -> HandEye:
+    """Calibrate; with ``joints`` their offsets are estimated too, with ``free_lens`` the lens.
 
     Raises CalibrationError for poses that cannot tell where the camera is.
     """
@@ -86,7 +94,8 @@ def calibrate_hand_eye(data: HandEyeData, joints: Joints | None = None) -> HandE
                 f"only {len(used)} of {len(agree)} poses agree with each other: take them again, "
                 "with arm and board at rest in each"
             )
-        fitted = fit(data.subset(used), X, Y, None if joints is None else joints.subset(used))
+        some_joints = None if joints is None else joints.subset(used)
+        fitted = fit(data.subset(used), X, Y, some_joints, free_lens)
         surprise = fitted.surprise()
         worst = int(np.argmax(surprise))
         if surprise[worst] < chi2.ppf(1 - _FALSE_ALARM / len(used), 6):
@@ -112,10 +121,9 @@ def _consensus(data: HandEyeData) -> tuple[HandEyeData, Array, Array, Mask]:
 
 
 def _result(data: HandEyeData, fitted: Fit, out: Indices, joints: Joints | None) -> HandEye:
-    X, Y = fitted.X, fitted.Y
-    if joints is not None:
-        data = data.with_hands(joints.hands(fitted.offsets_rad))
-    off_m, off_rad = se3.errors(data.target_in_camera, data.expected(X, Y))
+    solution = fitted.solution
+    data = solution.seen(data, joints)
+    off_m, off_rad = se3.errors(data.target_in_camera, data.expected(solution.X, solution.Y))
     used = np.setdiff1d(np.arange(len(off_m)), out)
     left_out_m, left_out_rad = fitted.left_out()
     return HandEye(

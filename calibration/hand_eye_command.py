@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
 from tyro.conf import arg
 
 from calibration.boards import Board, parse_board
-from calibration.camera_info import read_camera_info
+from calibration.camera_info import camera_info_text, read_camera_info
 from calibration.files import read_hand_poses, read_joints, read_pairs
 from calibration.hand_eye import HandEye, calibrate_hand_eye
 from calibration.hand_eye_data import CornerSighting, HandEyeData, Indices, PoseSighting, Setup
-from calibration.hand_eye_fit import Joints
+from calibration.hand_eye_fit import LENS, Joints
+from calibration.intrinsics import PARAMETERS
 from calibration.lens import Lens
 from calibration.outcome import Outcome, finish
 from calibration.plots import hand_eye_pictures
+from calibration.stray_corners import without_stray_corners
 from calibration.views import image_files, read_views
 from pushcell.config import load_cell
 from pushcell.errors import CalibrationError
@@ -58,6 +60,9 @@ class CalibrateHandEye:
     """JSON (N, 7) [rad]: estimate the joints' offsets too, with the arm of --cell."""
     cell: Path = Path("config/cell.sim.yaml")
     """The cell whose arm has these joints."""
+    refine_lens: bool = False
+    """Fit the lens to the arm's poses too, from the images that gave --intrinsics; saves another
+    camera_info YAML, which belongs to this pose."""
     camera: str = "camera"
     """The camera's name, as in the cell's configuration."""
     max_left_out_mm: float = 10.0
@@ -79,7 +84,7 @@ def main(words: Sequence[str]) -> int:
     options = tyro.cli(CalibrateHandEye, prog="pushcell calibrate hand-eye", args=list(words))
     data, places = _from_pairs(options) if options.pairs else _from_images(options)
     joints = None if options.joints is None else _joints(options, places)
-    result = calibrate_hand_eye(data, joints)
+    result = calibrate_hand_eye(data, joints, options.refine_lens)
     return finish(outcome(options, result), options.out, options.force, options.json)
 
 
@@ -113,10 +118,11 @@ def _from_images(options: CalibrateHandEye) -> tuple[HandEyeData, Indices]:
             f"the images are {views.size[0]}x{views.size[1]}, {options.intrinsics} is for "
             f"{lens.size[0]}x{lens.size[1]}: give the intrinsics of these images"
         )
-    places = np.array([files.index(view.name) for view in views.found])
-    sightings = tuple(CornerSighting.of(view, board.corners_m, lens) for view in views.found)
+    seen = without_stray_corners(views.found, board.corners_m, lens)
+    places = np.array([files.index(view.name) for view in seen])
+    sightings = tuple(CornerSighting.of(view, board.corners_m, lens) for view in seen)
     _require_fit(sightings, board, lens)
-    names = tuple(view.name for view in views.found)
+    names = tuple(view.name for view in seen)
     data = HandEyeData(options.setup, names, hands[places], sightings, board.half_turn)
     return data, places
 
@@ -160,15 +166,16 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         )
         if value > limit
     ]
-    pose, noise = Pose.from_matrix(result.camera), result.fit.noise
+    pose, noise, solution = Pose.from_matrix(result.camera), result.fit.noise, result.fit.solution
+    joints = len(solution.offsets_rad)
     indices = options.pairs is not None
-    figures = {
+    figures: dict[str, Any] = {
         "setup": options.setup,
         "camera": options.camera,
         "transform": result.camera.tolist(),
         "xyz_m": pose.translation.tolist(),
         "rpy_rad": pose.rpy.tolist(),
-        "target": result.fit.Y.tolist(),
+        "target": solution.Y.tolist(),
         "residual_mm": residual_mm,
         "residual_deg": residual_deg,
         "leave_one_out_mm": left_out_mm,
@@ -185,8 +192,8 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         "second_turn_deg": float(np.degrees(result.second_turn_rad)),
         "hand_noise": {"mm": 1e3 * noise.hand_m, "deg": float(np.degrees(noise.hand_rad))},
         "pixel_noise_px": noise.pixel,
-        "joint_offsets_rad": result.fit.offsets_rad.tolist(),
-        "joint_offset_deviations_rad": np.sqrt(np.diag(result.fit.covariance)[12:]).tolist(),
+        "joint_offsets_rad": solution.offsets_rad.tolist(),
+        "joint_offset_deviations_rad": _deviations(result)[12 : 12 + joints].tolist(),
         "solvers": {
             name: {"transform": X.tolist(), "residual_mm": _solver_mm(result, X, Y)}
             for name, (X, Y) in result.solvers.items()
@@ -203,6 +210,15 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         "leave one out": f"{left_out_mm:.2f} mm, {left_out_deg:.3f} deg",
         "poses": f"{len(result.residual_m)} used",
     }
+    files = {}
+    if result.lens is not None:
+        names = zip(PARAMETERS, result.lens.parameters, _deviations(result)[-LENS:], strict=True)
+        figures["lens"] = {name: [value, deviation] for name, value, deviation in names}
+        shown |= {
+            name: f"{value:.3f} ± {deviation:.3f}"
+            for name, (value, deviation) in figures["lens"].items()
+        }
+        files[".yaml"] = camera_info_text(result.lens, options.camera)
     left_out = tuple(
         f"pose {o.name} is left out: {1e3 * o.off_m:.1f} mm and {np.degrees(o.off_rad):.2f} deg off"
         for o in result.outliers
@@ -214,6 +230,7 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         pictures=hand_eye_pictures(result),
         problems=problems,
         warnings=(*left_out, *result.warnings),
+        files=files,
     )
 
 
@@ -223,6 +240,10 @@ _ADVICE_MORE = "add poses, turned by 20 to 40 deg to all sides"
 
 def _solver_mm(result: HandEye, X: Array, Y: Array) -> float:
     return _rms_mm(np.linalg.norm(result.fit.data.pose_residuals(X, Y)[:, 3:], axis=1))
+
+
+def _deviations(result: HandEye) -> Array:
+    return np.sqrt(np.diag(result.fit.covariance))
 
 
 def _rms_mm(distances_m: Array) -> float:

@@ -96,6 +96,14 @@ class CornerSighting:
         left = self.residual(self.target_in_camera)
         return float(left @ left) / max(1, len(left) - 6)
 
+    def through(self, lens: Lens) -> CornerSighting:
+        """The same through another lens."""
+        return replace(self, lens=lens)
+
+    def by_lens(self, target_in_camera: Array) -> Array:
+        """(2n, 9): how what is expected moves with the lens's parameters."""
+        return self.lens.by_parameters(self._points(target_in_camera)).reshape(-1, 9)
+
     def turned(self, half_turn: Array) -> CornerSighting:
         """See `Sighting.turned`."""
         corners = self.corners_m @ half_turn[:3, :3].T + half_turn[:3, 3]
@@ -163,6 +171,19 @@ class HandEyeData:
     def with_hands(self, hand_in_base: Array) -> HandEyeData:
         """The same views with other poses of the hand (N, 4, 4)."""
         return replace(self, hand_in_base=hand_in_base)
+
+    @property
+    def lens(self) -> Lens:
+        """Through which all corners were seen; raises CalibrationError for mere poses."""
+        lenses = [s.lens for s in self.sightings if isinstance(s, CornerSighting)]
+        if not lenses:
+            raise CalibrationError("a lens can be refined from images only: give --images")
+        return lenses[0]
+
+    def through(self, lens: Lens) -> HandEyeData:
+        """The same through another lens."""
+        corners = (s for s in self.sightings if isinstance(s, CornerSighting))
+        return replace(self, sightings=tuple(s.through(lens) for s in corners))
 
     def turned(self, which: Mask) -> HandEyeData:
         """The same with the boards of some views (N,) bool turned round."""

@@ -14,8 +14,9 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from calibration import se3
-from calibration.hand_eye_data import HandEyeData, Indices
+from calibration.hand_eye_data import CornerSighting, HandEyeData, Indices
 from calibration.hand_eye_noise import Noise, estimate_noise, hand_to_target
+from calibration.lens import Lens
 from pushcell.geometry import Array
 
 _ROUNDS = 3
@@ -23,6 +24,7 @@ _ROUNDS = 3
 # offset of the first joint.
 _OFFSET_RAD = 0.01
 _STEP_RAD = 1e-6
+LENS = 9  # parameters
 
 HandAt = Callable[[Array], Array]
 
@@ -50,29 +52,57 @@ class Joints:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A solution: ``covariance`` (p, p) of a twist of X, one of Y, and the joint offsets.
+class Solution:
+    """X and Y (4, 4), the joints' offsets (7,) [rad], and a lens; the last two where freed."""
 
-    Twists are in the camera's and in the target's own axes. ``by_view`` holds for each view the
-    whitened residual (m,) and its Jacobian (m, p).
-    """
-
-    data: HandEyeData
     X: Array
     Y: Array
     offsets_rad: Array
+    lens: Lens | None
+
+    @property
+    def parameters(self) -> int:
+        """How many a step has: 12 of X and Y, offsets, 9 of the lens."""
+        return 12 + len(self.offsets_rad) + (0 if self.lens is None else LENS)
+
+    def moved(self, step: Array) -> Solution:
+        """After a step (p,): a twist of X in the camera's axes, one of Y in the target's, rest."""
+        joints = len(self.offsets_rad)
+        return Solution(
+            self.X @ se3.change(step[:6]),
+            self.Y @ se3.change(step[6:12]),
+            self.offsets_rad + step[12 : 12 + joints],
+            None if self.lens is None else self.lens.changed(step[12 + joints :]),
+        )
+
+    def seen(self, data: HandEyeData, joints: Joints | None) -> HandEyeData:
+        """The data as it is with these offsets, through this lens."""
+        if joints is not None:
+            data = data.with_hands(joints.hands(self.offsets_rad))
+        return data if self.lens is None else data.through(self.lens)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A solution: ``covariance`` (p, p) of a step of it; ``data`` as it is by the solution.
+
+    ``by_view`` holds for each view the whitened residual (m,) and its Jacobian (m, p).
+    """
+
+    data: HandEyeData
+    solution: Solution
     noise: Noise
     covariance: Array
     by_view: tuple[tuple[Array, Array], ...]
 
     def left_out(self) -> tuple[Array, Array]:
         """(N,) each: how far off [m], [rad] each target is where the others put it."""
-        N = sum(A.T @ A for _, A in self.by_view) + _prior(len(self.covariance))
+        N = sum(A.T @ A for _, A in self.by_view) + _prior(self.solution)
         expected = []
         for index, (r, A) in enumerate(self.by_view):
             step = -np.linalg.solve(N - A.T @ A, A.T @ r)
-            X, Y = _moved(self.X, self.Y, step)
-            expected.append(self.data.expected(X, Y)[index])
+            moved = self.solution.moved(step)
+            expected.append(self.data.expected(moved.X, moved.Y)[index])
         return se3.errors(self.data.target_in_camera, np.array(expected))
 
     def surprise(self) -> Array:
@@ -85,25 +115,26 @@ class Fit:
         return np.array(squares)
 
 
-def fit(data: HandEyeData, X: Array, Y: Array, joints: Joints | None = None) -> Fit:
-    """The most likely solution near X and Y; with ``joints`` their offsets too."""
+def fit(
+    data: HandEyeData, X: Array, Y: Array, joints: Joints | None = None, free_lens: bool = False
+) -> Fit:
+    """The most likely solution near X and Y; with ``joints`` their offsets, and the lens, too."""
     offsets = np.zeros(0 if joints is None else joints.positions.shape[1])
-    parameters = 12 + len(offsets)
-    moved = data
+    solution = Solution(X, Y, offsets, data.lens if free_lens else None)
     for _ in range(_ROUNDS):
-        noise = estimate_noise(moved, X, Y, parameters)
-        whiteners = _whiteners(moved, X, Y, noise)
-        problem = _Problem(data, X, Y, offsets, whiteners, joints)
-        start = np.zeros(parameters)
-        step = least_squares(problem.residuals, start, problem.jacobian, method="lm").x
-        X, Y = _moved(X, Y, step)
-        offsets = offsets + step[12:]
-        if joints is not None:
-            moved = data.with_hands(joints.hands(offsets))
-    problem = _Problem(data, X, Y, offsets, whiteners, joints)
-    by_view = problem.by_view(np.zeros(parameters))
-    information = sum(A.T @ A for _, A in by_view) + _prior(parameters)
-    return Fit(moved, X, Y, offsets, noise, np.linalg.inv(information), by_view)
+        moved = solution.seen(data, joints)
+        noise = estimate_noise(moved, solution.X, solution.Y, 12 + len(offsets))
+        problem = _Problem(data, solution, _whiteners(moved, solution, noise), joints)
+        start = np.zeros(solution.parameters)
+        step = least_squares(
+            problem.residuals, start, problem.jacobian, method="lm", x_scale="jac"
+        ).x
+        solution = solution.moved(step)
+    problem = _Problem(data, solution, problem.whiteners, joints)
+    by_view = problem.by_view(np.zeros(solution.parameters))
+    information = sum(A.T @ A for _, A in by_view) + _prior(solution)
+    seen = solution.seen(data, joints)
+    return Fit(seen, solution, noise, _inverse(information), by_view)
 
 
 @dataclass(frozen=True)
@@ -111,58 +142,65 @@ class _Problem:
     """Whitened residuals around a solution; parameters are steps from it."""
 
     data: HandEyeData
-    X: Array
-    Y: Array
-    offsets: Array
+    solution: Solution
     whiteners: tuple[Array, ...]
     joints: Joints | None
 
     def residuals(self, step: Array) -> Array:
         parts = [r for r, _ in self.by_view(step)]
-        return np.concatenate([*parts, (self.offsets + step[12:]) / _OFFSET_RAD])
+        return np.concatenate([*parts, self.solution.moved(step).offsets_rad / _OFFSET_RAD])
 
     def jacobian(self, step: Array) -> Array:
         parts = [-A for _, A in self.by_view(step)]
-        prior = np.hstack([np.zeros((len(self.offsets), 12)), np.eye(len(self.offsets))])
+        count = len(self.solution.offsets_rad)
+        prior = np.eye(self.solution.parameters)[12 : 12 + count]
         return np.vstack([*parts, prior / _OFFSET_RAD])
 
     def by_view(self, step: Array) -> tuple[tuple[Array, Array], ...]:
         """Residual (m,) and how what is expected moves with the parameters (m, p)."""
-        X, Y = _moved(self.X, self.Y, step)
-        data = self.data
-        if self.joints is not None:
-            data = data.with_hands(self.joints.hands(self.offsets + step[12:]))
-        expected = data.expected(X, Y)
-        moves = self._moves(data, X, expected, self.offsets + step[12:])
+        now = self.solution.moved(step)
+        data = now.seen(self.data, self.joints)
+        expected = data.expected(now.X, now.Y)
+        moves = self._moves(data, now, expected)
         views = []
         for s, T, move, W in zip(data.sightings, expected, moves, self.whiteners, strict=True):
-            views.append((W @ s.residual(T), W @ s.jacobian(T) @ move))
+            J = s.jacobian(T) @ move
+            if now.lens is not None and isinstance(s, CornerSighting):
+                J = np.hstack([J, s.by_lens(T)])
+            views.append((W @ s.residual(T), W @ J))
         return tuple(views)
 
-    def _moves(self, data: HandEyeData, X: Array, expected: Array, offsets: Array) -> Array:
-        """(N, 6, p) twists of the target in the camera."""
+    def _moves(self, data: HandEyeData, now: Solution, expected: Array) -> Array:
+        """(N, 6, 12 + joints) twists of the target in the camera."""
         by_X = np.broadcast_to(-np.eye(6), (len(expected), 6, 6))
         parts = [by_X, se3.adjoint(expected)]
         if self.joints is not None:
-            parts.append(hand_to_target(data, X) @ self.joints.jacobians(offsets))
+            parts.append(hand_to_target(data, now.X) @ self.joints.jacobians(now.offsets_rad))
         return np.concatenate(parts, axis=2)
 
 
-def _whiteners(data: HandEyeData, X: Array, Y: Array, noise: Noise) -> tuple[Array, ...]:
+def _whiteners(data: HandEyeData, now: Solution, noise: Noise) -> tuple[Array, ...]:
     """(m, m) of each view, which make its residuals' covariance the identity."""
     whiteners = []
-    pairs = zip(data.sightings, data.expected(X, Y), hand_to_target(data, X), strict=True)
-    for sighting, expected, by_hand in pairs:
-        J = sighting.jacobian(expected) @ by_hand
+    expected = data.expected(now.X, now.Y)
+    pairs = zip(data.sightings, expected, hand_to_target(data, now.X), strict=True)
+    for sighting, target, by_hand in pairs:
+        J = sighting.jacobian(target) @ by_hand
         own = noise.target if sighting.base_variance is None else np.full(len(J), noise.pixel**2)
         covariance = (J * noise.hand) @ J.T + np.diag(own + 1e-12)
         whiteners.append(np.linalg.inv(np.linalg.cholesky(covariance)))
     return tuple(whiteners)
 
 
-def _moved(X: Array, Y: Array, step: Array) -> tuple[Array, Array]:
-    return X @ se3.change(step[:6]), Y @ se3.change(step[6:12])
+def _prior(solution: Solution) -> Array:
+    """(p, p) what is known of the parameters without any view."""
+    precisions = np.zeros(solution.parameters)
+    precisions[12 : 12 + len(solution.offsets_rad)] = _OFFSET_RAD**-2
+    return np.diag(precisions)
 
 
-def _prior(parameters: int) -> Array:
-    return np.diag([0.0] * 12 + [_OFFSET_RAD**-2] * (parameters - 12))
+def _inverse(information: Array) -> Array:
+    """Of parameters of very different units."""
+    scale = 1 / np.sqrt(np.diag(information))
+    scaled = information * scale * scale[:, None]
+    return np.asarray(np.linalg.inv(scaled) * scale * scale[:, None], dtype=float)

@@ -11,6 +11,7 @@ import numpy as np
 from calibration import se3
 from calibration.bundle import INTRINSICS, Bundle, rms
 from calibration.lens import Lens
+from calibration.stray_corners import without_stray_corners
 from calibration.views import View, Views
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
@@ -33,9 +34,10 @@ _WORTH_IT = 0.9
 class Intrinsics:
     """A lens and how well it is known.
 
-    ``covariance`` (9, 9) is of `PARAMETERS`; ``errors_px`` [(m, 2)] are what is left at each
-    corner of the ``used`` views, in order of the bundle's poses. Where the board was found not to
-    be as described, ``shape_m`` (N, 3) is how its corners are off, else it is None.
+    ``covariance`` (9, 9) is of `PARAMETERS`; ``used`` are the views without stray corners, and
+    ``errors_px`` [(m, 2)] what is left at each of their corners, in order of the bundle's poses.
+    Where the board was found not to be as described, ``shape_m`` (N, 3) is how its corners are
+    off, else it is None.
     """
 
     bundle: Bundle
@@ -43,6 +45,7 @@ class Intrinsics:
     held_out_px: float
     used: tuple[View, ...]
     rejected: dict[str, str]
+    stray_corners: int
     errors_px: tuple[Array, ...]
     shape_m: Array | None
 
@@ -68,8 +71,7 @@ def calibrate_intrinsics(views: Views) -> Intrinsics:
     The board's shape is estimated too where that tells unseen views better.
     """
     flat = _calibrate(views, shape=False)
-    corners = sum(len(view.corners.ids) for view in flat.used)
-    if corners < _CORNERS_FOR_SHAPE * len(views.board.corners_m):
+    if _count(flat.used) < _CORNERS_FOR_SHAPE * len(views.board.corners_m):
         return flat
     bent = _calibrate(views, shape=True)
     return bent if bent.held_out_px < _WORTH_IT * flat.held_out_px else flat
@@ -89,7 +91,9 @@ def _calibrate(views: Views, shape: bool) -> Intrinsics:
     most, left_out = int(_MOST_REJECTED * len(used)), 0
     while True:
         bundle = _start(used, corners_m, views.size).adjusted(used, shape)
-        errors = bundle.errors(used)
+        kept = without_stray_corners(used, bundle.corners_m, bundle.lens)
+        bundle = bundle.adjusted(kept, shape)
+        errors = bundle.errors(kept)
         worst, limit = _worst(errors)
         if worst is None:
             break
@@ -105,12 +109,14 @@ def _calibrate(views: Views, shape: bool) -> Intrinsics:
         del used[worst]
         _require_enough(used, rejected)
     _require_tilts(bundle.poses)
+    before, used = used, kept
     return Intrinsics(
         bundle=bundle,
         covariance=_covariance(bundle, used, shape),
         held_out_px=_held_out(bundle, used, shape),
         used=tuple(used),
         rejected=rejected,
+        stray_corners=_count(before) - _count(used),
         errors_px=tuple(errors),
         shape_m=bundle.corners_m - corners_m if shape else None,
     )
@@ -128,6 +134,11 @@ def _start(used: Sequence[View], corners_m: Array, size: tuple[int, int]) -> Bun
         ) from None
     poses = np.array([se3.from_rvec(r, t) for r, t in zip(rvecs, tvecs, strict=True)])
     return Bundle(Lens(matrix, distortion.ravel()[:5], size), corners_m, poses)
+
+
+def _count(views: Sequence[View]) -> int:
+    """Their corners."""
+    return sum(len(view.corners.ids) for view in views)
 
 
 def _worst(errors: list[Array]) -> tuple[int | None, float]:

@@ -88,6 +88,7 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
         "held_out_px": result.held_out_px,
         "views_used": [view.name for view in result.used],
         "views_rejected": [{"view": k, "reason": v} for k, v in result.rejected.items()],
+        "stray_corners": result.stray_corners,
         "view_rms_px": [rms(errors) for errors in result.errors_px],
         "parameters": list(PARAMETERS),
         "covariance": result.covariance.tolist(),
@@ -99,12 +100,13 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
     }
     shown = {
         name: f"{value:.3f} ± {deviations[name]:.3f}"
-        for name, value in zip(PARAMETERS, _parameters(result), strict=True)
+        for name, value in zip(PARAMETERS, lens.parameters, strict=True)
     }
     shown |= {
         "rms": f"{result.rms_px:.3f} px",
         "held out": f"{result.held_out_px:.3f} px",
         "views": f"{len(result.used)} used, {len(result.rejected)} left out",
+        "stray corners": f"{result.stray_corners} left out",
         "board off its description": f"{bend_mm:.2f} mm" if bend_mm else "no",
     }
     left_out = tuple(f"{name} is left out: {why}" for name, why in result.rejected.items())
@@ -117,8 +119,3 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
         warnings=(*left_out, *(f"missing: {advice}" for advice in coverage.missing)),
         files={".yaml": camera_info_text(lens, options.camera)},
     )
-
-
-def _parameters(result: Intrinsics) -> list[float]:
-    matrix = result.lens.matrix
-    return [matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], *result.lens.distortion]

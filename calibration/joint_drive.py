@@ -9,19 +9,20 @@ from pushcell.config_arm import ArmConfig
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 
-_SHARE = 0.3  # of the joints' limits: a calibration is in no hurry
-
 
 class JointDrive:
-    """Positions (7,) [rad] and velocities (7,) [rad/s] at times since its beginning [s]."""
+    """Positions (7,) [rad] and velocities (7,) [rad/s] at times since its beginning [s].
 
-    def __init__(self, arm: ArmConfig, start: Array, goal: Array) -> None:
+    ``share`` is of the joints' limits.
+    """
+
+    def __init__(self, arm: ArmConfig, start: Array, goal: Array, share: float) -> None:
         wanted = InputParameter(7)
         wanted.synchronization = Synchronization.Phase
         wanted.current_position, wanted.target_position = start, goal
-        wanted.max_velocity = _SHARE * np.array(arm.joint_velocity_limits_rad_s)
-        wanted.max_acceleration = _SHARE * np.array(arm.joint_acceleration_limits_rad_s2)
-        wanted.max_jerk = _SHARE * np.array(arm.joint_jerk_limits_rad_s3)
+        wanted.max_velocity = share * np.array(arm.joint_velocity_limits_rad_s)
+        wanted.max_acceleration = share * np.array(arm.joint_acceleration_limits_rad_s2)
+        wanted.max_jerk = share * np.array(arm.joint_jerk_limits_rad_s3)
         self._profile = Trajectory(7)
         result = Ruckig(7).calculate(wanted, self._profile)
         if result not in (Result.Working, Result.Finished):

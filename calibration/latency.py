@@ -11,6 +11,7 @@ from pushcell.geometry import Array
 
 _WINDOWS = 8
 _FEWEST_SAMPLES = 20
+_FEWEST_IN_WINDOW = 5
 _SHORTEST_WINDOW_S = 0.5
 
 
@@ -56,54 +57,53 @@ class Latency:
 
 
 def measure_latency(cause: Signal, effect: Signal, longest_s: float = 1.0) -> Latency:
-    """By cross-correlation, up to a longest delay, to a fraction of the sampling period."""
-    begin = max(cause.times_s[0], effect.times_s[0])
-    end = min(cause.times_s[-1], effect.times_s[-1])
-    if end - begin < 2 * longest_s:
+    """By correlation at the effect's own times, up to a longest delay either way.
+
+    It may be below zero: stamps can be wrong in both directions.
+    """
+    shared = (effect.times_s >= cause.times_s[0] + longest_s) & (
+        effect.times_s <= cause.times_s[-1] - longest_s
+    )
+    times, values = effect.times_s[shared], effect.values[shared]
+    if len(times) < _FEWEST_SAMPLES or np.ptp(times) < longest_s:
+        shared_s = float(np.ptp(times)) if len(times) else 0.0
         raise CalibrationError(
-            f"{cause.name} and {effect.name} share {max(0.0, end - begin):.1f} s, "
-            f"{2 * longest_s:.1f} s are needed: record longer, or on one clock"
+            f"{cause.name} and {effect.name} share {shared_s:.1f} s with {longest_s:g} s before "
+            f"and after, {longest_s:.1f} s are needed: record longer, or on one clock"
         )
     period = min(np.median(np.diff(cause.times_s)), np.median(np.diff(effect.times_s))) / 2
-    grid = np.arange(begin, end, period)
-    a = np.interp(grid, cause.times_s, cause.values)
-    b = np.interp(grid, effect.times_s, effect.values)
     most = int(np.ceil(longest_s / period))
-    correlations = _correlations(a, b, most)
-    delay_s, correlation = _peak(correlations, period)
+    lags: Array = period * np.arange(-most, most + 1, dtype=float)
+    causes = np.array([np.interp(times - lag, cause.times_s, cause.values) for lag in lags])
+    correlations = _correlations(causes, values)
+    delay_s, correlation = _peak(lags, correlations)
     windows = []
-    for part in np.array_split(np.arange(most, len(grid)), _WINDOWS):
-        if len(part) * period < _SHORTEST_WINDOW_S:
+    for part in np.array_split(np.arange(len(times)), _WINDOWS):
+        if len(part) < _FEWEST_IN_WINDOW or np.ptp(times[part]) < _SHORTEST_WINDOW_S:
             continue
-        inside = slice(part[0] - most, part[-1] + 1)
-        if np.ptp(b[part]) > 0.1 * np.ptp(b):
-            windows.append(_peak(_correlations(a[inside], b[inside], most), period)[0])
+        if np.ptp(values[part]) > 0.1 * np.ptp(values):
+            windows.append(_peak(lags, _correlations(causes[:, part], values[part]))[0])
     if len(windows) < 2:
         raise CalibrationError(
             f"{effect.name} changes in less than two parts of the record: record longer, moving "
             "all the time"
         )
-    lags = period * np.arange(len(correlations), dtype=float)
     return Latency(delay_s, correlation, np.array(windows), lags, correlations)
 
 
-def _correlations(a: Array, b: Array, most: int) -> Array:
-    """(most + 1,) correlation of b with a, the latter delayed by so many samples."""
-    later = b[most:]
-    found = np.zeros(most + 1)
-    for lag in range(most + 1):
-        earlier = a[most - lag : len(a) - lag]
-        if np.ptp(earlier) > 0 and np.ptp(later) > 0:
-            found[lag] = np.corrcoef(earlier, later)[0, 1]
-    return found
+def _correlations(causes: Array, effect: Array) -> Array:
+    """(lags,) correlation of the effect (n,) with each of the delayed causes (lags, n)."""
+    off, later = causes - causes.mean(axis=1, keepdims=True), effect - effect.mean()
+    size = np.linalg.norm(off, axis=1) * np.linalg.norm(later)
+    return (off @ later) / np.maximum(size, np.finfo(float).tiny)
 
 
-def _peak(correlations: Array, period: float) -> tuple[float, float]:
-    """Delay [s] and height of the highest correlation, between samples by a parabola."""
+def _peak(lags: Array, correlations: Array) -> tuple[float, float]:
+    """Delay [s] and height of the highest correlation, between lags by a parabola."""
     best = int(np.argmax(correlations))
     if 0 < best < len(correlations) - 1:
         left, middle, right = correlations[best - 1 : best + 2]
         bend = left - 2 * middle + right
         shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
-        return (best + shift) * period, float(middle)
-    return best * period, float(correlations[best])
+        return float(lags[best] + shift * (lags[1] - lags[0])), float(middle)
+    return float(lags[best]), float(correlations[best])

@@ -10,29 +10,41 @@ from typing import Annotated
 import tyro
 from tyro.conf import arg
 
+from calibration.camera_latency import pusher_signals
 from calibration.files import read_signal
 from calibration.latency import Latency, Signal, measure_latency
 from calibration.outcome import Outcome, finish
 from calibration.plots import latency_pictures
+from pushcell.config import load_cell
+from pushcell.errors import CalibrationError
 
 
 @dataclass(frozen=True)
 class CalibrateLatency:
     """Measure the delay between a cause and its effect by cross-correlation.
 
-    Of a camera: what a screen showed, or where the pusher was, against what the camera saw of it.
-    Of the arm: commanded against measured positions. Both on one clock.
+    Of a camera on the base: from an episode in which the pusher moves, where the arm says that it
+    was against where the camera saw it; what is found is how late the camera's stamps are. Of
+    anything else: two signals on one clock, such as commanded and measured positions, or what a
+    screen showed and what a camera saw of it.
 
-    example:
+    examples:
+      pushcell calibrate latency --episode episodes/0001 --camera overhead --out out
       pushcell calibrate latency --cause command.csv --effect measured.csv --out out
     """
 
-    cause: Path
-    """CSV with the columns time_s,value."""
-    effect: Path
-    """The same of what followed."""
     out: Path
     """Folder for the result."""
+    episode: Path | None = None
+    """An episode's folder."""
+    camera: str | None = None
+    """The camera, as named in --cell."""
+    cell: Path = Path("config/cell.sim.yaml")
+    """The cell in which the episode was recorded."""
+    cause: Path | None = None
+    """CSV with the columns time_s,value."""
+    effect: Path | None = None
+    """The same of what followed."""
     longest: float = 1.0
     """Delays up to this are looked for [s]."""
     max_spread: float = 0.01
@@ -48,10 +60,18 @@ class CalibrateLatency:
 def main(words: Sequence[str]) -> int:
     """Run the command; raises CalibrationError."""
     options = tyro.cli(CalibrateLatency, prog="pushcell calibrate latency", args=list(words))
-    cause, effect = read_signal(options.cause), read_signal(options.effect)
+    cause, effect = _signals(options)
     latency = measure_latency(cause, effect, options.longest)
     told = outcome(options, cause, effect, latency)
     return finish(told, options.out, options.force, options.json)
+
+
+def _signals(options: CalibrateLatency) -> tuple[Signal, Signal]:
+    if options.episode and options.camera and not (options.cause or options.effect):
+        return pusher_signals(options.episode, load_cell(options.cell), options.camera)
+    if options.cause and options.effect and not options.episode:
+        return read_signal(options.cause), read_signal(options.effect)
+    raise CalibrationError("give --episode and --camera, or --cause and --effect")
 
 
 def outcome(options: CalibrateLatency, cause: Signal, effect: Signal, latency: Latency) -> Outcome:
@@ -70,6 +90,7 @@ def outcome(options: CalibrateLatency, cause: Signal, effect: Signal, latency: L
     return Outcome(
         kind="latency",
         figures={
+            "camera": options.camera,
             "latency_s": latency.delay_s,
             "spread_s": latency.spread_s,
             "lowest_s": float(latency.windows_s.min()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -31,6 +31,25 @@ class Lens:
             np.asarray(points, dtype=float), still, still, self.matrix, self.distortion
         )
         return pixels[:, 0], jacobian[:, :6].reshape(-1, 2, 6)
+
+    def by_parameters(self, points: ArrayLike) -> Array:
+        """(n, 2, 9): how pixels of points (n, 3) move with fx fy cx cy k1 k2 p1 p2 k3."""
+        still = np.zeros(3)
+        jacobian = cv2.projectPoints(
+            np.asarray(points, dtype=float), still, still, self.matrix, self.distortion
+        )[1]
+        return jacobian[:, 6:15].reshape(-1, 2, 9)
+
+    @property
+    def parameters(self) -> Array:
+        """(9,) fx fy cx cy k1 k2 p1 p2 k3."""
+        m = self.matrix
+        return np.array([m[0, 0], m[1, 1], m[0, 2], m[1, 2], *self.distortion])
+
+    def changed(self, change: Array) -> Lens:
+        """With its parameters changed by (9,), in the order above."""
+        step = np.array([[change[0], 0, change[2]], [0, change[1], change[3]], [0, 0, 0]])
+        return replace(self, matrix=self.matrix + step, distortion=self.distortion + change[4:])
 
     def rays(self, pixels: ArrayLike) -> Array:
         """Pixels (n, 2) to directions (n, 3) in the camera, of depth 1."""

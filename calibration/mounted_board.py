@@ -11,8 +11,9 @@ from pushcell.geometry import Pose
 
 @dataclass(frozen=True)
 class MountedBoard:
-    """A board on a link of the arm, or on its base."""
+    """A board on a link of the arm, or on its base; ``words`` describe it."""
 
+    words: str
     board: CharucoBoard | Chessboard
     link: str
     pose_in_link: Pose
@@ -28,4 +29,4 @@ class MountedBoard:
             raise CalibrationError(
                 f"a board's pose is {pose!r}, allowed: six numbers x y z roll pitch yaw [m, rad]"
             ) from None
-        return cls(parse_board(board), link, Pose.from_xyz_rpy(numbers[:3], numbers[3:]))
+        return cls(board, parse_board(board), link, Pose.from_xyz_rpy(numbers[:3], numbers[3:]))

@@ -252,6 +252,7 @@ class TrainingRecord(Section):
     seed: int
     parameters: Annotated[int, Field(ge=0)]
     validation_loss: NonNegative | None = None
+    calibration_sha256: Sha256 | None = None  # of the cell's calibration files
     configuration: dict[str, JsonValue] = Field(default_factory=dict)
     eye: TrainingRecord | None = None
     """Of what it sees the slider with, where that was trained by itself."""

@@ -12,15 +12,17 @@ from pushcell.config_types import Name, Section
 class CameraCalibrationConfig(Section):
     """One camera's files, beside the cell's; null for what was not calibrated.
 
-    ``reference`` is what the camera saw of a board that stays where it is, for the drift check.
+    ``latency`` is how late its stamps are; ``reference`` is what the camera saw of a board that
+    stays where it is, for the drift check.
     """
 
     camera: Name
     intrinsics: Path | None = None
     hand_eye: Path | None = None
+    latency: Path | None = None
     reference: Path | None = None
 
-    @field_validator("intrinsics", "hand_eye", "reference")
+    @field_validator("intrinsics", "hand_eye", "latency", "reference")
     @classmethod
     def _found(cls, given: Path | None, info: ValidationInfo) -> Path | None:
         if given is None:
@@ -33,5 +35,5 @@ class CameraCalibrationConfig(Section):
     @property
     def files(self) -> list[Path]:
         """Those that are given."""
-        given = (self.intrinsics, self.hand_eye, self.reference)
+        given = (self.intrinsics, self.hand_eye, self.latency, self.reference)
         return [path for path in given if path is not None]

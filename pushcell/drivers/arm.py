@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from types import TracebackType
 from typing import Protocol
 
 from pushcell.geometry import Array
@@ -50,17 +50,8 @@ class ArmReport:
     external_torque: Array | None = None
 
 
-class ArmDriver(Protocol):
+class ArmDriver(AbstractContextManager["ArmDriver"], Protocol):
     """The wire to an arm in position mode; a context manager, which closes it at its end."""
-
-    def __enter__(self) -> ArmDriver: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
     @property
     def waits_for(self) -> str | None:

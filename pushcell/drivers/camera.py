@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol
 
 import numpy as np
@@ -26,17 +26,8 @@ class Frame:
     gain: float | None = None
 
 
-class CameraDriver(Protocol):
+class CameraDriver(AbstractContextManager["CameraDriver"], Protocol):
     """A camera that takes frames; a context manager, which gives it free at its end."""
-
-    def __enter__(self) -> CameraDriver: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
     def read(self, timeout_s: float) -> Frame | None:
         """The next frame; None when there was none in time.

@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pushcell.drivers.camera import Frame, Request
+from pushcell.drivers.closing import Closing
 from pushcell.errors import CameraError
 
 _IMAGES = (".png", ".jpg", ".jpeg")
 
 
-class FileCamera:
+class FileCamera(Closing):
     """Plays a file once, or over and over, as fast as it was asked for."""
 
     def __init__(self, path: Path, request: Request, repeat: bool = False) -> None:
@@ -33,12 +33,8 @@ class FileCamera:
         self._due_s = time.monotonic()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """See `Closing.close`."""
         self._images = iter(())
 
     def read(self, timeout_s: float) -> Frame | None:

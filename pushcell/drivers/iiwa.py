@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from types import TracebackType
 
 import numpy as np
 from drake import lcmt_iiwa_command, lcmt_iiwa_status
 
 from pushcell.config_arm import IiwaLinkConfig
 from pushcell.drivers.arm import ArmFault, ArmReport, Fault
+from pushcell.drivers.closing import Closing
 from pushcell.drivers.lcm_link import is_published, open_lcm
 from pushcell.drivers.lcm_url import lcm_url
 from pushcell.errors import ArmLinkError
@@ -20,7 +20,7 @@ _GUARD_US = 300_000
 _SENT_KEPT = 8
 
 
-class IiwaDriver:
+class IiwaDriver(Closing):
     """One arm on one LCM URL; refuses to start where somebody else commands the arm."""
 
     def __init__(self, link: IiwaLinkConfig, domain: int) -> None:
@@ -44,12 +44,8 @@ class IiwaDriver:
         self._lcm.Subscribe(self._channels.command_channel, self._on_command)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """See `Closing.close`."""
         del self._lcm
 
     @property

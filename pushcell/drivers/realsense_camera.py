@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from pushcell.drivers.camera import Frame, Request
+from pushcell.drivers.closing import Closing
 from pushcell.errors import CameraError
 
 _QUEUE = 4  # frames that may wait; older ones are dropped, and counted by their numbers
@@ -69,7 +69,7 @@ def require_usb3(device: Any) -> None:
         )
 
 
-class RealSenseCamera:
+class RealSenseCamera(Closing):
     """The colour stream of one device, exposure and white balance locked where given."""
 
     def __init__(
@@ -102,12 +102,8 @@ class RealSenseCamera:
         self._sensor = sensor
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """See `Closing.close`."""
         if self._sensor is not None:
             self._sensor.stop()
             self._sensor.close()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 from pushcell.drivers.camera import CameraDriver, Frame
+from pushcell.drivers.closing import Closing
 from pushcell.errors import CameraError
 
 
-class ReconnectingCamera:
+class ReconnectingCamera(Closing):
     """Wraps whatever ``find`` gives; ``problem`` is why there are no frames, in words, or None."""
 
     def __init__(self, find: Callable[[], CameraDriver], pause_s: float = 1.0) -> None:
@@ -25,13 +25,11 @@ class ReconnectingCamera:
         self._camera = self._find().__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._close()
+    def close(self) -> None:
+        """See `Closing.close`."""
+        if self._camera is not None:
+            camera, self._camera = self._camera, None
+            camera.__exit__(None, None, None)
 
     def read(self, timeout_s: float) -> Frame | None:
         """The next frame; None when there was none in time, also while the camera is gone."""
@@ -45,14 +43,9 @@ class ReconnectingCamera:
             frame = self._camera.read(timeout_s)
         except CameraError as error:
             self.problem = str(error)
-            self._close()
+            self.close()
             self._retry_s = time.monotonic() + self._pause_s
             return None
         if frame is not None:
             self.problem = None
         return frame
-
-    def _close(self) -> None:
-        if self._camera is not None:
-            camera, self._camera = self._camera, None
-            camera.__exit__(None, None, None)

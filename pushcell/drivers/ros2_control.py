@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
 import numpy as np
 
 from pushcell.config_arm import Ros2ControlLinkConfig
 from pushcell.drivers.arm import ArmFault, ArmReport, Fault
+from pushcell.drivers.closing import Closing
 from pushcell.geometry import Array
 
 
-class Ros2ControlDriver:
+class Ros2ControlDriver(Closing):
     """Reports come from a joint state broadcaster, commands go to one controller."""
 
     def __init__(self, link: Ros2ControlLinkConfig, publish: Callable[[Array], None]) -> None:
@@ -25,15 +25,7 @@ class Ros2ControlDriver:
         self._listeners = self._publishers = 0
         self.others = 0
 
-    def __enter__(self) -> Ros2ControlDriver:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Nothing is held open."""
 
     @property

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
 
 from pushcell.drivers.camera import Frame, Request
+from pushcell.drivers.closing import Closing
 from pushcell.errors import CameraError
 
 _MANUAL, _STALE_S = 1, 5.0
 
 
-class UvcCamera:
+class UvcCamera(Closing):
     """One device such as ``/dev/video0``; ``exposure_us`` locks the exposure."""
 
     def __init__(self, device: str, request: Request, exposure_us: int | None = None) -> None:
@@ -41,12 +41,8 @@ class UvcCamera:
         self._set_up(capture)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """See `Closing.close`."""
         if self._capture is not None:
             self._capture.release()
             self._capture = None

@@ -53,6 +53,7 @@ class EpisodeInfo(Section):
     steps: int
     cameras: tuple[CameraConfig, ...] = ()
     configuration_sha256: str | None = None
+    calibration_sha256: str | None = None  # of the files that were in use
     generation: GenerationInfo | None = None
     quality: QualityReport | None = None
     driven: tuple[DrivenSpan, ...] = ()

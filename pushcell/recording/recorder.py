@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from calibration.active import active_sha256
 from pushcell.config import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.recording.bag_writer import BagSummary, Topic
@@ -261,6 +262,7 @@ class Recorder:
             steps=0,
             cameras=self._cell.cameras,
             configuration_sha256=configuration_sha256(self._cell),
+            calibration_sha256=active_sha256(self._cell),
         )
         write_durably(partial / INFO_FILE, draft.to_yaml().encode())
         self.store.journal.append({"event": "begun", "episode": name})

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from calibration.active import active_sha256
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import (
     ActionSpec,
@@ -63,8 +64,8 @@ def manifest_of(
         max_prefix=config.policy.max_prefix,
         task=CellTask.of(cell) if cell else PushTTask(),
         calibration_sha256=observation.calibration_sha256,
-        training=_training(checkpoint, config, policy).changed(
-            eye=_training(eye.checkpoint, eye.config, eye.policy) if eye else None
+        training=_training(checkpoint, config, policy, cell).changed(
+            eye=_training(eye.checkpoint, eye.config, eye.policy, cell) if eye else None
         ),
     )
 
@@ -133,7 +134,9 @@ def _schedule(config: TrainConfig) -> Schedule:
     return DirectSchedule()
 
 
-def _training(checkpoint: Checkpoint, config: TrainConfig, policy: Policy) -> TrainingRecord:
+def _training(
+    checkpoint: Checkpoint, config: TrainConfig, policy: Policy, cell: CellConfig | None
+) -> TrainingRecord:
     return TrainingRecord(
         data_sets=tuple(
             DataSetRecord(name=name, episodes=count, weight=checkpoint.shares[name])
@@ -143,6 +146,7 @@ def _training(checkpoint: Checkpoint, config: TrainConfig, policy: Policy) -> Tr
         seed=config.seed,
         parameters=sum(part.numel() for part in policy.parameters()),
         validation_loss=checkpoint.validation.get("validation_loss"),
+        calibration_sha256=active_sha256(cell) if cell else None,
         configuration=_without_folders(checkpoint.config),
     )
 

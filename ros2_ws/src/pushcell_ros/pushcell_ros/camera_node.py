@@ -31,7 +31,7 @@ from pushcell_ros.conversions import (
     status_message,
     to_stamp,
 )
-from pushcell_ros.params import parameter
+from pushcell_ros.params import CellParams, parameter
 
 _WAIT_S = 0.05
 _SLOW = 0.9
@@ -39,10 +39,9 @@ _DRIVERS = ("realsense", "uvc", "file", "recording")
 
 
 @dataclass(frozen=True)
-class CameraParams:
+class CameraParams(CellParams):
     """Parameters of ``camera_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
     camera: str = parameter("", "which of the cell's cameras this is")
     driver: str = parameter("realsense", "realsense, uvc, file, recording, or module:function")
     device: str = parameter("", "serial number, /dev/video0, or path of the file or recording")
@@ -96,6 +95,7 @@ class CameraNode(CellNode):
         ages, self._ages_s = Distribution.of(self._ages_s), []
         rate_hz = self._frames.rate_hz()
         figures = {
+            "camera": self._camera.name,
             "rate_hz": f"{rate_hz:.1f}",
             "frames": self._counter.frames,
             "dropped": self._counter.dropped,

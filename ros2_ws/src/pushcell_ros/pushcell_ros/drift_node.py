@@ -15,16 +15,15 @@ from pushcell.errors import CalibrationError
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import OK, CellNode, run_node, wait_until
 from pushcell_ros.conversions import to_image
-from pushcell_ros.params import parameter
+from pushcell_ros.params import CellParams, parameter
 
 _IMAGE_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
-class DriftParams:
+class DriftParams(CellParams):
     """Parameters of ``drift_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
     max_px: float = parameter(1.0, "how far a reference board's image may have moved [px, RMS]")
 
 

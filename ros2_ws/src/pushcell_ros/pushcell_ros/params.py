@@ -21,6 +21,13 @@ def parameter(default: Any, description: str) -> Any:
     return dataclasses.field(default=default, metadata={"description": description})
 
 
+@dataclasses.dataclass(frozen=True)
+class CellParams:
+    """What every node of a cell is told."""
+
+    cell: str = parameter("", "path of the cell's YAML file")
+
+
 def declare(node: Node, schema: type[T]) -> T:
     """Declare every field of a dataclass as a parameter and return the values given at launch.
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from rclpy.qos import qos_profile_sensor_data, qos_profile_system_default
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
-from calibration.mounted_board import MountedBoard
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, Pose
 from pushcell.simulation.live_view import LiveView
@@ -23,6 +22,7 @@ from pushcell.simulation.rendering import SceneRenderer
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
+from pushcell_ros.board_params import BoardParams
 from pushcell_ros.conversions import (
     camera_info_message,
     image_message,
@@ -33,21 +33,17 @@ from pushcell_ros.conversions import (
 from pushcell_ros.params import parameter
 
 _LIVE_VIEW_RATE_HZ = 20.0
+_LENS_BLUR_PX = 0.8  # no lens is sharper, and finding corners needs it
 
 
 @dataclass(frozen=True)
-class RenderParams:
-    """Parameters of ``render_node``."""
+class RenderParams(BoardParams):
+    """Parameters of ``render_node``, which draws the boards exactly where they are said to be."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
     live_view: bool = parameter(True, "show the cell on a web page on loopback")
     live_view_port: int = parameter(0, "the page's port; 0 takes the first free one")
     scale: int = parameter(1, "pictures are so many times as wide and high as the cell's cameras'")
-    finer: int = parameter(1, "pictures are drawn so much larger, and shrunk: smooth edges")
-    hand_board: str = parameter("", "calibration board on the arm's last link; empty for none")
-    hand_board_pose: str = parameter("", "its x y z roll pitch yaw in that link [m, rad]")
-    table_board: str = parameter("", "calibration board on the table; empty for none")
-    table_board_pose: str = parameter("", "its x y z roll pitch yaw in the base [m, rad]")
+    finer: int = parameter(1, "pictures are drawn so much larger, shrunk and blurred")
 
 
 class _Camera:
@@ -76,7 +72,9 @@ class RenderNode(CellNode):
 
     def __init__(self) -> None:
         super().__init__("render_node")
-        self._renderer = SceneRenderer(self.cell, "target", self._boards())
+        self._renderer = SceneRenderer(
+            self.cell, "target", list(self.params.boards(self.cell.arm.model).values())
+        )
         scale = self.params.scale
         self._cameras = [
             _Camera(self, camera.resized(scale * camera.width_px, scale * camera.height_px))
@@ -117,22 +115,14 @@ class RenderNode(CellNode):
             self._live_view_due_s = _next_due(self._live_view_due_s, captured_s, _LIVE_VIEW_RATE_HZ)
             self._live_view.show(joints, slider)
 
-    def _boards(self) -> list[MountedBoard]:
-        """The calibration boards to be seen."""
-        model, asked = self.cell.arm.model, self.params
-        boards = (
-            (asked.hand_board, model.tip_link, asked.hand_board_pose),
-            (asked.table_board, model.base_link, asked.table_board_pose),
-        )
-        return [MountedBoard.parse(*board) for board in boards if board[0]]
-
     def _draw(self, camera: CameraConfig, joints: Array, slider: Pose) -> NDArray[np.uint8]:
         finer = self.params.finer
         if finer == 1:
             return self._renderer.render(joints, slider, camera)
         size = camera.width_px, camera.height_px
         drawn = self._renderer.render(joints, slider, camera, (finer * size[0], finer * size[1]))
-        return np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        shrunk = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(shrunk, (0, 0), _LENS_BLUR_PX), dtype=np.uint8)
 
     def _take_picture(self, camera: _Camera, stamp: TimeMsg, joints: Array, slider: Pose) -> None:
         started = steady_seconds()

@@ -17,16 +17,15 @@ from pushcell.geometry import Pose
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import planar_estimate_message, pose_message, to_image
-from pushcell_ros.params import parameter
+from pushcell_ros.params import CellParams, parameter
 
 _OLD_S = 0.5
 
 
 @dataclass(frozen=True)
-class SliderParams:
+class SliderParams(CellParams):
     """Parameters of ``slider_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
     camera: str = parameter("overhead", "which camera sees the slider")
     fiducials: str = parameter("", "path of the markers' JSON file, see docs/calibration.md")
 

@@ -1,0 +1,135 @@
+"""One camera in the calibration of a whole cell: its pictures, its guidance, its result.
+
+Pictures and poses are kept, so that `pushcell calibrate` comes to the same from them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from calibration import se3
+from calibration.boards import Image, grey, parse_board
+from calibration.coverage import coverage_of
+from calibration.hand_eye import calibrate_hand_eye
+from calibration.hand_eye_command import CalibrateHandEye
+from calibration.hand_eye_command import outcome as hand_eye_outcome
+from calibration.hand_eye_data import CornerSighting, HandEyeData, Setup
+from calibration.intrinsics import calibrate_intrinsics
+from calibration.intrinsics_command import CalibrateIntrinsics
+from calibration.intrinsics_command import outcome as intrinsics_outcome
+from calibration.lens import Lens
+from calibration.outcome import finish
+from calibration.views import View, Views
+from pushcell.config import CameraConfig
+from pushcell.errors import CalibrationError
+from pushcell.geometry import Array
+
+
+@dataclass(frozen=True)
+class CameraResult:
+    """A lens, the camera (4, 4) in its carrier, and whether both are within their limits."""
+
+    lens: Lens
+    pose: Array
+    good: bool
+
+
+class CameraProcedure:
+    """Takes pictures with the hand's pose (4, 4) in the base; its files go to a folder."""
+
+    def __init__(self, camera: str, setup: Setup, board: str, out: Path) -> None:
+        self._camera, self._setup, self._board, self._out = camera, setup, board, out
+        self._size = 0, 0
+        self._found: list[View] = []
+        self._without: list[str] = []
+        self._hands: dict[str, Array] = {}
+        (out / "images").mkdir(parents=True)
+
+    def add(self, picture: Image, hand_in_base: Array) -> None:
+        """One more view."""
+        name, image = f"{len(self._hands):02}.png", grey(picture)
+        cv2.imwrite(str(self._out / "images" / name), image)
+        self._size = int(image.shape[1]), int(image.shape[0])
+        self._hands[name] = hand_in_base
+        corners = parse_board(self._board).find(image)
+        if corners is None:
+            self._without.append(name)
+        else:
+            self._found.append(View(name, corners))
+
+    def guidance(self) -> dict[str, Any]:
+        """What the views cover and what they still lack, for people."""
+        coverage = coverage_of(self._views())
+        return {
+            "camera": self._camera,
+            "views": len(self._found),
+            "without_board": len(self._without),
+            "counts": coverage.counts.astype(int).tolist(),
+            "missing": list(coverage.missing),
+        }
+
+    def finish(self) -> CameraResult:
+        """Calibrate and save; raises CalibrationError where the views cannot tell."""
+        poses = {name: hand.tolist() for name, hand in self._hands.items()}
+        (self._out / "robot_poses.json").write_text(json.dumps(poses))
+        if not self._found:
+            raise CalibrationError(
+                f"camera {self._camera} sees its board in none of {len(poses)} pictures, see "
+                f"{self._out / 'images'}: is it mounted where its pose says?"
+            )
+        views = self._views()
+        lens = calibrate_intrinsics(views)
+        words = CalibrateIntrinsics(
+            images=(), board=self._board, out=self._out, camera=self._camera
+        )
+        over = finish(intrinsics_outcome(words, views, lens), self._out, False, None)
+        names = tuple(view.name for view in lens.used)
+        corners_m = lens.bundle.corners_m
+        data = HandEyeData(
+            self._setup,
+            names,
+            np.array([self._hands[name] for name in names]),
+            tuple(CornerSighting.of(view, corners_m, lens.lens) for view in lens.used),
+        )
+        # The same views tell both: together, the arm's poses settle what the board leaves open.
+        result = calibrate_hand_eye(data, free_lens=True)
+        assert result.lens is not None
+        asked = CalibrateHandEye(setup=self._setup, out=self._out, camera=self._camera)
+        over += finish(hand_eye_outcome(asked, result), self._out, False, None)
+        return CameraResult(result.lens, result.camera, not over)
+
+    def _views(self) -> Views:
+        board = parse_board(self._board)
+        return Views(board, self._size, tuple(self._found), tuple(self._without))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far a result is from what the cell's file says of the camera."""
+
+    camera: str
+    focal: float
+    off_m: float
+    off_rad: float
+
+    @classmethod
+    def of(cls, camera: CameraConfig, result: CameraResult) -> Comparison:
+        """``focal`` is the worse of both focal lengths, as part of it."""
+        said = camera.resized(*result.lens.size).matrix
+        focal = max(abs(result.lens.matrix[i, i] / said[i, i] - 1) for i in (0, 1))
+        off_m, off_rad = se3.errors(result.pose, camera.pose_in_link.matrix())
+        return cls(camera.name, float(focal), float(off_m), float(off_rad))
+
+    def within(self, factor: float) -> bool:
+        """Whether it is within 0.3 %, 1 mm and 0.1 deg, each times a factor."""
+        return (
+            self.focal <= factor * 0.003
+            and self.off_m <= factor * 0.001
+            and self.off_rad <= factor * np.radians(0.1)
+        )

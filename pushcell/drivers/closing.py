@@ -1,0 +1,18 @@
+"""What is closed at the end of its context, however that comes about."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from contextlib import AbstractContextManager
+from typing import Any
+
+
+class Closing(AbstractContextManager[Any]):
+    """A driver that holds something open."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give it free."""
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
