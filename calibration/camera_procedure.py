@@ -33,11 +33,14 @@ from pushcell.geometry import Array
 
 @dataclass(frozen=True)
 class CameraResult:
-    """A lens, the camera (4, 4) in its carrier, and whether both are within their limits."""
+    """A lens, the camera (4, 4) in its carrier, and whether both are within their limits.
+
+    Then ``saved`` is the hand-eye calibration's file; its lens is beside it, as .yaml.
+    """
 
     lens: Lens
     pose: Array
-    good: bool
+    saved: Path | None
 
 
 class CameraProcedure:
@@ -102,7 +105,8 @@ class CameraProcedure:
         assert result.lens is not None
         asked = CalibrateHandEye(setup=self._setup, out=self._out, camera=self._camera)
         over += finish(hand_eye_outcome(asked, result), self._out, False, None)
-        return CameraResult(result.lens, result.camera, not over)
+        saved = None if over else max(self._out.glob("hand_eye_*.json"))
+        return CameraResult(result.lens, result.camera, saved)
 
     def _views(self) -> Views:
         board = parse_board(self._board)

@@ -64,7 +64,9 @@ def raised(kinematics: ArmKinematics, joints: Array, height_m: float = 0.2) -> A
 def propose(
     scene: Scene, kinematics: ArmKinematics, start: Array, count: int, seed: int
 ) -> list[Array]:
-    """Joints (7,) one after the other, from ``start`` on; from each there is a way back there.
+    """Joints (7,) one after the other, from ``start`` on, each near the last one.
+
+    From each there is a way back to the start.
 
     Raises CalibrationError where the arm can show too few views.
     """
@@ -72,22 +74,36 @@ def propose(
     # The way up in the image that is easy for the arm is how the board is seen from where it is.
     seen = scene.target_in_camera(kinematics.link_pose(start, scene.link).matrix())
     roll = float(np.arctan2(seen[1, 0] - seen[0, 1], seen[0, 0] + seen[1, 1]))
-    chosen: list[Array] = []
-    here = start
+    found: list[Array] = []
     for _ in range(_TRIES_A_POSE * count):
-        if len(chosen) == count:
+        if len(found) == count:
             break
-        joints = _joints(scene, kinematics, _look(scene, roll, rng), here)
-        if joints is not None and all(
-            _free(scene, kinematics, place, joints) for place in (here, start)
-        ):
-            chosen.append(joints)
-            here = joints
+        near = found[-1] if found else start
+        joints = _joints(scene, kinematics, _look(scene, roll, rng), near)
+        if joints is not None and _free(scene, kinematics, start, joints):
+            found.append(joints)
+    chosen = _in_turn(scene, kinematics, start, found)
     if len(chosen) < count // 2:
         raise CalibrationError(
             f"the arm can show only {len(chosen)} of {count} views of the board: move board or "
             "camera to where the arm reaches, or check the poses that were given for them"
         )
+    return chosen
+
+
+def _in_turn(
+    scene: Scene, kinematics: ArmKinematics, start: Array, found: list[Array]
+) -> list[Array]:
+    """Always the nearest to which there is a way; what is left without one is left out."""
+    here, left, chosen = start, list(found), []
+    while left:
+        left.sort(key=lambda joints: float(np.abs(joints - here).max()))
+        following = next((q for q in left if _free(scene, kinematics, here, q)), None)
+        if following is None:
+            break
+        left = [q for q in left if q is not following]
+        chosen.append(following)
+        here = following
     return chosen
 
 

@@ -15,7 +15,14 @@ from calibration.camera_info import read_camera_info
 from calibration.files import read_hand_eye, read_touched
 from calibration.outcome import Outcome, finish
 from calibration.plots import table_pictures
-from calibration.table_plane import PixelMap, fit_map, fit_plane, left_out_m, map_of_camera
+from calibration.table_plane import (
+    PixelMap,
+    TablePlane,
+    fit_map,
+    fit_plane,
+    left_out_m,
+    map_of_camera,
+)
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 
@@ -41,6 +48,8 @@ class CalibrateTable:
     """The camera's camera_info YAML; without it pixels count as undistorted."""
     hand_eye: Path | None = None
     """A saved eye-to-hand calibration; needs --intrinsics."""
+    marks_height: float = 0.0
+    """How high the marks are over the table [m]: the thickness of a board that they are on."""
     max_plane_mm: float = 2.0
     """Limit: RMS height of the points over the plane."""
     max_tilt_deg: float = 0.5
@@ -58,12 +67,13 @@ class CalibrateTable:
 def main(words: Sequence[str]) -> int:
     """Run the command; raises CalibrationError."""
     options = tyro.cli(CalibrateTable, prog="pushcell calibrate table", args=list(words))
-    return finish(_outcome(options), options.out, options.force, options.json)
+    return finish(outcome(options), options.out, options.force, options.json)
 
 
-def _outcome(options: CalibrateTable) -> Outcome:
+def outcome(options: CalibrateTable) -> Outcome:
+    """What is told and saved of the touched points."""
     points, pixels = read_touched(options.touched)
-    plane = fit_plane(points)
+    plane = fit_plane(points - [0, 0, options.marks_height])
     heights = plane.heights(points[:, :2])
     rms_mm = float(1e3 * np.sqrt(np.mean(plane.residuals_m**2)))
     tilt_deg = float(np.degrees(plane.tilt_rad))
@@ -85,7 +95,7 @@ def _outcome(options: CalibrateTable) -> Outcome:
     ]
     off_m = None
     if pixels is not None:
-        pixel_map, off_m = _map(options, pixels, points)
+        pixel_map, off_m = _map(options, pixels, points, plane)
         map_mm = float(1e3 * np.sqrt(np.mean(off_m**2)))
         figures |= {"pixel_to_table": pixel_map.homography.tolist(), "map_mm": map_mm}
         limits.append(("the map's error", map_mm, options.max_map_mm, "mm"))
@@ -104,8 +114,13 @@ def _outcome(options: CalibrateTable) -> Outcome:
     )
 
 
-def _map(options: CalibrateTable, pixels: Array, points: Array) -> tuple[PixelMap, Array]:
-    """The map, and its error [m] at each point by what was not made from that point."""
+def _map(
+    options: CalibrateTable, pixels: Array, points: Array, plane: TablePlane
+) -> tuple[PixelMap, Array]:
+    """The map, and its error [m] at each point by what was not made from that point.
+
+    A calibrated camera's is of the table's plane; one made from marks is of theirs.
+    """
     lens = None if options.intrinsics is None else read_camera_info(options.intrinsics)
     if options.hand_eye is None:
         return fit_map(pixels, points[:, :2], lens), left_out_m(pixels, points[:, :2], lens)
@@ -117,5 +132,6 @@ def _map(options: CalibrateTable, pixels: Array, points: Array) -> tuple[PixelMa
             f"{options.hand_eye} is of a camera on the hand, which has no fixed map: give an "
             "eye-to-hand calibration"
         )
-    pixel_map = map_of_camera(lens, camera_in_base, fit_plane(points))
-    return pixel_map, np.linalg.norm(pixel_map.to_table(pixels) - points[:, :2], axis=1)
+    marks = map_of_camera(lens, camera_in_base, fit_plane(points))
+    off_m = np.linalg.norm(marks.to_table(pixels) - points[:, :2], axis=1)
+    return map_of_camera(lens, camera_in_base, plane), off_m

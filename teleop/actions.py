@@ -23,6 +23,7 @@ ACTIONS = {
     "failure": Action("/recorder/failure", "Failure", "KeyF"),
     "discard": Action("/recorder/discard", "Discard", "Backspace"),
     "policy": Action("/console/policy", "Policy drives", "KeyP"),
+    "touch": Action("/touch/mark", "Tip is on the mark", "KeyT"),
     "hold": Action("/motion/hold", "Hold", "KeyH"),
 }
 """Name -> action; the services of /console are the console's own, made of several steps."""

@@ -41,6 +41,7 @@ class CellView:
     def __init__(self, cameras: Sequence[str]) -> None:
         self.motion, self.devices, self.recorder, self.trials = (Latest() for _ in range(4))
         self.replay = Latest()
+        self.calibration = Latest()
         self.commanded, self.pusher = Latest(), Latest()
         self.pictures = {name: Latest() for name in cameras}
         self.press_latency = PressLatency()
@@ -87,6 +88,7 @@ class CellView:
             "recorder": self.recorder.value,
             "trials": self.trials.value,
             "replay": self.replay.value,
+            "calibration": self.calibration.value,
             "rates_hz": {name: round(rate, 1) for name, rate in rates.items()},
             "press_ms": [round(1e3 * s, 1) for s in (press.p50, press.p95)]
             if press.count

@@ -19,6 +19,7 @@ NODES = [
     "retrace_node",
     "slider_node",
     "teleop_node",
+    "touch_node",
     "trial_node",
 ]
 

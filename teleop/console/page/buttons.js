@@ -78,6 +78,7 @@ export class Buttons {
       success: mayAct && recording,
       failure: mayAct && recording,
       discard: mayAct && recording,
+      touch: mayAct && Boolean(state.calibration),
     };
     for (const button of this.all) {
       button.disabled = !(usable[button.dataset.action] ?? mayAct);

@@ -59,4 +59,18 @@ export function showScore(trials, policy) {
   byId("score").textContent = done ? `${successes} of ${done} succeeded · ${progress}` : progress;
 }
 
+// Which parts of the picture have shown the board, and what is still to be shown.
+export function showCalibration(calibration) {
+  byId("calibration").hidden = !calibration;
+  if (!calibration) return;
+  const { progress, counts = [], missing = [] } = calibration;
+  byId("calibration-progress").textContent = progress;
+  document.querySelector("[data-action=touch]").hidden = counts.length > 0;
+  byId("coverage").style.gridTemplateColumns = `repeat(${counts[0]?.length ?? 1}, 1fr)`;
+  byId("coverage").replaceChildren(...counts.flat().map((corners) => element(
+    "li", { className: corners ? "seen" : "", title: `${corners} corners`, textContent: corners || "" },
+  )));
+  byId("missing").replaceChildren(...missing.map((textContent) => element("li", { textContent })));
+}
+
 const ms = (value) => (value === null ? "-" : `${value.toFixed(0)} ms`);

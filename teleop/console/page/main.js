@@ -4,7 +4,7 @@ import { Buttons } from "./buttons.js";
 import { Hands } from "./hands.js";
 import { showLights } from "./lights.js";
 import { Link } from "./link.js";
-import { showDevices, showEpisodes, showRates, showScore } from "./lists.js";
+import { showCalibration, showDevices, showEpisodes, showRates, showScore } from "./lists.js";
 import { Picture } from "./picture.js";
 import { TimeLine } from "./time_line.js";
 
@@ -66,6 +66,7 @@ link.addEventListener("state", ({ detail }) => {
   timeLine.show(state.replay, welcome.may_act);
   if (states++ % DETAILS_EVERY === 0) {
     showDevices(state.devices);
+    showCalibration(state.calibration);
     showRates(state, link, [...pictures.values()]);
     showScore(state.trials, welcome.policy);
   }

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -31,10 +32,13 @@ from calibration.latency_command import outcome as latency_outcome
 from calibration.lens import Lens
 from calibration.outcome import finish
 from calibration.proposals import Scene, propose, raised
+from calibration.table_command import CalibrateTable
+from calibration.table_command import outcome as table_outcome
+from calibration.touching import Touching
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config import CameraConfig
 from pushcell.errors import ConfigError
-from pushcell.geometry import Array
+from pushcell.geometry import Array, Pose
 from pushcell_ros.base_node import OK, WARN, CellNode, NodeExit, run_node, wait_until
 from pushcell_ros.board_params import BoardParams
 from pushcell_ros.conversions import joint_message, status_message, to_image
@@ -43,7 +47,10 @@ from pushcell_ros.params import parameter
 _GRAPH_TIMEOUT_S = 60.0
 _DRIVE_TIMEOUT_S = 300.0
 _PICTURE_TIMEOUT_S = 600.0
+_ASIDE_RAD = 0.9  # of the first joint: out of the way of cameras on the base
+_OVER_MARK = np.array([0.0, 0.0, 0.05])
 _STATE_RATE_HZ = 20.0
+_GUIDANCE_RATE_HZ = 2.0
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -57,6 +64,7 @@ class CalibrateParams(BoardParams):
     require_deadman: bool = parameter(
         True, "no motion unless the operator holds the deadman; false also releases the stop"
     )
+    touch: bool = parameter(False, "touch the table board; only where its pose is exact")
     compare: bool = parameter(False, "fail unless the cell's own cameras are found again")
     slack: float = parameter(1.0, "they may be off by so many times 0.3 %, 1 mm and 0.1 deg")
 
@@ -74,6 +82,7 @@ class CalibrateNode(CellNode):
             self._arm.emergency_stop.release()
         self._out = Path(os.environ.get("PUSHCELL_RUN_DIR", ".")) / "calibration"
         self._progress = "waiting for the cell"
+        self._guidance: dict[str, Any] = {}
         self._picture: np.ndarray | None = None
         self._table = Table(
             "camera", "focal length", "position", "direction", title="off what the cell's file says"
@@ -88,6 +97,7 @@ class CalibrateNode(CellNode):
         self.create_service(Trigger, "/safety/release", self._on_release)
         self.every(self.cell.motion.rate_hz, self._tick)
         self.every(_STATE_RATE_HZ, self._publish_motion_state)
+        self.every(_GUIDANCE_RATE_HZ, self._publish_guidance)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """How far it is."""
@@ -108,6 +118,7 @@ class CalibrateNode(CellNode):
         self._go(up)
         # A list: every camera is calibrated, whatever the first ones came to.
         good = [self._calibrate(camera, up) for camera in self.cell.cameras]
+        self._go(up)
         self._go(start)
         good.append(self._latency())
         Console(width=100).print(self._table)
@@ -124,7 +135,7 @@ class CalibrateNode(CellNode):
             self._go(joints)
             picture = self._take(camera)
             procedure.add(picture, self._kinematics.link_pose(self._joints, scene.link).matrix())
-            self._publish_guidance(procedure)
+            self._guidance = procedure.guidance()
         self._go(up)
         result = procedure.finish()
         off = Comparison.of(camera, result)
@@ -134,7 +145,40 @@ class CalibrateNode(CellNode):
             f"{1e3 * off.off_m:.2f} mm",
             f"{np.degrees(off.off_rad):.3f} deg",
         )
-        return result.good and (off.within(self.params.slack) or not self.params.compare)
+        near = off.within(self.params.slack) or not self.params.compare
+        if result.saved is None or not near:
+            return False
+        return scene.setup == "eye-in-hand" or self._touch(camera, up, result.saved)
+
+    def _touch(self, camera: CameraConfig, up: Array, hand_eye: Path) -> bool:
+        """Put the tip on marks that the camera sees; only a simulated arm finds them by itself."""
+        board = self.params.boards(self.cell.arm.model).get(self.cell.arm.model.base_link)
+        if board is None or not self.params.touch:
+            return True
+        aside = up + np.eye(7)[0] * _ASIDE_RAD
+        self._go(aside)
+        touching = Touching.of(self._take(camera), board.board)
+        self._go(up)
+        pose = board.pose_in_link
+        for corner in board.board.corners_m[touching.ids]:
+            self._progress = str(touching.next)
+            mark = pose.rotation @ corner + pose.translation
+            over = self._tip_at(mark + _OVER_MARK)
+            for joints in (over, self._tip_at(mark)):
+                self._go(joints)
+            touching.touch(self._kinematics.tip_pose(self._joints).translation)
+            self._go(over)
+        self._go(up)
+        path = self._out / camera.name / "touched.json"
+        touching.save(path)
+        asked = CalibrateTable(
+            touched=path,
+            out=path.parent,
+            intrinsics=hand_eye.with_suffix(".yaml"),
+            hand_eye=hand_eye,
+            marks_height=float(pose.translation[2]),
+        )
+        return finish(table_outcome(asked), asked.out, False, None) == 0
 
     def _scene(self, camera: CameraConfig) -> tuple[Scene, str]:
         """What the camera is to look at, and the description of the board."""
@@ -153,6 +197,11 @@ class CalibrateNode(CellNode):
             model.tip_link,
         )
         return scene, board.words
+
+    def _tip_at(self, place: Array) -> Array:
+        """The joints with the tip straight down at a place (3,) [m]."""
+        posture = self._kinematics.pusher_posture(place[:2])
+        return self._kinematics.solve(Pose(place, posture.rotation), self._joints)
 
     def _latency(self) -> bool:
         """Of the arm, command to motion, on its liveliest joint."""
@@ -230,8 +279,8 @@ class CalibrateNode(CellNode):
         response.success, response.message = refusal is None, refusal or ""
         return response
 
-    def _publish_guidance(self, procedure: CameraProcedure) -> None:
-        told = {"progress": self._progress, **procedure.guidance()}
+    def _publish_guidance(self) -> None:
+        told = {"progress": self._progress, **self._guidance}
         self._state.publish(String(data=json.dumps(told)))
 
     def _publish_motion_state(self) -> None:

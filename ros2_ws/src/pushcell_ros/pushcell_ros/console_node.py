@@ -184,6 +184,7 @@ class ConsoleNode(CellNode):
             ("/trials/state", view.trials.put),
             ("/replay/state", view.replay.put),
             ("/recorder/state", self._on_recorder),
+            ("/calibration/state", view.calibration.put),
         ):
             self.create_subscription(String, topic, _json_taker(take), _LATCHED)
         steady = Clock(clock_type=ClockType.STEADY_TIME)

@@ -33,6 +33,7 @@ from pushcell_ros.conversions import (
 from pushcell_ros.params import parameter
 
 _LIVE_VIEW_RATE_HZ = 20.0
+_STILLS_RATE_HZ = 0.1
 _LENS_BLUR_PX = 0.8  # no lens is sharper, and finding corners needs it
 
 
@@ -43,6 +44,7 @@ class RenderParams(BoardParams):
     live_view: bool = parameter(True, "show the cell on a web page on loopback")
     live_view_port: int = parameter(0, "the page's port; 0 takes the first free one")
     scale: int = parameter(1, "pictures are so many times as wide and high as the cell's cameras'")
+    stills: bool = parameter(False, "one picture at once for who begins to look, hardly any after")
     finer: int = parameter(1, "pictures are drawn so much larger, shrunk and blurred")
 
 
@@ -107,13 +109,18 @@ class RenderNode(CellNode):
         captured_s = to_seconds(message.header.stamp)
         joints, slider = to_scene(message)
         for camera in self._cameras:
+            if self.params.stills and not camera.watched:
+                camera.due_s = 0.0
             if _due(camera.due_s, captured_s):
-                camera.due_s = _next_due(camera.due_s, captured_s, camera.config.rate_hz)
+                camera.due_s = _next_due(camera.due_s, captured_s, self._rate_hz(camera))
                 if camera.watched:
                     self._take_picture(camera, message.header.stamp, joints, slider)
         if self._live_view and _due(self._live_view_due_s, captured_s):
             self._live_view_due_s = _next_due(self._live_view_due_s, captured_s, _LIVE_VIEW_RATE_HZ)
             self._live_view.show(joints, slider)
+
+    def _rate_hz(self, camera: _Camera) -> float:
+        return _STILLS_RATE_HZ if self.params.stills else camera.config.rate_hz
 
     def _draw(self, camera: CameraConfig, joints: Array, slider: Pose) -> NDArray[np.uint8]:
         finer = self.params.finer

@@ -1,0 +1,124 @@
+"""Marks on the table, touched by the operator: checks its plane and the map from pixels to it.
+
+It moves nothing. The operator drives the pusher as always, and says by the page's button, or the
+service /touch/mark, when its tip is on the mark that is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from rclpy.executors import Executor
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from calibration.boards import parse_board
+from calibration.outcome import finish
+from calibration.table_command import CalibrateTable, outcome
+from calibration.touching import Touching
+from pushcell.geometry import Array
+from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, wait_until
+from pushcell_ros.conversions import to_image, to_pose
+from pushcell_ros.params import CellParams, parameter
+
+_IMAGE_TIMEOUT_S = 60.0
+_STATE_RATE_HZ = 2.0
+
+
+@dataclass(frozen=True)
+class TouchParams(CellParams):
+    """Parameters of ``touch_node``."""
+
+    camera: str = parameter("overhead", "which camera, on the base, sees the marks")
+    board: str = parameter("", "the board on the table whose corners are the marks")
+    height: float = parameter(0.0, "thickness of that board [m]")
+
+
+class TouchNode(CellNode):
+    """One picture, then mark after mark, then the result."""
+
+    Params = TouchParams
+
+    def __init__(self) -> None:
+        super().__init__("touch_node")
+        self._board = parse_board(self.params.board)
+        # What the tip is kept over the table by is no height of the marks.
+        lift_m = self.params.height - self.cell.pusher.tip_height_m
+        self._tip_to_mark = np.array([0.0, 0.0, lift_m])
+        self._image: Image | None = None
+        self._touching: Touching | None = None
+        self._tip: Array | None = None
+        self._state = self.create_publisher(String, "/calibration/state", 10)
+        topic = f"/camera/{self.params.camera}/color/image_raw"
+        self._looking = self.create_subscription(
+            Image, topic, self._on_image, qos_profile_sensor_data
+        )
+        self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 10)
+        self.create_service(Trigger, "/touch/mark", self._on_mark)
+        self.every(_STATE_RATE_HZ, self._publish_state)
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """Which mark is next."""
+        return OK, self._asked, {}
+
+    def spin(self, executor: Executor) -> None:
+        """All marks; exit code 1 where the result is over its limits."""
+        problem = f"no image of camera {self.params.camera} within {_IMAGE_TIMEOUT_S:.0f} s"
+        wait_until(executor, lambda: self._image is not None, _IMAGE_TIMEOUT_S, problem)
+        self.destroy_subscription(self._looking)
+        self._touching = touching = Touching.of(to_image(self._image), self._board)
+        self.get_logger().info(self._asked)
+        wait_until(executor, lambda: touching.next is None, float("inf"), "")
+        out = Path(os.environ.get("PUSHCELL_RUN_DIR", ".")) / "calibration" / self.params.camera
+        touching.save(out / "touched.json")
+        files = self.cell.calibration_of(self.params.camera)
+        asked = CalibrateTable(
+            touched=out / "touched.json",
+            out=out,
+            intrinsics=files.intrinsics,
+            hand_eye=files.hand_eye,
+            marks_height=self.params.height,
+        )
+        raise NodeExit(finish(outcome(asked), out, False, None))
+
+    @property
+    def _asked(self) -> str:
+        if self._touching is None:
+            return "waits for a picture of the marks"
+        return self._touching.next or "all marks are touched"
+
+    def _on_image(self, message: Image) -> None:
+        self._image = message
+
+    def _on_pusher(self, message: PoseStamped) -> None:
+        self._tip = to_pose(message).translation
+
+    def _on_mark(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self._touching is None or self._tip is None:
+            response.message = "there is no picture, or no arm, yet"
+        elif self._touching.next is None:
+            response.message = "all marks are touched"
+        else:
+            self._touching.touch(self._tip + self._tip_to_mark)
+            response.success, response.message = True, self._asked
+            self.get_logger().info(self._asked)
+        return response
+
+    def _publish_state(self) -> None:
+        self._state.publish(String(data=json.dumps({"progress": self._asked})))
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(TouchNode)
+
+
+if __name__ == "__main__":
+    main()
