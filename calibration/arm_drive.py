@@ -23,8 +23,8 @@ class ArmDrive:
     ``commanded`` and ``measured`` are (time, joints (7,)) while it drove, times rising.
     """
 
-    def __init__(self, cell: CellConfig, share: float, require_deadman: bool) -> None:
-        self._arm, self._share = cell.arm, share
+    def __init__(self, cell: CellConfig, require_deadman: bool) -> None:
+        self._arm, self._share = cell.arm, 0.0
         self._deadman_age_s = cell.motion.deadman_s if require_deadman else None
         self.emergency_stop = EmergencyStop()
         self.joints: Array | None = None
@@ -46,15 +46,20 @@ class ArmDrive:
         """The operator says whether it is held."""
         self._held_s = now_s if held else -np.inf
 
-    def go(self, goal: Array) -> None:
-        """Go to joints (7,) [rad], from wherever the arm comes to rest."""
-        self._goal = goal
+    def go(self, goal: Array, share: float) -> None:
+        """Go to joints (7,) [rad] at a share of the joints' limits, from wherever it rests."""
+        self._goal, self._share = goal, share
 
     def arrived(self, now_s: float) -> bool:
         """Whether it rests there."""
         assert self.joints is not None
         assert self._goal is not None
         return self._rests(now_s) and np.abs(self.joints - self._goal).max() < _ARRIVED_RAD
+
+    @property
+    def still_since_s(self) -> float:
+        """Since when it rests, and what swung with it has settled: pictures are good from then."""
+        return self._moved_s + _SETTLING_S
 
     def halted(self, now_s: float) -> str | None:
         """Why nothing may move, in words."""

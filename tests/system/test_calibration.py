@@ -23,9 +23,10 @@ from pushcell.config import load_cell
 from tests.conftest import ROOT, SIM_CELL
 
 DOMAIN = 95
+PATIENCE_S = 240.0
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # Few views, drawn coarsely: `docs/calibration.md` has what thirty fine ones come to.
-ARGUMENTS = ("views:=7", "finer:=2", "slack:=10")
+ARGUMENTS = ("views:=8", "finer:=2", "slack:=10")
 
 
 class Watch:
@@ -74,6 +75,7 @@ def rests(watch):
     return len(watch.speeds) > 20 and max(watch.speeds[-20:]) < 1e-3
 
 
+@pytest.mark.timeout(600)
 def test_the_cell_finds_its_own_cameras_and_obeys_the_emergency_stop(watch):
     run = subprocess.Popen(
         [
@@ -93,27 +95,32 @@ def test_the_cell_finds_its_own_cameras_and_obeys_the_emergency_stop(watch):
     output = []
     reading = threading.Thread(target=lambda: output.append(run.stdout.read()))
     reading.start()
+
+    def ended():
+        return run.poll() is not None
+
     try:
-        watch.until(lambda: watch.guidance and moves(watch), 120)
+        watch.until(lambda: ended() or (watch.guidance and moves(watch)), PATIENCE_S)
+        assert not ended()
         watch.estop.publish(Bool(data=True))
-        watch.until(lambda: rests(watch), 10)
+        watch.until(lambda: rests(watch), PATIENCE_S)
         watch.speeds.clear()
-        watch.until(lambda: len(watch.speeds) > 200, 20)
+        watch.until(lambda: len(watch.speeds) > 200, PATIENCE_S)
         assert max(watch.speeds) < 1e-3, "it stays stopped"
-        watch.until(watch.release.service_is_ready, 10)
+        watch.until(watch.release.service_is_ready, PATIENCE_S)
         assert not call(watch).success, "it is still pressed"
         watch.estop.publish(Bool(data=False))
-        watch.until(lambda: call(watch).success, 10)
-        watch.until(lambda: run.poll() is not None, 240)
+        watch.until(lambda: call(watch).success, PATIENCE_S)
+        watch.until(ended, PATIENCE_S)
     finally:
         run.terminate()
         reading.join()
-    assert run.returncode == 0, output[0]
+        print(output[0])
+    assert run.returncode == 0
     assert "Traceback" not in output[0]
     assert {told["camera"] for told in watch.guidance} == {"overhead", "wrist"}
     assert all(np.shape(told["counts"]) == (3, 4) for told in watch.guidance)
-    folder = Path(next(line for line in output[0].splitlines() if "run folder" in line)
-                  .split("run folder ")[1].split(",")[0]) / "calibration"  # fmt: skip
+    folder = Path(output[0].split("run folder ")[1].split(",")[0]) / "calibration"
     assert len(list(folder.glob("latency_*.json"))) == 1
     for camera in load_cell(SIM_CELL).cameras:
         assert len(list((folder / camera.name / "images").glob("*.png"))) >= 6
@@ -123,5 +130,5 @@ def test_the_cell_finds_its_own_cameras_and_obeys_the_emergency_stop(watch):
 
 def call(watch):
     future = watch.release.call_async(Trigger.Request())
-    watch.until(future.done, 10)
+    watch.until(future.done, PATIENCE_S)
     return future.result()

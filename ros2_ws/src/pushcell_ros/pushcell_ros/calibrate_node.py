@@ -48,6 +48,7 @@ _GRAPH_TIMEOUT_S = 60.0
 _DRIVE_TIMEOUT_S = 300.0
 _PICTURE_TIMEOUT_S = 600.0
 _ASIDE_RAD = 0.9  # of the first joint: out of the way of cameras on the base
+_GENTLY = 0.2
 _OVER_MARK = np.array([0.0, 0.0, 0.05])
 _STATE_RATE_HZ = 20.0
 _GUIDANCE_RATE_HZ = 2.0
@@ -77,7 +78,7 @@ class CalibrateNode(CellNode):
     def __init__(self) -> None:
         super().__init__("calibrate_node")
         self._kinematics = ArmKinematics(self.cell)
-        self._arm = ArmDrive(self.cell, self.params.speed, self.params.require_deadman)
+        self._arm = ArmDrive(self.cell, self.params.require_deadman)
         if not self.params.require_deadman:
             self._arm.emergency_stop.release()
         self._out = Path(os.environ.get("PUSHCELL_RUN_DIR", ".")) / "calibration"
@@ -164,10 +165,11 @@ class CalibrateNode(CellNode):
             self._progress = str(touching.next)
             mark = pose.rotation @ corner + pose.translation
             over = self._tip_at(mark + _OVER_MARK)
-            for joints in (over, self._tip_at(mark)):
-                self._go(joints)
-            touching.touch(self._kinematics.tip_pose(self._joints).translation)
             self._go(over)
+            # A stop on the way down must end above the table.
+            self._go(self._tip_at(mark), _GENTLY)
+            touching.touch(self._kinematics.tip_pose(self._joints).translation)
+            self._go(over, _GENTLY)
         self._go(up)
         path = self._out / camera.name / "touched.json"
         touching.save(path)
@@ -215,9 +217,9 @@ class CalibrateNode(CellNode):
         told = latency_outcome(words, cause, effect, latency)
         return finish(told, self._out, False, None) == 0
 
-    def _go(self, joints: Array) -> None:
+    def _go(self, joints: Array, slowly: float = 1.0) -> None:
         """Drive there and come to rest; waits for as long as it is halted."""
-        self._arm.go(joints)
+        self._arm.go(joints, slowly * self.params.speed)
         while not self._arm.arrived(self.now()):
             self._wait(lambda: not self._halted, math.inf, "")
             self._wait(
@@ -227,12 +229,12 @@ class CalibrateNode(CellNode):
             )
 
     def _take(self, camera: CameraConfig) -> np.ndarray:
-        """A picture (H, W, 3) from after now; the arm rests."""
-        self._picture, asked_s = None, self.now()
+        """A picture (H, W, 3) of the arm at rest, where it is now."""
+        self._picture, still_since_s = None, self._arm.still_since_s
         topic = f"/camera/{camera.name}/color/image_raw"
 
         def on_image(message: Image) -> None:
-            if self.control_time(message.header.stamp) > asked_s:
+            if self.control_time(message.header.stamp) > still_since_s:
                 self._picture = to_image(message)
 
         subscription = self.create_subscription(Image, topic, on_image, qos_profile_sensor_data)

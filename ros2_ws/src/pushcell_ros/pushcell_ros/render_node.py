@@ -33,7 +33,7 @@ from pushcell_ros.conversions import (
 from pushcell_ros.params import parameter
 
 _LIVE_VIEW_RATE_HZ = 20.0
-_STILLS_RATE_HZ = 0.1
+_STILLS_RATE_HZ = 1.0
 _LENS_BLUR_PX = 0.8  # no lens is sharper, and finding corners needs it
 
 
