@@ -18,6 +18,7 @@ NODES = [
     "replay_node",
     "retrace_node",
     "slider_node",
+    "stills_node",
     "teleop_node",
     "touch_node",
     "trial_node",

@@ -33,7 +33,6 @@ from pushcell_ros.conversions import (
 from pushcell_ros.params import parameter
 
 _LIVE_VIEW_RATE_HZ = 20.0
-_STILLS_RATE_HZ = 1.0
 _LENS_BLUR_PX = 0.8  # no lens is sharper, and finding corners needs it
 
 
@@ -44,11 +43,10 @@ class RenderParams(BoardParams):
     live_view: bool = parameter(True, "show the cell on a web page on loopback")
     live_view_port: int = parameter(0, "the page's port; 0 takes the first free one")
     scale: int = parameter(1, "pictures are so many times as wide and high as the cell's cameras'")
-    stills: bool = parameter(False, "one picture at once for who begins to look, hardly any after")
     finer: int = parameter(1, "pictures are drawn so much larger, shrunk and blurred")
 
 
-class _Camera:
+class Camera:
     """One camera's publishers and when it is due."""
 
     def __init__(self, node: CellNode, config: CameraConfig) -> None:
@@ -79,7 +77,7 @@ class RenderNode(CellNode):
         )
         scale = self.params.scale
         self._cameras = [
-            _Camera(self, camera.resized(scale * camera.width_px, scale * camera.height_px))
+            Camera(self, camera.resized(scale * camera.width_px, scale * camera.height_px))
             for camera in self.cell.cameras
         ]
         self._scenes = PeriodMonitor()
@@ -104,23 +102,26 @@ class RenderNode(CellNode):
             return WARN, "no pictures: the cell publishes no scene", figures
         return OK, "taking pictures", figures
 
+    def due(self, camera: Camera, captured_s: float) -> bool:
+        """Whether a camera's next picture is of this scene."""
+        return _due(camera.due_s, captured_s)
+
+    def rate_hz(self, camera: Camera) -> float:
+        """How often a camera takes pictures."""
+        return camera.config.rate_hz
+
     def _on_scene(self, message: JointState) -> None:
         self._scenes.tick(steady_seconds())
         captured_s = to_seconds(message.header.stamp)
         joints, slider = to_scene(message)
         for camera in self._cameras:
-            if self.params.stills and not camera.watched:
-                camera.due_s = 0.0
-            if _due(camera.due_s, captured_s):
-                camera.due_s = _next_due(camera.due_s, captured_s, self._rate_hz(camera))
+            if self.due(camera, captured_s):
+                camera.due_s = _next_due(camera.due_s, captured_s, self.rate_hz(camera))
                 if camera.watched:
                     self._take_picture(camera, message.header.stamp, joints, slider)
         if self._live_view and _due(self._live_view_due_s, captured_s):
             self._live_view_due_s = _next_due(self._live_view_due_s, captured_s, _LIVE_VIEW_RATE_HZ)
             self._live_view.show(joints, slider)
-
-    def _rate_hz(self, camera: _Camera) -> float:
-        return _STILLS_RATE_HZ if self.params.stills else camera.config.rate_hz
 
     def _draw(self, camera: CameraConfig, joints: Array, slider: Pose) -> NDArray[np.uint8]:
         finer = self.params.finer
@@ -131,7 +132,7 @@ class RenderNode(CellNode):
         shrunk = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.GaussianBlur(shrunk, (0, 0), _LENS_BLUR_PX), dtype=np.uint8)
 
-    def _take_picture(self, camera: _Camera, stamp: TimeMsg, joints: Array, slider: Pose) -> None:
+    def _take_picture(self, camera: Camera, stamp: TimeMsg, joints: Array, slider: Pose) -> None:
         started = steady_seconds()
         image = self._draw(camera.config, joints, slider)
         self._render_s.append(steady_seconds() - started)
