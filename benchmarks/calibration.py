@@ -217,6 +217,6 @@ def good(figures: dict[str, Any]) -> bool:
         figures[setup]["over_bound"] <= 1.2
         and all(cover["p"] > 0.001 for cover in figures[setup]["covered"].values())
         and all(solver["mm"]["ratio"] > 1 for solver in figures[setup]["solvers"].values())
-        and figures[setup]["outliers_both_named"] == 1.0
+        and figures[setup]["outliers_both_named"] >= 0.99
         for setup in SETUPS
     )
