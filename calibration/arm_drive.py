@@ -13,7 +13,6 @@ from pushcell.geometry import Array
 from pushcell.motion.emergency_stop import EmergencyStop
 
 _REST_S, _REST_RAD_S = 0.3, 1e-3
-_ARRIVED_RAD = 2e-3
 _SETTLING_S = 0.1
 
 
@@ -24,7 +23,7 @@ class ArmDrive:
     """
 
     def __init__(self, cell: CellConfig, require_deadman: bool) -> None:
-        self._arm, self._share = cell.arm, 0.0
+        self._arm, self._share, self._within_rad = cell.arm, 0.0, 0.0
         self._deadman_age_s = cell.motion.deadman_s if require_deadman else None
         self.emergency_stop = EmergencyStop()
         self.joints: Array | None = None
@@ -46,15 +45,18 @@ class ArmDrive:
         """The operator says whether it is held."""
         self._held_s = now_s if held else -np.inf
 
-    def go(self, goal: Array, share: float) -> None:
-        """Go to joints (7,) [rad] at a share of the joints' limits, from wherever it rests."""
-        self._goal, self._share = goal, share
+    def go(self, goal: Array, share: float, within_rad: float) -> None:
+        """Go to joints (7,) [rad] at a share of the joints' limits, from wherever it rests.
+
+        A drive that was halted or held up ends elsewhere: until all are so near, it goes again.
+        """
+        self._goal, self._share, self._within_rad = goal, share, within_rad
 
     def arrived(self, now_s: float) -> bool:
         """Whether it rests there."""
         assert self.joints is not None
         assert self._goal is not None
-        return self._rests(now_s) and np.abs(self.joints - self._goal).max() < _ARRIVED_RAD
+        return self._rests(now_s) and np.abs(self.joints - self._goal).max() < self._within_rad
 
     @property
     def still_since_s(self) -> float:

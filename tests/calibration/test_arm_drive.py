@@ -35,7 +35,7 @@ class Rig:
 
 def test_nothing_moves_before_the_stop_is_released():
     rig = Rig()
-    rig.drive.go(GOAL, 0.3)
+    rig.drive.go(GOAL, 0.3, 2e-3)
     assert not rig.run(2.0)
     assert rig.drive.emergency_stop.release() is None
     assert rig.run(10.0)
@@ -47,7 +47,7 @@ def test_nothing_moves_before_the_stop_is_released():
 def test_a_stop_halts_it_at_once_and_for_good(stop):
     rig = Rig()
     rig.drive.emergency_stop.release()
-    rig.drive.go(GOAL, 0.3)
+    rig.drive.go(GOAL, 0.3, 2e-3)
     rig.run(1.0)
     between = rig.joints
     assert 0.01 < np.abs(between).max() < 0.7
@@ -66,7 +66,7 @@ def test_a_stop_halts_it_at_once_and_for_good(stop):
 def test_it_moves_only_while_the_deadman_is_held():
     rig = Rig(require_deadman=True)
     rig.drive.emergency_stop.release()
-    rig.drive.go(GOAL, 0.3)
+    rig.drive.go(GOAL, 0.3, 2e-3)
     assert not rig.run(1.0)
     assert rig.run(1.0, held=True)
     assert rig.drive.halted(rig.now) is None
@@ -82,7 +82,7 @@ def test_it_moves_only_while_the_deadman_is_held():
 def test_commands_and_reports_are_kept_with_rising_times():
     rig = Rig()
     rig.drive.emergency_stop.release()
-    rig.drive.go(GOAL, 0.3)
+    rig.drive.go(GOAL, 0.3, 2e-3)
     rig.run(10.0)
     for record in (rig.drive.commanded, rig.drive.measured):
         assert len(record) > 50

@@ -48,7 +48,6 @@ _GRAPH_TIMEOUT_S = 60.0
 _DRIVE_TIMEOUT_S = 300.0
 _PICTURE_TIMEOUT_S = 600.0
 _ASIDE_RAD = 0.9  # of the first joint: out of the way of cameras on the base
-_GENTLY = 0.2
 _OVER_MARK = np.array([0.0, 0.0, 0.05])
 _STATE_RATE_HZ = 20.0
 _GUIDANCE_RATE_HZ = 2.0
@@ -166,10 +165,9 @@ class CalibrateNode(CellNode):
             mark = pose.rotation @ corner + pose.translation
             over = self._tip_at(mark + _OVER_MARK)
             self._go(over)
-            # A stop on the way down must end above the table.
-            self._go(self._tip_at(mark), _GENTLY)
+            self._go(self._tip_at(mark), gently=True)
             touching.touch(self._kinematics.tip_pose(self._joints).translation)
-            self._go(over, _GENTLY)
+            self._go(over, gently=True)
         self._go(up)
         path = self._out / camera.name / "touched.json"
         touching.save(path)
@@ -217,9 +215,13 @@ class CalibrateNode(CellNode):
         told = latency_outcome(words, cause, effect, latency)
         return finish(told, self._out, False, None) == 0
 
-    def _go(self, joints: Array, slowly: float = 1.0) -> None:
-        """Drive there and come to rest; waits for as long as it is halted."""
-        self._arm.go(joints, slowly * self.params.speed)
+    def _go(self, joints: Array, gently: bool = False) -> None:
+        """Drive there and come to rest; waits for as long as it is halted.
+
+        Gently: slowly, so that a stop on the way ends above the table, and to the very place.
+        """
+        slowly, within_rad = (0.2, 1e-4) if gently else (1.0, 2e-3)
+        self._arm.go(joints, slowly * self.params.speed, within_rad)
         while not self._arm.arrived(self.now()):
             self._wait(lambda: not self._halted, math.inf, "")
             self._wait(
