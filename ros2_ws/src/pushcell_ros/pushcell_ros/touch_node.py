@@ -112,7 +112,7 @@ class TouchNode(CellNode):
         return response
 
     def _publish_state(self) -> None:
-        self._state.publish(String(data=json.dumps({"progress": self._asked})))
+        self._state.publish(String(data=json.dumps({"progress": self._asked, "touch": True})))
 
 
 def main() -> None:
