@@ -6,7 +6,7 @@ What has been done is left: a sweep that was stopped goes on with the same comma
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from policy_server.bundle_files import read_manifest
+from pushcell import cli
 from pushcell.command_output import show_result
 from pushcell.config_problems import describe
 from pushcell.config_types import Name, Positive, Section
@@ -102,18 +103,18 @@ def _run(study: Study, variant: Variant, options: Sweep) -> tuple[int, dict[str,
     trained = folder / "trained.json"
     folder.mkdir(parents=True, exist_ok=True)
     changes = [*study.changes, *variant.changes, *options.set]
-    training = [str(study.train), "--out", str(run), "--json", str(trained)]
+    training = ["train", str(study.train), "--out", str(run), "--json", str(trained)]
     training += ["--resume"] if (run / "last.pt").exists() else []
-    evaluation = [str(bundle), "--world", study.world, "--json", str(report)]
+    evaluation = ["evaluate", str(bundle), "--world", study.world, "--json", str(report)]
     evaluation += ["--trials", str(study.trials), "--seed", str(study.seed)]
     evaluation += ["--time-step", str(study.time_step_s)] if study.time_step_s else []
     evaluation += ["--workers", str(options.workers)] if options.workers else []
-    for made, (command, words) in {
-        trained: (_train, [*training, "--set", *changes]),
-        bundle: (_export, [str(run / "last.pt"), "--out", str(bundle)]),
-        report: (_evaluate, evaluation),
+    for made, words in {
+        trained: [*training, "--set", *changes],
+        bundle: ["export", str(run / "last.pt"), "--out", str(bundle)],
+        report: evaluation,
     }.items():
-        if not made.exists() and (code := command()(words)):
+        if not made.exists() and (code := cli.main(words)):
             trained.unlink(missing_ok=True)  # a training that was stopped goes on
             return code, {}
     return 0, _figures(variant, bundle, report)
@@ -129,27 +130,6 @@ def _figures(variant: Variant, bundle: Path, report: Path) -> dict[str, Any]:
         "latency_p50_ms": manifest.latency.p50_ms,
         **{key: told[key] for key in kept},
     }
-
-
-# A robot's computer evaluates without torch; each command is imported when its turn comes.
-
-
-def _train() -> Callable[[Sequence[str]], int]:
-    from pushcell.training.command import main as train
-
-    return train
-
-
-def _export() -> Callable[[Sequence[str]], int]:
-    from pushcell.training.export_command import main as export
-
-    return export
-
-
-def _evaluate() -> Callable[[Sequence[str]], int]:
-    from pushcell.evaluation.command import main as evaluate
-
-    return evaluate
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
