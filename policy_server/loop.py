@@ -63,13 +63,17 @@ class PolicyLoop:
         """What shall be done, from now on."""
         return self.scheduler.plan
 
+    def wants(self, now_s: float) -> bool:
+        """Whether a new observation would be used now."""
+        return self.job is None and self.scheduler.wants(now_s)
+
     def begin(self, now_s: float) -> Job | None:
         """A job, if one is due and what it needs has just been seen; ``problem`` says why not."""
         try:
             moment_s, before_s = self.observer.moment(now_s), self._moment_s
             self._moment_s = moment_s
             self.problem = ""
-            if self.job is not None or moment_s == before_s or not self.scheduler.wants(now_s):
+            if moment_s == before_s or not self.wants(now_s):
                 return None
             seen = self.observer.assemble(now_s)
         except ObservationError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from policy_server.delay import InjectedDelay
 from policy_server.policy import Policy
@@ -40,6 +40,7 @@ class BundleController:
         self.steps = Lockstep(
             self._policy, goal, self._chunking, self._delay, self._seed, self._lookahead_s
         )
+        self._images: dict[str, NDArray[np.uint8]] = {}
         if self._eyes is not None:
             self._eyes.begin(np.random.default_rng([self._seed, 2]))
 
@@ -61,5 +62,8 @@ class BundleController:
         observer.push_pose("pusher", time_s, [*pusher, self._cell.pusher.tip_yaw_rad])
         observer.push_pose("slider", time_s, slider.as_array())
         if self._eyes is not None:
-            for name, image in self._eyes.look(slider, pusher).items():
+            self._eyes.follow(pusher)
+            if self.steps.looks(time_s):  # drawing takes longer than all the rest of a trial
+                self._images = self._eyes.look(slider)
+            for name, image in self._images.items():
                 observer.push_image(name, time_s, image)

@@ -35,9 +35,12 @@ class Eyes:
         ]
         self._joints = self._kinematics.home_joints(self._home)
 
-    def look(self, slider: PlanarPose, pusher: Array) -> dict[str, NDArray[np.uint8]]:
-        """RGB images (H, W, 3) by camera; raises PlanningError where the arm does not reach."""
+    def follow(self, pusher: Array) -> None:
+        """Move the arm's tip to (2,) [m]; raises PlanningError where it does not reach."""
         posture = self._kinematics.pusher_posture(pusher)
         self._joints = self._kinematics.follow(posture, self._joints)
+
+    def look(self, slider: PlanarPose) -> dict[str, NDArray[np.uint8]]:
+        """RGB images (H, W, 3) by camera."""
         self._renderer.pose(self._joints, Pose.from_planar(slider, self._height_m))
         return {camera.name: self._renderer.image(camera) for camera in self._cameras}

@@ -48,6 +48,11 @@ class Lockstep:
         self._delays: Iterator[float] = delay.draw(np.random.default_rng([seed, _DELAYS]))
         self._coming: tuple[float, Job, Array] | None = None
 
+    def looks(self, time_s: float) -> bool:
+        """Whether the policy will look at what its cameras see now, at once or as a later step."""
+        self._arrive(time_s)
+        return self._policy.manifest.observation.steps > 1 or self._loop.wants(time_s)
+
     def plan(self, time_s: float) -> ActionChunk | None:
         """What holds from now on; None before the first chunk.
 

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from policy_server.bundle import load_policy
+from policy_server.delay import InjectedDelay
 from pushcell.config import CellConfig
+from pushcell.evaluation.eyes import Eyes
+from pushcell.evaluation.lockstep import Lockstep
 from pushcell.evaluation.trial import Evaluation
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -29,3 +32,21 @@ def test_it_loads_and_says_how_it_came_about(cell: CellConfig, name: str) -> Non
 def test_it_pushes_the_slider_home(cell: CellConfig, name: str, seed: int) -> None:
     trial = Evaluation(cell, str(BUNDLES / name), "target", 0.01).run(seed)
     assert trial.success, trial.reason
+
+
+@pytest.mark.parametrize("chunking", ["receding", "asynchronous"])
+def test_only_what_is_looked_at_is_drawn(
+    cell: CellConfig, monkeypatch: pytest.MonkeyPatch, chunking: str
+) -> None:
+    """And nothing changes by it, also where chunks come late."""
+    success = cell.task.success.changed(time_limit_s=2.5).model_dump()
+    short = cell.changed(task=cell.task.changed(success=success).model_dump())
+    bundle, delay = str(BUNDLES / "target_image"), InjectedDelay(0.15, 0.15)
+    evaluation = Evaluation(short, bundle, "source", chunking=chunking, delay=delay)
+    looks: list[float] = []
+    look = Eyes.look
+    monkeypatch.setattr(Eyes, "look", lambda eyes, *a: looks.append(1.0) or look(eyes, *a))
+    sparing, drawn = evaluation.run(7), len(looks)
+    monkeypatch.setattr(Lockstep, "looks", lambda lockstep, time_s: True)
+    assert evaluation.run(7) == sparing
+    assert 0 < drawn < (len(looks) - drawn) / 1.5
