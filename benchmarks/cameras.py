@@ -44,7 +44,7 @@ class Listener:
     def __init__(self) -> None:
         self.arrivals: dict[str, list[float]] = defaultdict(list)
         self.image_ages: list[float] = []
-        self.images = 0
+        self._ends = False
         self.cameras: dict[str, dict[str, str]] = {}
         self.motion: dict[str, str] = {}
         self._node = rclpy.create_node("listener")
@@ -56,7 +56,19 @@ class Listener:
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
-        threading.Thread(target=self._executor.spin, daemon=True).start()
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends = True
+        self._thread.join()
+
+    def _listen(self) -> None:
+        while not self._ends:
+            self._executor.spin_once(timeout_sec=0.1)
 
     def clear(self) -> None:
         """Begin a phase."""
@@ -84,15 +96,15 @@ def run(seconds: float = 15.0) -> dict[str, Any]:
     phases: dict[str, list[dict[str, Any]]] = {"without": [], "with": []}
     with tempfile.TemporaryDirectory() as name, Drill(patience_s=0.0) as drill:
         cell, video = _cell(Path(name)), _video(Path(name))
-        listener = Listener()
-        drill.set_moving()
-        for _ in range(ROUNDS):
-            phases["without"].append(_phase(drill, listener, seconds))
-            drill.extra += [_camera(cell, video, camera) for camera in CAMERAS]
-            drill.wait_for(lambda: bool(listener.image_ages), 30, "the cameras")
-            phases["with"].append(_phase(drill, listener, seconds))
-            drill.stop_extra()
-            listener.image_ages.clear()
+        with Listener() as listener:
+            drill.set_moving()
+            for _ in range(ROUNDS):
+                phases["without"].append(_phase(drill, listener, seconds))
+                drill.extra += [_camera(cell, video, camera) for camera in CAMERAS]
+                drill.wait_for(lambda: len(listener.image_ages) > RATE_HZ, 60, "the cameras")
+                phases["with"].append(_phase(drill, listener, seconds))
+                drill.stop_extra()
+                listener.image_ages.clear()
     return {
         "seconds": seconds,
         "rounds": ROUNDS,

@@ -44,7 +44,7 @@ PROCESSES: dict[str, tuple[list[str], list[tuple[str, object]]]] = {
     "render_node": (["-m", "pushcell_ros.render_node"], [_SIM_TIME, ("live_view", False)]),
     "arm_node": (["-m", "pushcell_ros.arm_node"], [_SIM_TIME]),
     "motion_node": (["-m", "pushcell_ros.motion_node"], [_SIM_TIME]),
-    "policy_node": ([str(ROOT / "benchmarks" / "exerciser_node.py")], [_SIM_TIME]),
+    "policy_node": (["-m", "benchmarks.exerciser_node"], [_SIM_TIME]),
 }
 
 
