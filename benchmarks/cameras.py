@@ -31,7 +31,7 @@ from benchmarks.drill import CELL, DOMAIN, ROOT, Drill
 from pushcell.timing import Distribution, steady_seconds
 from pushcell_ros.conversions import status_values, to_seconds
 
-CAMERAS = ("overhead", "wrist")
+CAMERAS = ("left", "right")  # beside those that the drill drives by
 WIDTH, HEIGHT, RATE_HZ = 640, 480, 30
 ROUNDS = 4
 SETTLING_S = 4.0
@@ -94,7 +94,7 @@ class Listener:
 def run(seconds: float = 15.0) -> dict[str, Any]:
     """So many seconds with and without cameras, in turn, four times each."""
     phases: dict[str, list[dict[str, Any]]] = {"without": [], "with": []}
-    with tempfile.TemporaryDirectory() as name, Drill(patience_s=0.0) as drill:
+    with tempfile.TemporaryDirectory() as name, Drill(patience_s=0.5) as drill:
         cell, video = _cell(Path(name)), _video(Path(name))
         with Listener() as listener:
             drill.set_moving()
@@ -194,8 +194,9 @@ def _camera(cell: Path, video: Path, name: str) -> subprocess.Popen[bytes]:
 def _cell(folder: Path) -> Path:
     """The simulated cell with larger and quicker cameras."""
     values = yaml.safe_load(CELL.read_text())
-    for camera in values["cameras"]:
-        camera |= {"width_px": WIDTH, "height_px": HEIGHT, "rate_hz": float(RATE_HZ)}
+    for camera, name in zip(values["cameras"], CAMERAS, strict=True):
+        camera |= {"name": name, "width_px": WIDTH, "height_px": HEIGHT, "rate_hz": float(RATE_HZ)}
+    values["teleop"]["camera"] = CAMERAS[0]
     path = folder / "cell.yaml"
     path.write_text(yaml.safe_dump(values))
     return path
