@@ -11,7 +11,7 @@ from pushcell.replay.outcome import Track
 from pushcell.replay.recording import Recording
 from pushcell.replay.samples import SampleReader
 
-SENT_RATE_HZ = 30.0
+SENT_RATE_HZ = 50.0
 _AHEAD_S, _STEP_S = 1.0, 0.05
 _APPROACH_M_S, _SETTLING_S = 0.05, 0.5
 
