@@ -33,7 +33,7 @@ _WINDOW_NS = _NS
 _SAME_CLOCK_NS = 10 * _NS
 _AHEAD = 8
 # These come as they come: sent again, or without a stamp of their own.
-_UNORDERED = ("chunk", "request", "motion", "deadman", "teleop")
+_UNORDERED = ("chunk", "request", "teleop")
 
 # A note is needed before the samples that it is about, and is written some time after them.
 NOTED_BEFORE_NS = 3 * 10**8
@@ -46,8 +46,8 @@ class Sample(NamedTuple):
     """``arrival_ns`` is when the robot heard of it, ``stamp_ns`` when it was captured.
 
     Values: pusher and slider (3,) poses, target and teleop (2,) or more; cameras (H, W, 3) RGB;
-    chunk an `ActionChunk`; deadman a bool; motion the pairs of a status; request a `Noted`, whose
-    stamp is `NOTED_BEFORE_NS` before the capture of what the chunk was made from.
+    chunk an `ActionChunk`; request a `Noted`, whose stamp is `NOTED_BEFORE_NS` before the capture
+    of what the chunk was made from.
     """
 
     arrival_ns: int
@@ -149,8 +149,6 @@ class SampleReader:
             others: dict[str, Callable[[Any], Any]] = {
                 "chunk": _chunk,
                 "teleop": functools.partial(self._place, topic),
-                "deadman": lambda message: bool(message.data),
-                "motion": _pairs,
                 "request": lambda message: Noted.of(_pairs(message)),
             }
             value = others[kind]

@@ -17,7 +17,6 @@ from pushcell.geometry import Pose
 from pushcell.recording.streams import (
     COMPRESSED,
     IMAGE_TOPIC,
-    MOTION_TOPIC,
     PUSHER_TOPIC,
     SEEN_SLIDER_TOPIC,
     SLIDER_TOPIC,
@@ -66,9 +65,7 @@ class TopicMap(Section):
     target: PoseTopic | None = None
     chunk: Topic | None = None
     teleop: Topic | None = None
-    deadman: Topic | None = None
     request: Topic | None = None
-    motion: Topic | None = None
     cameras: dict[str, ImageTopic] = Field(default_factory=dict)
     frames: dict[str, FramePose] = Field(default_factory=dict)
 
@@ -81,9 +78,7 @@ class TopicMap(Section):
             "target": self.target,
             "chunk": self.chunk,
             "teleop": self.teleop,
-            "deadman": self.deadman,
             "request": self.request,
-            "motion": self.motion,
         }
         found = {
             kind: where if isinstance(where, str) else where.topic
@@ -93,8 +88,8 @@ class TopicMap(Section):
         return found | {f"camera {name}": image.topic for name, image in self.cameras.items()}
 
 
-CHUNK_TOPIC, TELEOP_TOPIC, DEADMAN_TOPIC = "/policy/chunk", "/teleop/target", "/safety/deadman"
-REQUEST_TOPIC = "/policy/request"
+CHUNK_TOPIC, REQUEST_TOPIC = "/policy/chunk", "/policy/request"
+TELEOP_TOPIC = "/teleop/target"
 
 
 def own_mapping(cell: CellConfig, there: Collection[str]) -> TopicMap:
@@ -111,9 +106,7 @@ def own_mapping(cell: CellConfig, there: Collection[str]) -> TopicMap:
         target=PoseTopic(topic=TARGET_TOPIC),
         chunk=CHUNK_TOPIC,
         teleop=TELEOP_TOPIC,
-        deadman=DEADMAN_TOPIC,
         request=REQUEST_TOPIC,
-        motion=MOTION_TOPIC,
         cameras=cameras,
     )
 
