@@ -13,7 +13,7 @@ from policy_server.chunk import ActionChunk
 from pushcell.config import CameraConfig, CellConfig
 from pushcell.geometry import Array
 from pushcell.overlay import project
-from pushcell.replay.outcome import Outcome, Track
+from pushcell.replay.outcome import Outcome
 from pushcell.replay.recording import Recording
 from pushcell.replay.samples import SampleReader
 from pushcell.video import VideoWriter
@@ -39,18 +39,15 @@ def fixed_camera(recording: Recording) -> str | None:
     return None
 
 
-def first_picture(recording: Recording, way: Track | None = None) -> Image | None:
-    """The first picture of the fixed camera, with a way drawn in; None where there is none."""
+def first_picture(recording: Recording) -> Image | None:
+    """The first picture of the fixed camera; None where there is none."""
     name = fixed_camera(recording)
     if name is None:
         return None
     sample = next(SampleReader(recording).samples({f"camera {name}"}), None)
     if sample is None:
         return None
-    canvas = _Canvas(recording, name, sample.value)
-    if way is not None:
-        canvas.way(way.points, EXECUTED)
-    return canvas.image
+    return _Canvas(recording, name, sample.value).image
 
 
 def overview(recording: Recording, outcomes: Sequence[Outcome]) -> Image | None:
