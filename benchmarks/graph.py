@@ -80,7 +80,7 @@ class Probe(Node):
 def run() -> dict[str, Any]:
     """Start a rollout, listen for a while, stop it."""
     with rollout(DOMAIN, "trials:=99", "video:=false", "live_view:=false") as running:
-        return _measure(running)
+        return measure(running)
 
 
 def table(figures: dict[str, Any]) -> Table:
@@ -101,7 +101,8 @@ def table(figures: dict[str, Any]) -> Table:
     return shown
 
 
-def _measure(running: Rollout) -> dict[str, Any]:
+def measure(running: Rollout) -> dict[str, Any]:
+    """Figures of a rollout in DOMAIN."""
     rclpy.init(domain_id=int(DOMAIN))
     try:
         probe = Probe()

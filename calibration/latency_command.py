@@ -27,6 +27,7 @@ class CalibrateLatency:
     was against where the camera saw it; what is found is how late the camera's stamps are. Of
     anything else: two signals on one clock, such as commanded and measured positions, or what a
     screen showed and what a camera saw of it.
+    What is found of an arm is the key latency_s of its section in the cell's file.
 
     examples:
       pushcell calibrate latency --episode episodes/0001 --camera overhead --out out

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from policy_server.bundle_files import read_bundle
+from policy_server.bundle_files import UNREADABLE_ZIP, read_bundle
 from policy_server.bundle_format import PARITY, Manifest
 from policy_server.cell_match import check_fits_cell
 from policy_server.networks import Floats, Networks, RuntimeOptions
@@ -58,7 +58,7 @@ def _parity_frame(manifest: Manifest, data: bytes, path: Path) -> dict[str, Floa
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_members(archive, shapes, where)
             return {name: _array(archive, name, shape, where) for name, shape in shapes.items()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except (*UNREADABLE_ZIP, ValueError) as error:
         raise BundleError(f"{where} cannot be read ({error})") from None
 
 

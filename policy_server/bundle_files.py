@@ -10,6 +10,7 @@ import hashlib
 import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from pushcell.strict_yaml import parse_yaml
 
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 512 << 20
+UNREADABLE_ZIP = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error)
+"""What Python raises for zips that are damaged, encrypted, or packed in unknown ways."""
 
 
 def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes]]:
@@ -127,7 +130,7 @@ def _read_member(path: Path, name: str, most_bytes: int) -> bytes:
                 )
             with archive.open(name) as file:
                 return file.read(most_bytes)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except UNREADABLE_ZIP as error:
         raise BundleError(
             f"{path} is neither a folder nor a zip that can be read ({error})"
         ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -50,12 +50,23 @@ class ActionChunk:
         """When the last action is due."""
         return float(self.times_s[-1])
 
+    def earlier(self, by_s: float) -> ActionChunk:
+        """The chunk as it is to be commanded to an arm that does everything so much later."""
+        return replace(self, times_s=self.times_s - by_s)
+
     def starting_from(self, time_s: float, position: Array) -> ActionChunk:
         """The chunk with a way from a position now to its first action, if that is still ahead."""
         if time_s >= self.times_s[0]:
             return self
         times = np.concatenate([[time_s], self.times_s])
         return ActionChunk(self.capture_s, times, np.vstack([position, self.positions]))
+
+    def faded_in(self, before: ActionChunk, from_s: float, to_s: float) -> ActionChunk:
+        """The chunk that leaves the way of the one before at ``from_s`` and is itself from ``to_s``
+        on."""
+        share = np.clip((to_s - self.times_s) / (to_s - from_s), 0, 1)[:, None]
+        earlier = np.array([before.sample(time_s)[0] for time_s in self.times_s])
+        return replace(self, positions=share * earlier + (1 - share) * self.positions)
 
     def sample(self, time_s: float) -> tuple[Array, Array]:
         """Position (2,) [m] and velocity (2,) [m/s] at a time.

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from policy_server.bundle_format import Manifest
 from policy_server.chunk import ActionChunk
-from policy_server.degradation import Degradation, Terms, terms
+from policy_server.degradation import Degradation, Terms, terms, undisturbed
 from policy_server.delay import DelayEstimate
 from pushcell.errors import ConfigError
 from pushcell.geometry import Array
 
 _ROUNDING_S = 1e-6
+_FADE_PERIODS = 3
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class Scheduler(Protocol):
     def reset(self) -> None:
         """A new trial begins."""
 
+    def restart(self) -> None:
+        """The pusher is not where the plan has it: the next chunk is due, and begins from rest."""
+
     def wants(self, now_s: float) -> bool:
         """Whether a chunk shall be asked for now."""
 
@@ -64,7 +68,7 @@ class RecedingHorizon:
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._period_s = 1.0 / manifest.rate_hz
-        self._terms = terms(manifest, 0.0)
+        self._terms = undisturbed(manifest)
         self.reset()
 
     def reset(self) -> None:
@@ -73,6 +77,7 @@ class RecedingHorizon:
         self.late = 0
         self._asked_s = -np.inf
         self._rested = True
+        self._astray = False
 
     @property
     def degradation(self) -> Degradation:
@@ -82,11 +87,13 @@ class RecedingHorizon:
     def note_delay(self, delay_s: float) -> None:
         """Nothing depends on it."""
 
+    def restart(self) -> None:
+        """The plan holds until the next chunk has come, but nothing of it is taken over."""
+        self._astray = True
+
     def wants(self, now_s: float) -> bool:
         """Once ``execute`` periods have passed, or the plan is at its end."""
-        if self.plan is None or now_s >= self.plan.end_s:
-            return True
-        return now_s - self._asked_s >= self._wait_s() - _ROUNDING_S
+        return self._begins(now_s) or now_s - self._asked_s >= self._wait_s() - _ROUNDING_S
 
     def inquire(self, now_s: float, capture_s: float) -> Inquiry:
         """Nothing is committed."""
@@ -100,9 +107,13 @@ class RecedingHorizon:
     def _wait_s(self) -> float:
         return self._terms.execute * self._period_s
 
+    def _begins(self, now_s: float) -> bool:
+        """Whether there is nothing that a chunk could go on with."""
+        return self.plan is None or self._astray or now_s >= self.plan.end_s
+
     def _asked(self, now_s: float) -> None:
         self._asked_s = now_s
-        self._rested = self.plan is None or now_s >= self.plan.end_s
+        self._rested, self._astray = self._begins(now_s), False
 
     def _timed(self, now_s: float, capture_s: float, actions: Array) -> ActionChunk:
         """The chunk with its times: of a pusher that rested meanwhile, none of it is past."""
@@ -135,6 +146,8 @@ class TemporalEnsembling(RecedingHorizon):
 
     def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
         """Average over all chunks that reach to each of the newest one's times."""
+        if self._rested:
+            self._chunks.clear()
         newest = self._timed(now_s, capture_s, actions)
         self._chunks.append(newest)
         means = np.array([self._mean(time_s) for time_s in newest.times_s])
@@ -150,13 +163,16 @@ class TemporalEnsembling(RecedingHorizon):
 
 
 class RealTimeChunking(RecedingHorizon):
-    """Asks early, for a chunk that begins with what will be executed while it is made.
+    """Asks early, for a chunk that goes on with what is executed while it is made.
 
-    ``lookahead_s``: how far ahead of the time the motion has looked into the plan already.
+    A network that was trained with a prefix is given what is committed. Any other would take it for
+    its own idea and go on from elsewhere; it starts from the noised plan, so that it means the same
+    way, is asked every period, and its chunk is faded in. ``lookahead_s``: how far ahead of the
+    time the motion has looked into the plan already.
     """
 
     def __init__(self, manifest: Manifest, lookahead_s: float = 0.0) -> None:
-        self._lookahead_s = lookahead_s
+        self._ahead_s = lookahead_s if manifest.max_prefix else 0.0
         self._delay = DelayEstimate()
         super().__init__(manifest)
 
@@ -166,26 +182,31 @@ class RealTimeChunking(RecedingHorizon):
 
     def wants(self, now_s: float) -> bool:
         """As a receding horizon; under the rule of hold, only at rest."""
-        if self._terms.degradation is Degradation.HOLD and self.plan is not None:
-            return now_s >= self.plan.end_s
+        if self._terms.degradation is Degradation.HOLD:
+            return self._begins(now_s)
         return super().wants(now_s)
 
     def inquire(self, now_s: float, capture_s: float) -> Inquiry:
         """What the plan says for the chunk's times, as far as it reaches."""
         self._asked(now_s)
-        self._terms = terms(self._manifest, self._delay.seconds + self._lookahead_s)
+        self._terms = terms(self._manifest, self._delay.seconds + self._ahead_s)
         if self.plan is None or self._rested:
-            return Inquiry(np.empty((0, 2)), self._terms)
+            return Inquiry(np.empty((0, 2)), replace(self._terms, steps=None, warm=0.0))
         due = capture_s + self._period_s * np.arange(1, self._manifest.action.horizon + 1)
         known = [self.plan.sample(t)[0] for t in due if t <= self.plan.end_s + _ROUNDING_S]
         return Inquiry(np.array(known).reshape(-1, 2), self._terms)
 
     def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
         """The chunk joins the plan where both are the same, unless it has come too late."""
+        before, self.plan = self.plan, self._timed(now_s, capture_s, actions)
+        if before is None or self._rested:
+            return
         covered = min(inquiry.terms.prefix, len(inquiry.known))
-        late_s = now_s + self._lookahead_s - (capture_s + covered * self._period_s)
-        self.late += not self._rested and late_s > _ROUNDING_S
-        self.plan = self._timed(now_s, capture_s, actions)
+        late_s = now_s + self._ahead_s - (capture_s + covered * self._period_s)
+        self.late += late_s > _ROUNDING_S
+        if inquiry.terms.committed < max(1, inquiry.terms.prefix):
+            end_s = now_s + _FADE_PERIODS * self._period_s
+            self.plan = self.plan.faded_in(before, now_s, end_s)
 
 
 SCHEDULERS: dict[str, Callable[[Manifest], Scheduler]] = {

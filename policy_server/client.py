@@ -13,7 +13,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from policy_server.bundle_format import Manifest
-from policy_server.policy import Request
+from policy_server.policy import Policy, Request
 from policy_server.served import manifest_of, request_message, to_actions
 from policy_server.wire import WireError, pack, unpack
 from pushcell.errors import BundleError, PushcellError
@@ -26,8 +26,8 @@ class RemoteError(PushcellError):
     """The policy server is away, too slow, or refuses."""
 
 
-class RemotePolicy:
-    """A `Policy` behind ``pushcell serve``; raises RemoteError when it cannot be reached."""
+class RemotePolicy(Policy):
+    """A policy behind ``pushcell serve``; raises RemoteError when it cannot be reached."""
 
     def __init__(
         self,

@@ -12,6 +12,8 @@ from policy_server.bundle_sections import DirectSchedule
 # Fewer calls of the network than this, and chunks fall apart.
 _LEAST_STEPS = 4
 _WARM = 0.5
+# As much as lets a network that knows no prefix mean the same way as before.
+_SAME_WAY = 0.3
 
 
 class Degradation(str, Enum):
@@ -29,10 +31,16 @@ class Terms:
     """On which terms the next chunk is asked for."""
 
     degradation: Degradation
-    prefix: int  # actions that are committed while it is made
+    prefix: int  # actions that are over when it takes over
+    committed: int  # of these, how many the network is given as what will be done
     execute: int  # actions after which the next one is asked for
     steps: int | None  # calls of the network; None: as many as the manifest says
     warm: float  # share of the noise levels that the last chunk stands for
+
+
+def undisturbed(manifest: Manifest) -> Terms:
+    """As the manifest has it, whatever the delay."""
+    return Terms(Degradation.NONE, 0, 0, manifest.action.execute, None, 0.0)
 
 
 def terms(manifest: Manifest, delay_s: float) -> Terms:
@@ -43,22 +51,25 @@ def terms(manifest: Manifest, delay_s: float) -> Terms:
     start; where not enough actions would be left, less of each chunk is used; and where nothing
     would be left, the arm waits for each chunk at rest.
     """
-    horizon, execute = manifest.action.horizon, manifest.action.execute
+    horizon, trained = manifest.action.horizon, manifest.max_prefix
+    execute = manifest.action.execute if trained else 1
     prefix = math.ceil(delay_s * manifest.rate_hz - 1e-6)
     if prefix >= horizon:
-        return Terms(Degradation.HOLD, 0, horizon, None, 0.0)
+        return Terms(Degradation.HOLD, 0, 0, horizon, None, 0.0)
+    given = min(prefix, trained)
+    usual = (None, 0.0) if trained else _fewer_steps(manifest, _SAME_WAY)
     if prefix <= 1:
-        return Terms(Degradation.NONE, prefix, min(execute, horizon - prefix), None, 0.0)
-    if prefix <= (manifest.max_prefix or horizon // 2) and prefix + execute <= horizon:
-        return Terms(Degradation.LONGER_PREFIX, prefix, execute, None, 0.0)
-    steps, warm = _fewer_steps(manifest)
+        return Terms(Degradation.NONE, prefix, given, min(execute, horizon - prefix), *usual)
+    if prefix <= (trained or horizon // 2) and prefix + execute <= horizon:
+        return Terms(Degradation.LONGER_PREFIX, prefix, given, execute, *usual)
+    fewer = _fewer_steps(manifest, _WARM)
     if prefix + execute <= horizon:
-        return Terms(Degradation.FEWER_STEPS, prefix, execute, steps, warm)
-    return Terms(Degradation.SHORTER_HORIZON, prefix, horizon - prefix, steps, warm)
+        return Terms(Degradation.FEWER_STEPS, prefix, given, execute, *fewer)
+    return Terms(Degradation.SHORTER_HORIZON, prefix, given, horizon - prefix, *fewer)
 
 
-def _fewer_steps(manifest: Manifest) -> tuple[int | None, float]:
+def _fewer_steps(manifest: Manifest, warm: float) -> tuple[int | None, float]:
     if isinstance(manifest.schedule, DirectSchedule):
         return None, 0.0
     usual = manifest.schedule.inference_steps
-    return min(usual, max(_LEAST_STEPS, math.ceil(usual * (1 - _WARM)))), _WARM
+    return min(usual, max(_LEAST_STEPS, math.ceil(usual * (1 - warm)))), warm

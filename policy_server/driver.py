@@ -5,7 +5,7 @@ No ROS here; a node feeds it with samples and ticks, and publishes what it retur
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,8 +17,9 @@ from policy_server.bundle_format import Manifest
 from policy_server.chunk import ActionChunk
 from policy_server.chunking import Scheduler, scheduler
 from policy_server.degradation import Degradation
+from policy_server.delay import InjectedDelay
 from policy_server.latency import LatencyBudget, Stage
-from policy_server.loop import Job, PolicyLoop
+from policy_server.loop import Job, PolicyLoop, max_astray_m
 from policy_server.observation import Observer
 from policy_server.policy import Policy, Request
 from pushcell.config import CellConfig
@@ -29,6 +30,8 @@ from pushcell.timing import steady_seconds
 # A chunk is sent again this often, as a sign of life; well inside motion.command_silence_s.
 _REPEAT_S = 1 / 30
 _WARM_UPS = 3
+# Of motion.observation_age_s: the guard hears of a chunk a little later.
+_PROMPT_SHARE = 0.7
 
 
 Outcome = Literal["accepted", "dropped", "failed"]
@@ -53,6 +56,7 @@ class _Thought:
     job: Job
     received_s: float
     future: Future[tuple[Array, float, float]]
+    due_s: float  # nothing is taken before, as if inference took so long
 
 
 class PolicyDriver:
@@ -68,9 +72,12 @@ class PolicyDriver:
         lookahead_s: float = 0.0,
         executor: Executor | None = None,
         scheduler_of: Callable[[str, Manifest, float], Scheduler] = scheduler,
+        delay: InjectedDelay | None = None,
+        latencies_s: Mapping[str, float] | None = None,
     ) -> None:
         """``clock`` is control time [s], read from both threads; ``lookahead_s`` as for
-        `RealTimeChunking`. ``executor`` infers, by default in a thread of its own."""
+        `RealTimeChunking`. ``executor`` infers, by default in a thread of its own; ``delay`` is how
+        long each chunk takes at least, in a test; ``latencies_s`` as for `Observer`."""
         manifest = policy.manifest
         self._policy, self._clock, self._cell = policy, clock, cell
         max_age_s = cell.motion.observation_age_s
@@ -82,15 +89,22 @@ class PolicyDriver:
             max_age_s,
             max_skew_s=0.5 / manifest.rate_hz,
             periods_s={c.name: 1 / cell.camera(c.name).rate_hz for c in cameras},
+            latencies_s=latencies_s,
         )
         self._loop = PolicyLoop(
-            observer, scheduler_of(chunking, manifest, lookahead_s), seed, max_age_s
+            observer,
+            scheduler_of(chunking, manifest, lookahead_s + cell.arm.latency_s),
+            seed,
+            _PROMPT_SHARE * max_age_s,
+            max_astray_m(cell),
         )
+        self._delays = (delay or InjectedDelay()).draw(np.random.default_rng(seed))
         self._thread = executor or ThreadPoolExecutor(1, "inference")
         self._seed = seed
         self._records: list[ChunkRecord] = []
         self.budget = LatencyBudget()
         self._received_s: dict[str, float] = {}
+        self._ticked_s = -np.inf
         self.deactivate()
 
     @property
@@ -118,6 +132,10 @@ class PolicyDriver:
     def deactivate(self) -> None:
         """Say nothing any more; what is being thought is dropped when it comes."""
         self._active = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin anew with whatever comes."""
         self._thought: _Thought | None = None
         self._published_s = -np.inf
         self._moving: tuple[float, float] | None = None
@@ -128,6 +146,12 @@ class PolicyDriver:
     def problem(self) -> str:
         """Why nothing is said now; empty while all is well."""
         return (self._failure or self._loop.problem) if self._active else ""
+
+    @property
+    def thinking_since_s(self) -> float | None:
+        """When the inference that is under way was begun; None while there is none."""
+        thought = self._thought
+        return None if thought is None or thought.future.done() else thought.job.begun_s
 
     def take_records(self) -> list[ChunkRecord]:
         """Of the chunks that have come since this was asked last."""
@@ -159,6 +183,11 @@ class PolicyDriver:
     def tick(self, now_s: float) -> ActionChunk | None:
         """A chunk to publish: a new one, or the last one again. None while there is none, and
         while nothing is seen: then the guard stops the arm."""
+        if now_s < self._ticked_s:
+            # All that was seen and thought before is of another time.
+            self._loop.observer.reset()
+            self._forget()
+        self._ticked_s = now_s
         if not self._active:
             return None
         fresh = self._collect(now_s)
@@ -168,14 +197,14 @@ class PolicyDriver:
             self.budget.add(Stage.RECEIVE, max(0.0, received_s - job.capture_s))
             self.budget.add(Stage.BEGIN, now_s - received_s)
             future = self._thread.submit(self._infer, job.request)
-            self._thought = _Thought(job, received_s, future)
+            self._thought = _Thought(job, received_s, future, now_s + next(self._delays))
         plan = self._loop.plan
         if plan is None or self._loop.problem or now_s > plan.end_s:
             return None
         if not fresh and now_s - self._published_s < _REPEAT_S:
             return None
         self._published_s = now_s
-        return plan
+        return plan.earlier(self._cell.arm.latency_s)
 
     def diagnose(self) -> tuple[str, dict[str, object]]:
         """What is wrong, in words (nothing: empty), and figures."""
@@ -199,7 +228,7 @@ class PolicyDriver:
     def _collect(self, now_s: float) -> bool:
         """Take what the thread has made; True for a new plan."""
         thought = self._thought
-        if thought is None or not thought.future.done():
+        if thought is None or not thought.future.done() or now_s < thought.due_s:
             return False
         self._thought = None
         try:
@@ -214,7 +243,8 @@ class PolicyDriver:
             self._note(thought.job, now_s, "dropped")
             self._failure = (
                 f"a chunk came {now_s - thought.job.capture_s:.3f} s after its capture and was "
-                f"dropped: motion.observation_age_s is {self._cell.motion.observation_age_s} s"
+                f"dropped: the guard takes none after motion.observation_age_s, which is "
+                f"{self._cell.motion.observation_age_s} s"
             )
             return False
         self.budget.add(Stage.INFER, ended_s - began_s)

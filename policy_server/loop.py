@@ -14,7 +14,16 @@ from policy_server.chunk import ActionChunk
 from policy_server.chunking import Inquiry, Scheduler
 from policy_server.observation import ObservationError, Observer
 from policy_server.policy import Request
+from pushcell.config import CellConfig
 from pushcell.geometry import Array
+
+# Of the guard's gate: far enough inside that the plan does not get there while a chunk is made.
+_ASTRAY_SHARE = 0.7
+
+
+def max_astray_m(cell: CellConfig) -> float:
+    """How far the pusher may be from its plan [m]: the guard must take the plan at any time."""
+    return _ASTRAY_SHARE * cell.motion.first_target_max_jump_m
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,16 @@ class PolicyLoop:
         scheduler: Scheduler,
         seed: int = 0,
         max_chunk_age_s: float = math.inf,
+        max_astray_m: float = math.inf,
     ) -> None:
-        """``max_chunk_age_s``: the oldest capture of which a chunk is still taken [s]."""
+        """``max_chunk_age_s``: the oldest capture of which a chunk is still taken [s];
+        ``max_astray_m``: how far the pusher may be from where the plan has it, before that begins
+        again where the pusher is [m]."""
         self.observer = observer
         self.scheduler = scheduler
         self._seed = seed
         self._max_chunk_age_s = max_chunk_age_s
+        self._max_astray_m = max_astray_m
         self.reset()
 
     def reset(self) -> None:
@@ -73,6 +86,8 @@ class PolicyLoop:
             moment_s, before_s = self.observer.moment(now_s), self._moment_s
             self._moment_s = moment_s
             self.problem = ""
+            if self.job is None and self._astray_m() > self._max_astray_m:
+                self.scheduler.restart()
             if moment_s == before_s or not self.wants(now_s):
                 return None
             seen = self.observer.assemble(now_s)
@@ -84,7 +99,7 @@ class PolicyLoop:
             seen.values,
             self._chunk_seed(),
             inquiry.known,
-            min(inquiry.terms.prefix, len(inquiry.known)),
+            min(inquiry.terms.committed, len(inquiry.known)),
             inquiry.terms.steps,
             inquiry.terms.warm,
         )
@@ -108,6 +123,14 @@ class PolicyLoop:
         """The job has come to nothing."""
         if job is self.job:
             self.job = None
+
+    def _astray_m(self) -> float:
+        """How far from the plan the pusher was when it was last seen [m]; 0 without a plan."""
+        seen = self.observer.pusher()
+        if self.plan is None or seen is None:
+            return 0.0
+        stamp_s, pose = seen
+        return float(np.linalg.norm(self.plan.sample(stamp_s)[0] - pose[:2]))
 
     def _chunk_seed(self) -> int:
         """Of the next chunk's noise."""

@@ -73,7 +73,8 @@ class Networks:
         check_graph(
             files[ENCODER], f"{where}/{ENCODER}", inputs, {"embedding": ("float", (1, None))}
         )
-        chunk = ("float", (1, manifest.action.horizon, 2))
+        self._chunk = (manifest.action.horizon, 2)
+        chunk = ("float", (1, *self._chunk))
         known = {
             "sample": chunk,
             "timestep": ("int64", (1,)),
@@ -84,6 +85,8 @@ class Networks:
         check_graph(files[DENOISER], f"{where}/{DENOISER}", inputs, {"prediction": chunk})
         self._encoder = options.session(files[ENCODER], f"{where}/{ENCODER}")
         self._denoiser = options.session(files[DENOISER], f"{where}/{DENOISER}")
+        self.batches = not isinstance(self._denoiser.get_inputs()[0].shape[0], int)
+        """Whether the denoiser takes more than one sample at a time."""
         self._where = where
 
     def encode(self, inputs: Mapping[str, Floats]) -> Floats:
@@ -91,8 +94,14 @@ class Networks:
         return self._run(self._encoder, "embedding", inputs)
 
     def denoise(self, inputs: Mapping[str, NDArray]) -> Floats:
-        """(1, H, 2) prediction of the inputs that the manifest lists."""
-        return self._run(self._denoiser, "prediction", inputs)
+        """(B, H, 2) prediction of the inputs that the manifest lists; B is 1 unless `batches`."""
+        prediction = self._run(self._denoiser, "prediction", inputs)
+        shape = (len(inputs["embedding"]), *self._chunk)
+        if prediction.shape != shape:
+            raise BundleError(
+                f"{self._where}: the prediction has shape {prediction.shape}, needed: {shape}"
+            )
+        return prediction
 
     def _run(
         self, session: ort.InferenceSession, output: str, inputs: Mapping[str, NDArray]

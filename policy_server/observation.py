@@ -107,6 +107,11 @@ class Observer:
         else:
             self._push(name, stamp_s, stored_image(image, self._cameras[name]))
 
+    def pusher(self) -> tuple[float, NDArray[Any]] | None:
+        """When [s] the pusher was last seen, and at which pose (3,); None where it is not used."""
+        stream = self._streams.get("pusher")
+        return None if stream is None else stream.newest()
+
     def assemble(self, now_s: float) -> Observation:
         """The observation of the newest common moment; raises ObservationError."""
         moment = self.moment(now_s)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import DirectSchedule
+from policy_server.drafts import Draft, made_together
 from policy_server.images import network_images
 from policy_server.networks import Floats, Networks
 from policy_server.sampler import Guide, Sampler
-from pushcell.errors import PushcellError
+from pushcell.errors import BundleError, PushcellError
 from pushcell.geometry import Array
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,12 @@ class Policy(Protocol):
     def infer(self, request: Request) -> Array:
         """(H, 2) absolute pusher positions [m]; the first is due one period after capture."""
 
+    def infer_many(self, requests: Sequence[Request]) -> list[Array | PushcellError]:
+        """For each request what `infer` returns or raises."""
+        return [_returned_or_raised(self.infer, request) for request in requests]
 
-class BundlePolicy:
+
+class BundlePolicy(Policy):
     """A bundle's networks; the same request gives the same chunk."""
 
     def __init__(self, manifest: Manifest, networks: Networks) -> None:
@@ -63,17 +70,29 @@ class BundlePolicy:
 
     def infer(self, request: Request) -> Array:
         """(H, 2) absolute pusher positions [m], within the bundle's bounds."""
-        origin = self._origin(request.values)
-        known = self._manifest.normaliser.action.normalise(request.known - origin)
         chunk = self.chunk(
             self.prepare(request.values),
             self.noise(request.seed),
-            self._guide(known, request.committed),
+            self._guide(request),
             request.steps,
             request.warm,
         )
-        positions = self._manifest.normaliser.action.restore(chunk[0]) + origin
-        return np.clip(positions, self._manifest.action.low, self._manifest.action.high)
+        return self._positions(request, chunk)
+
+    def infer_many(self, requests: Sequence[Request]) -> list[Array | PushcellError]:
+        """As `infer` of each; where the network takes several samples they share its calls."""
+        if self._sampler is None or not self._networks.batches or len(requests) == 1:
+            return super().infer_many(requests)
+        drafts = [_returned_or_raised(self._draft, request) for request in requests]
+        sound = [draft for draft in drafts if isinstance(draft, Draft)]
+        try:
+            chunks = iter(made_together(sound, self._networks.denoise))
+        except BundleError:  # asked one by one, they tell whose it is
+            return super().infer_many(requests)
+        return [
+            self._positions(request, next(chunks)) if isinstance(draft, Draft) else draft
+            for request, draft in zip(requests, drafts, strict=True)
+        ]
 
     def prepare(self, values: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
         """Raw values as the encoder takes them; raises PushcellError for another shape."""
@@ -113,30 +132,53 @@ class BundlePolicy:
         warm: float = 0.0,
     ) -> Floats:
         """(1, H, 2) in normalised units, of prepared inputs and noise (1, H, 2)."""
-        embedding = self._networks.encode(prepared)
         if self._sampler is None:
-            chunk = self._networks.denoise({"embedding": embedding})
+            chunk = self._networks.denoise({"embedding": self._networks.encode(prepared)})
             return chunk if guide is None else guide.pulled(chunk)
-        inputs: dict[str, NDArray[Any]] = {"embedding": embedding}
-        if self._manifest.max_prefix:
-            inputs["prefix"] = np.array([guide.clean if guide else 0], np.int64)
+        inputs = self._conditions(prepared, guide)
 
         def predict(sample: Floats, timestep: int) -> Floats:
-            inputs["sample"], inputs["timestep"] = sample, np.array([timestep], np.int64)
+            inputs.update(sample=sample, timestep=np.array([timestep], np.int64))
             return self._networks.denoise(inputs)
 
         return self._sampler.sample(predict, noise, steps, guide, warm)
+
+    def _draft(self, request: Request) -> Draft:
+        """A request's chunk, before the first call of the denoiser."""
+        assert self._sampler is not None  # its caller has looked
+        prepared, guide = self.prepare(request.values), self._guide(request)
+        noise = self.noise(request.seed)
+        making = self._sampler.making(noise, request.steps, guide, request.warm)
+        return Draft(self._conditions(prepared, guide), making)
+
+    def _conditions(
+        self, prepared: Mapping[str, Floats], guide: Guide | None
+    ) -> dict[str, NDArray[Any]]:
+        """What the denoiser takes besides the sample."""
+        inputs: dict[str, NDArray[Any]] = {"embedding": self._networks.encode(prepared)}
+        if self._manifest.max_prefix:
+            inputs["prefix"] = np.array([guide.clean if guide else 0], np.int64)
+        return inputs
+
+    def _positions(self, request: Request, chunk: Floats) -> Array:
+        """(H, 2) [m] of a normalised chunk (1, H, 2)."""
+        action = self._manifest.action
+        positions = self._manifest.normaliser.action.restore(chunk[0])
+        return np.clip(positions + self._origin(request.values), action.low, action.high)
 
     def _origin(self, values: Mapping[str, NDArray[Any]]) -> Array:
         if self._manifest.action.space == "absolute":
             return np.zeros(2)
         return _taken(values, "pusher")[-1, :2]
 
-    def _guide(self, known: Floats, committed: int) -> Guide | None:
-        """What is known (M, 2), continued by its last action, and how much of it counts."""
-        count, horizon = len(known), self._manifest.action.horizon
+    def _guide(self, request: Request) -> Guide | None:
+        """What is known, continued by its last action, and how much of it counts."""
+        count, horizon = len(request.known), self._manifest.action.horizon
         if count == 0:
             return None
+        committed = request.committed
+        origin = self._origin(request.values)
+        known = self._manifest.normaliser.action.normalise(request.known - origin)
         if not committed <= count <= horizon:
             raise PushcellError(
                 f"{committed} committed of {count} known actions cannot begin a chunk of {horizon}"
@@ -153,6 +195,13 @@ def overlap_weights(committed: int, known: int, horizon: int) -> Floats:
     ahead = np.clip((known - np.arange(horizon)) / (known - committed + 1), 0, 1)
     soft = ahead * np.expm1(ahead) / np.expm1(1)
     return np.where(np.arange(horizon) < committed, 1, soft).astype(np.float32)
+
+
+def _returned_or_raised(call: Callable[[Request], T], request: Request) -> T | PushcellError:
+    try:
+        return call(request)
+    except PushcellError as error:
+        return error
 
 
 def _taken(values: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:

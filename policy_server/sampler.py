@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,9 @@ from policy_server.bundle_sections import DiffusionSchedule, FlowSchedule
 Floats = NDArray[np.floating]
 Predict = Callable[[Floats, int], Floats]
 """The network: sample (1, H, 2) and timestep to prediction (1, H, 2)."""
+
+Making = Generator[tuple[Floats, int], Floats, Floats]
+"""A chunk in the making: gives what to ask the network, takes the prediction, returns the chunk."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,23 @@ class Sampler:
         guide: Guide | None = None,
         warm: float = 0.0,
     ) -> Floats:
-        """A chunk (1, H, 2), normalised, of noise (1, H, 2).
+        """A chunk (1, H, 2), normalised, of noise (1, H, 2); see `making`."""
+        making = self.making(noise, steps, guide, warm)
+        asked = next(making)
+        while True:
+            try:
+                asked = making.send(predict(*asked))
+            except StopIteration as done:
+                return done.value
+
+    def making(
+        self,
+        noise: Floats,
+        steps: int | None = None,
+        guide: Guide | None = None,
+        warm: float = 0.0,
+    ) -> Making:
+        """A chunk of noise (1, H, 2), one prediction after the other.
 
         ``steps`` calls of the network, by default the schedule's. ``warm`` in [0, 1): the share of
         the levels, the noisiest ones, that are skipped because the guide's chunk, noised, stands
@@ -97,7 +116,7 @@ class Sampler:
         weights = guide.weights[None, :, None]
         for level, following in zip(levels, [*levels[1:], _CLEAN], strict=True):
             x = guide.with_clean(x).astype(np.float32)
-            x0, e = self._parts(x, predict(x, level.timestep), level)
+            x0, e = self._parts(x, (yield x, level.timestep), level)
             x0 = guide.pulled(x0)
             e = np.where(weights > 0, (x - level.signal * x0) / level.noise, e)
             x = following.signal * x0 + following.noise * e

@@ -9,7 +9,7 @@ import numpy as np
 
 from policy_server.bundle_files import manifest_from_text
 from policy_server.bundle_format import Manifest
-from policy_server.bundle_sections import CellTask
+from policy_server.bundle_sections import CellTask, DirectSchedule, Schedule
 from policy_server.policy import Request
 from policy_server.wire import WireError
 from pushcell.errors import BundleError
@@ -112,13 +112,21 @@ def _terms(terms: Any, manifest: Manifest, seed: int) -> dict[str, Any]:
         and bool(np.isfinite(known).all())
         and _whole(found["seed"], 0, 2**63)
         and _whole(found["committed"], 0, len(known))
-        and (found["steps"] is None or _whole(found["steps"], 1, 100))
         and isinstance(found["warm"], float)
-        and 0 <= found["warm"] <= 0.9
+        and _few_enough(found["steps"], found["warm"], manifest.schedule)
     )
     if not sound:
         raise WireError(f"{_TERMS} = {terms} is not what a chunk can be asked for with")
     return {**found, "known": known.astype(float)}
+
+
+def _few_enough(steps: Any, warm: float, schedule: Schedule) -> bool:
+    """Whether nobody has to wait longer than for the manifest's own number of calls."""
+    if isinstance(schedule, DirectSchedule):
+        return steps is None and warm == 0
+    usual = schedule.inference_steps
+    steps = usual if steps is None else steps
+    return _whole(steps, 1, usual) and warm >= 0 and steps <= (1 - warm) * schedule.train_steps
 
 
 def _whole(value: Any, low: int, high: int) -> bool:

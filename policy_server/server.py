@@ -1,8 +1,9 @@
 """Serves a policy over websockets, in openpi's protocol: metadata first, then chunks for requests.
 
-Each client has one request under way at most, and they are answered in the order in which they
-came: nobody waits longer than one chunk of every other client. A request that is wrong is answered
-with a sentence (as text), and changes nothing for anybody.
+Each client has one request under way at most. All that have come while a chunk was made are
+answered together, by calls of the network that they share: nobody waits for more than the batch
+under way. A request that is wrong is answered with a sentence (as text), and changes nothing for
+anybody.
 """
 
 from __future__ import annotations
@@ -10,21 +11,18 @@ from __future__ import annotations
 import asyncio
 import hmac
 import http
-import itertools
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 
+from policy_server.answers import Answerer, Message
 from policy_server.policy import Policy
-from policy_server.served import largest_request_bytes, metadata, to_request
-from policy_server.wire import WireError, pack, unpack
-from pushcell.errors import PushcellError
+from policy_server.served import largest_request_bytes
 from pushcell.timing import steady_seconds
 
 
@@ -39,6 +37,12 @@ class ServerOptions:
     max_clients: int = 32
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    message: Message
+    answer: asyncio.Future[str | bytes]
+
+
 class PolicyServer:
     """For one policy; `start` within a running event loop."""
 
@@ -46,8 +50,10 @@ class PolicyServer:
         self._policy = policy
         self._options = options
         self._thread = ThreadPoolExecutor(1, "inference")
+        self._answers = Answerer(policy)
+        self._waiting: list[_Waiting] = []
+        self._working: asyncio.Task[None] | None = None
         self._clients = 0
-        self._seeds = itertools.count()
 
     async def start(self) -> Server:
         """Listen; what is returned is an asynchronous context manager."""
@@ -77,7 +83,7 @@ class PolicyServer:
     async def _answer(self, connection: ServerConnection) -> None:
         self._clients += 1
         try:
-            await connection.send(pack(metadata(self._policy.manifest)))
+            await connection.send(self._answers.greeting())
             async for message in connection:
                 await connection.send(await self._reply(message))
         except ConnectionClosed:
@@ -85,22 +91,29 @@ class PolicyServer:
         finally:
             self._clients -= 1
 
-    async def _reply(self, message: str | bytes) -> str | bytes:
-        came_s = steady_seconds()
-        try:
-            if isinstance(message, str):
-                raise WireError("a request must be binary")
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, self._infer, message, came_s)
-        except PushcellError as error:
-            return str(error)
+    async def _reply(self, content: str | bytes) -> str | bytes:
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(Message(content, steady_seconds()), loop.create_future())
+        self._waiting.append(waiting)
+        if self._working is None:
+            self._working = loop.create_task(self._work())
+        return await waiting.answer
 
-    def _infer(self, message: bytes, came_s: float) -> bytes:
-        began_s = steady_seconds()
-        request = to_request(unpack(message), self._policy.manifest, next(self._seeds))
-        actions = self._policy.infer(request)
-        timing = {
-            "queue_ms": 1e3 * (began_s - came_s),
-            "infer_ms": 1e3 * (steady_seconds() - began_s),
-        }
-        return pack({"actions": actions.astype(np.float32), "server_timing": timing})
+    async def _work(self) -> None:
+        """Answer whoever waits, all of them at a time, until nobody does."""
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                messages = [waiting.message for waiting in batch]
+                answers = loop.run_in_executor(self._thread, self._answers.answer, messages)
+                await asyncio.wait([answers])
+                for number, waiting in enumerate(batch):
+                    if waiting.answer.cancelled():  # its client has gone
+                        continue
+                    if error := answers.exception():
+                        waiting.answer.set_exception(error)
+                    else:
+                        waiting.answer.set_result(answers.result()[number])
+        finally:
+            self._working = None

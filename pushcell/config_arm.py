@@ -115,6 +115,7 @@ class ArmConfig(Section):
 
     model: ArmModelConfig
     status_rate_hz: Rate
+    latency_s: NonNegative
     nominal_joints_rad: Joints
     joint_position_margin_rad: NonNegative
     joint_velocity_limits_rad_s: PositiveJoints

@@ -1,5 +1,7 @@
 """``pushcell sweep``: one training in variants, each trained, exported and evaluated alike.
 
+``pushcell sweep delay`` is a study of its own: of one bundle under many delays.
+
 What has been done is left: a sweep that was stopped goes on with the same command.
 """
 
@@ -53,8 +55,11 @@ class Study(Section):
 class Sweep:
     """Train, export and evaluate the variants of a study, and compare success with latency.
 
+    The study delay, of one bundle under many delays, is built in: pushcell sweep delay --help.
+
     example:
       pushcell sweep config/sweep/sizes.yaml --out runs/sizes --picture sizes.png
+      pushcell sweep delay bundles/target_state --out runs/delay
     """
 
     study: Positional[Path]
@@ -73,6 +78,10 @@ class Sweep:
 
 def main(words: Sequence[str]) -> int:
     """Run the command; raises ConfigError, and what training and evaluating raise."""
+    if words and words[0] == "delay":
+        from pushcell.evaluation.delay_command import main as delay
+
+        return delay(words[1:])
     options = tyro.cli(Sweep, prog="pushcell sweep", args=list(words))
     study = _load(options.study)
     rows = []

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policy_server.delay import InjectedDelay
+from policy_server.loop import max_astray_m
 from policy_server.policy import Policy
 from pushcell.config import CellConfig
 from pushcell.evaluation.eyes import Eyes
@@ -38,7 +39,13 @@ class BundleController:
         """A new trial begins; it is the same again."""
         goal = np.array(self._cell.task.goal)
         self.steps = Lockstep(
-            self._policy, goal, self._chunking, self._delay, self._seed, self._lookahead_s
+            self._policy,
+            goal,
+            self._chunking,
+            self._delay,
+            self._seed,
+            self._lookahead_s,
+            max_astray_m(self._cell),
         )
         self._images: dict[str, NDArray[np.uint8]] = {}
         if self._eyes is not None:

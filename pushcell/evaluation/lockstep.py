@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,7 +23,8 @@ _ROUNDING_S = 1e-6
 class Lockstep:
     """Observe once a period of the policy; ask for the plan as often as wanted.
 
-    ``lookahead_s``: how far the motion looks ahead into the plan.
+    ``lookahead_s``: how far the motion looks ahead into the plan; ``max_astray_m`` as for
+    `PolicyLoop`.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Lockstep:
         delay: InjectedDelay,
         seed: int,
         lookahead_s: float = 0.0,
+        max_astray_m: float = math.inf,
     ) -> None:
         manifest = policy.manifest
         self._policy = policy
@@ -44,7 +47,12 @@ class Lockstep:
             self.period_s + _ROUNDING_S,
             0.5 * self.period_s,
         )
-        self._loop = PolicyLoop(self.observer, scheduler(chunking, manifest, lookahead_s), seed)
+        self._loop = PolicyLoop(
+            self.observer,
+            scheduler(chunking, manifest, lookahead_s),
+            seed,
+            max_astray_m=max_astray_m,
+        )
         self._delays: Iterator[float] = delay.draw(np.random.default_rng([seed, _DELAYS]))
         self._coming: tuple[float, Job, Array] | None = None
 

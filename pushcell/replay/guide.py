@@ -93,6 +93,10 @@ class GuidedScheduler:
         self._inner.reset()
         self._show()
 
+    def restart(self) -> None:
+        """The inner one's."""
+        self._inner.restart()
+
     def wants(self, now_s: float) -> bool:
         """Only when a chunk was begun at this time."""
         return self.due

@@ -191,7 +191,7 @@ class PolicyRun(ReplayRun):
         return self._asks
 
 
-class _ThinkingPolicy:
+class _ThinkingPolicy(Policy):
     """A policy whose answers take virtual time, and fail where they failed."""
 
     def __init__(self, policy: Policy, run: PolicyRun) -> None:

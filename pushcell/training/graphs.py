@@ -18,6 +18,7 @@ from pushcell.training.estimates import TrainedEye
 from pushcell.training.policy import Policy
 from pushcell.training.pose_features import Frame
 
+_SAMPLES = 2  # to export with; a single one would be taken for the only number there is
 Precision = Literal["fp32", "fp16", "int8"]
 
 
@@ -75,12 +76,13 @@ def export_graphs(
     """Both graphs of a policy, by file name; raises TrainingError if one cannot be exported."""
     shapes = manifest.observation.shapes
     inputs = {name: torch.zeros(shape) for name, shape in shapes.items()}
-    embedding = torch.zeros(1, policy.encoder.size)
+    denoises = isinstance(policy, DenoisingPolicy)
+    samples = _SAMPLES if denoises else 1
     known = {
-        "sample": torch.zeros(1, policy.horizon, 2),
-        "timestep": torch.zeros(1, dtype=torch.int64),
-        "embedding": embedding,
-        "prefix": torch.zeros(1, dtype=torch.int64),
+        "sample": torch.zeros(samples, policy.horizon, 2),
+        "timestep": torch.zeros(samples, dtype=torch.int64),
+        "embedding": torch.zeros(samples, policy.encoder.size),
+        "prefix": torch.zeros(samples, dtype=torch.int64),
     }
     taken = {name: known[name] for name in manifest.denoiser_inputs}
     decoder: nn.Module = DirectGraph(policy)
@@ -88,12 +90,16 @@ def export_graphs(
         decoder = DenoiserGraph(policy)
     models = {
         ENCODER: _exported(EncoderGraph(policy, manifest, eye), inputs, "embedding"),
-        DENOISER: _exported(decoder, taken, "prediction"),
+        DENOISER: _exported(decoder, taken, "prediction", open_batch=denoises),
     }
     return {name: _reduced(model, precision) for name, model in models.items()}
 
 
-def _exported(graph: nn.Module, inputs: dict[str, Tensor], output: str) -> onnx.ModelProto:
+def _exported(
+    graph: nn.Module, inputs: dict[str, Tensor], output: str, open_batch: bool = False
+) -> onnx.ModelProto:
+    """``open_batch``: whether the graph shall take any number of samples, and not one alone."""
+    shapes = tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs) if open_batch else None
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it tells of every stage
         warnings.simplefilter("ignore")
         try:
@@ -101,6 +107,7 @@ def _exported(graph: nn.Module, inputs: dict[str, Tensor], output: str) -> onnx.
                 graph.eval(),
                 tuple(inputs.values()),
                 dynamo=True,
+                dynamic_shapes=shapes,
                 verbose=False,
                 opset_version=OPSET,
                 input_names=list(inputs),

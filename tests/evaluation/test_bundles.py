@@ -100,11 +100,11 @@ def test_guarded_motion_keeps_the_guards_limits(cell: CellConfig, bundle: str, d
         world.advance(tips[-1], cell.motion.tick_s)
     velocity = np.diff(tips, axis=0) / cell.motion.tick_s
     assert np.linalg.norm(velocity, axis=1).max() <= cell.motion.policy.speed_m_s + 1e-6
-    assert np.linalg.norm(tips[-1] - TO) < 6e-3
+    assert np.linalg.norm(tips[-1] - TO) < 1e-2
     found = motion.smoothness()
     assert 0 < found.jerk_rms_m_s3 <= cell.motion.stop.jerk_m_s3
     assert found.still_share < 0.2
-    assert found.border_jumps_m < 0.03
+    assert found.border_jumps_m < 0.05
 
 
 def test_a_stop_by_the_guard_ends_the_trial(short: CellConfig, tmp_path: Path) -> None:

@@ -81,6 +81,27 @@ def test_committed_actions_are_kept(cell: CellConfig, tmp_path: Path, variant) -
     assert np.abs(chunk[10:] - known[-1]).max() > 1e-3
 
 
+@pytest.mark.parametrize("batch", [None, 1])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_many_at_once_are_what_each_is_alone(
+    cell: CellConfig, tmp_path: Path, variant: str, batch: int | None
+) -> None:
+    manifest = some_manifest(cell, **VARIANTS[variant])
+    policy = load_policy(write_toy(tmp_path, manifest, random_graphs(manifest, batch=batch)))
+    known = np.linspace([0.5, 0.0], [0.6, 0.1], 10)
+    requests = [
+        Request(some_values(manifest, 0), seed=0),
+        Request(some_values(manifest, 1), seed=1, known=known, committed=3),
+        Request({"pusher": np.zeros(3)}, seed=2),
+        Request(some_values(manifest, 2), seed=3, known=known, steps=4, warm=0.5),
+    ]
+    found = policy.infer_many(requests)
+    assert isinstance(found.pop(2), PushcellError)
+    del requests[2]
+    for chunk, request in zip(found, requests, strict=True):
+        np.testing.assert_allclose(chunk, policy.infer(request), atol=1e-6)
+
+
 def test_relative_actions_move_with_the_pusher(cell: CellConfig, tmp_path: Path) -> None:
     action = ActionSpec(
         horizon=HORIZON, execute=8, space="relative_to_pusher", low=(-9, -9), high=(9, 9)
@@ -262,6 +283,24 @@ def test_parity_is_verified(cell: CellConfig, tmp_path: Path) -> None:
     write_bundle(tmp_path, manifest, {**files, DENOISER: other})
     with pytest.raises(BundleError, match="stored frame's chunk comes out"):
         load_policy(tmp_path)
+
+
+def test_a_network_that_gives_no_number_is_told(cell: CellConfig, tmp_path: Path) -> None:
+    manifest = some_manifest(cell)
+    graphs = random_graphs(manifest)
+    embedding = graphs[ENCODER].graph.node[-1]
+    embedding.output[0] = "before"
+    graphs[ENCODER].graph.node.append(helper.make_node("Log", ["before"], ["embedding"]))
+    policy = load_policy(write_toy(tmp_path, manifest, graphs))
+    values = some_values(manifest)
+    sound = Request({**values, "goal": np.ones(3)}, seed=0)
+    spoilt = Request({**values, "goal": -np.ones(3)}, seed=0)
+    chunk = policy.infer(sound)
+    with pytest.raises(BundleError, match="an embedding that is not finite"):
+        policy.infer(spoilt)
+    first, second, third = policy.infer_many([sound, spoilt, sound])
+    assert isinstance(second, BundleError)
+    np.testing.assert_allclose([first, third], [chunk, chunk], atol=1e-6)
 
 
 def npz(**arrays: np.ndarray) -> bytes:

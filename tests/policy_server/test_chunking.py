@@ -35,7 +35,7 @@ def drive(found, delays_s: list[float], duration_s: float) -> list[tuple[float, 
         if coming is not None and coming[0] <= now + 1e-9:
             came, capture, inquiry = coming
             chunk = actions(len(asked))
-            kept = min(inquiry.terms.prefix, len(inquiry.known))
+            kept = min(inquiry.terms.committed, len(inquiry.known))
             chunk[:kept] = inquiry.known[:kept]
             found.note_delay(now - capture)
             found.accept(now, capture, chunk, inquiry)
@@ -47,7 +47,9 @@ def drive(found, delays_s: list[float], duration_s: float) -> list[tuple[float, 
     return asked
 
 
-def test_receding_horizon_asks_after_its_actions(manifest: Manifest) -> None:
+@pytest.mark.parametrize("max_prefix", [0, 6])
+def test_receding_horizon_asks_after_its_actions(cell: CellConfig, max_prefix: int) -> None:
+    manifest = some_manifest(cell, max_prefix=max_prefix)
     asked = drive(scheduler("receding", manifest), [0.0], 3.0)
     np.testing.assert_allclose([a for a, _ in asked], [0.0, 0.8, 1.6, 2.4], atol=0.021)
 
@@ -77,7 +79,7 @@ def test_ensembling_is_the_weighted_mean_of_what_was_said(manifest: Manifest) ->
 
 def wandering(seed: int, inquiry) -> np.ndarray:
     """A chunk that keeps what is committed and wanders off from there at 0.1 m/s."""
-    kept = min(inquiry.terms.prefix, len(inquiry.known))
+    kept = min(inquiry.terms.committed, len(inquiry.known))
     begin = inquiry.known[kept - 1] if kept else np.array([0.6, 0.0])
     direction = np.random.default_rng(seed).uniform(0, 2 * np.pi)
     way = 0.1 * PERIOD * np.array([np.cos(direction), np.sin(direction)])
@@ -85,7 +87,7 @@ def wandering(seed: int, inquiry) -> np.ndarray:
     return np.concatenate([inquiry.known[:kept], rest])
 
 
-@given(delay=st.floats(0.0, 0.55), lookahead=st.sampled_from([0.0, 0.11]))
+@given(delay=st.floats(0.0, 0.48), lookahead=st.sampled_from([0.01, 0.11]))
 def test_real_time_chunking_takes_over_where_both_plans_agree(
     manifest: Manifest, delay: float, lookahead: float
 ) -> None:
@@ -109,6 +111,34 @@ def test_real_time_chunking_takes_over_where_both_plans_agree(
     assert len(moved) >= 15
     assert np.linalg.norm(moved, axis=1).max() < 0.004  # of reading a corner between its points
     assert found.late <= 1  # the first one, of which nothing was known
+
+
+@given(delay=st.floats(0.0, 1.2))
+def test_chunks_of_a_network_without_prefix_are_faded_in(cell: CellConfig, delay: float) -> None:
+    """Nothing jumps where one takes over, and soon it is all itself."""
+    found = scheduler("realtime", some_manifest(cell), 0.11)
+    coming, asked = None, 0
+    for tick in range(500):
+        now = tick / 100
+        if coming is not None and coming[0] <= now + 1e-9:
+            _, capture, inquiry = coming
+            before, said = found.plan, actions(asked)
+            found.note_delay(now - capture)
+            found.accept(now, capture, said, inquiry)
+            asked, coming = asked + 1, None
+            assert inquiry.terms.committed == 0
+            assert (len(inquiry.known) > 0) == (inquiry.terms.warm > 0)
+            if len(inquiry.known):
+                times = found.plan.times_s
+                own = times >= now + 3 * PERIOD
+                np.testing.assert_allclose(found.plan.positions[own], said[own], atol=1e-9)
+                first = int(np.searchsorted(times, now))
+                share = (times[first] - now) / (3 * PERIOD)
+                wanted = share * said[first] + (1 - share) * before.sample(times[first])[0]
+                np.testing.assert_allclose(found.plan.positions[first], wanted, atol=1e-9)
+        if coming is None and found.wants(now):
+            coming = (now + delay, now, found.inquire(now, now))
+    assert asked >= 3
 
 
 def test_a_delay_beyond_the_estimate_is_counted(manifest: Manifest) -> None:

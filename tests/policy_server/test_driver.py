@@ -10,6 +10,7 @@ import pytest
 
 from policy_server.bundle import load_policy
 from policy_server.bundle_format import Manifest
+from policy_server.bundle_sections import DiffusionSchedule
 from policy_server.chunk import ActionChunk
 from policy_server.driver import PolicyDriver
 from policy_server.latency import Stage
@@ -17,12 +18,16 @@ from policy_server.policy import Policy, Request
 from pushcell.config import CellConfig
 from pushcell.errors import BundleError
 from tests.policy_server.examples import some_manifest
-from tests.policy_server.toy_bundle import random_graphs, write_toy
+from tests.policy_server.toy_bundle import driving_graphs, write_toy
 
 TICK = 0.01
+PUSHER = np.array([0.55, 0.1])
+SCHEDULE = DiffusionSchedule(
+    train_steps=100, prediction="sample", clip_sample=False, inference_steps=4
+)
 
 
-class Gate:
+class Gate(Policy):
     """A policy whose answers wait for a gate; the clock is the test's."""
 
     def __init__(self, policy: Policy) -> None:
@@ -45,20 +50,36 @@ class Gate:
 
 
 class Rig:
-    """A driver with a clock that goes on tick by tick, fed at 50 Hz."""
+    """A driver with a clock that goes on tick by tick, fed at 50 Hz; its policy wants the pusher to
+    a place that is 3 cm from where it rests."""
 
-    def __init__(self, cell: CellConfig, folder: Path, chunking: str = "realtime") -> None:
-        manifest = some_manifest(cell)
-        self.policy = Gate(load_policy(write_toy(folder, manifest, random_graphs(manifest)), cell))
+    def __init__(
+        self,
+        cell: CellConfig,
+        folder: Path,
+        to: tuple[float, float] = (0.58, 0.1),
+        cameras: tuple[str, ...] = (),
+        chunking: str = "realtime",
+        latency_s: float = 0.0,
+    ) -> None:
+        manifest = some_manifest(cell, cameras, schedule=SCHEDULE)
+        graphs = driving_graphs(manifest, np.array(to), 0.1)
+        self.policy = Gate(load_policy(write_toy(folder, manifest, graphs), cell))
         self.now = 0.0
-        self.driver = PolicyDriver(self.policy, cell, lambda: self.now, chunking)
+        latencies_s = dict.fromkeys(cameras, latency_s)
+        self.driver = PolicyDriver(
+            self.policy, cell, lambda: self.now, chunking, latencies_s=latencies_s
+        )
         self.feeding = True
+        self._cameras = cameras
 
     def tick(self, settle: bool = True) -> ActionChunk | None:
         """One tick; by default the thread may finish what it has been given before."""
         if self.feeding and round(self.now / TICK) % 2 == 0:
             for name in ("pusher", "slider"):
-                self.driver.on_pose(name, self.now - 0.004, [0.55, 0.1, 0.5])
+                self.driver.on_pose(name, self.now - 0.004, [*PUSHER, 0.5])
+            for name in self._cameras:
+                self.driver.on_image(name, self.now - 0.004, np.zeros((24, 32, 3), np.uint8))
         found = self.driver.tick(self.now)
         if settle:
             self.driver._thread.submit(lambda: None).result(10)
@@ -84,7 +105,7 @@ def test_chunks_come_while_active_and_only_then(rig: Rig) -> None:
     chunks = rig.run(2.0)
     captures = sorted({chunk.capture_s for chunk in chunks})
     assert len(captures) >= 2
-    assert (np.diff(captures) > 0.5).all()
+    assert (np.diff(captures) > 0.09).all()
     rig.driver.deactivate()
     assert rig.run(0.5) == []
 
@@ -106,6 +127,40 @@ def test_a_tick_never_waits_for_the_network(rig: Rig) -> None:
     assert time.monotonic() - began < 9  # the gate alone would hold it for ten
     rig.policy.open.set()
     assert rig.run(0.2)
+
+
+def test_a_plan_that_nobody_follows_begins_again_where_the_pusher_is(
+    cell: CellConfig, tmp_path: Path
+) -> None:
+    """So that the guard may begin to follow at any time: no first target is beyond its gate."""
+    rig = Rig(cell, tmp_path, to=(0.55, -0.05), chunking="receding")
+    rig.driver.activate()
+    rig.run(0.1)
+    said = []
+    for _ in range(400):
+        chunk = rig.tick()
+        if chunk is not None:
+            said.append((chunk.capture_s, chunk.sample(rig.now - TICK)[0]))
+    rig.driver.close()
+    away = [np.linalg.norm(target - PUSHER) for _, target in said]
+    assert len({capture for capture, _ in said}) > 4
+    assert 0.03 < max(away) <= cell.motion.first_target_max_jump_m
+    assert max(np.linalg.norm(p - PUSHER) for p in rig.driver._loop.plan.positions) > 0.1
+
+
+def test_latencies_of_the_cell_are_taken_off(cell: CellConfig, tmp_path: Path) -> None:
+    """An image counts from its exposure, and an arm that does all later is told all earlier."""
+    late = cell.model_copy(update={"arm": cell.arm.changed(latency_s=0.03)})
+    chunks = []
+    for number, (one, camera_s) in enumerate(((cell, 0.0), (late, 0.04))):
+        rig = Rig(one, tmp_path / str(number), cameras=("overhead",), latency_s=camera_s)
+        rig.driver.activate()
+        chunks.append(rig.run(0.3)[0])
+        rig.driver.close()
+    plain, shifted = chunks
+    assert shifted.capture_s == pytest.approx(plain.capture_s - 0.04)
+    np.testing.assert_allclose(shifted.times_s, plain.times_s - 0.03, atol=1e-9)
+    np.testing.assert_allclose(shifted.positions, plain.positions)
 
 
 def test_what_was_thought_before_a_new_rollout_is_dropped(rig: Rig) -> None:
@@ -132,6 +187,16 @@ def test_blind_means_silent(rig: Rig) -> None:
     assert rig.run(0.3)
 
 
+def test_a_clock_that_jumps_back_begins_a_new_time(rig: Rig) -> None:
+    rig.now = 50.0
+    rig.driver.activate()
+    assert rig.run(0.5)
+    rig.now = 20.0
+    chunks = rig.run(1.0)
+    assert chunks
+    assert all(20.0 <= chunk.capture_s < 21.0 for chunk in chunks)
+
+
 def test_a_network_that_fails_is_told_and_moves_nothing(rig: Rig) -> None:
     rig.policy.broken = True
     rig.driver.activate()
@@ -151,7 +216,7 @@ def test_chunks_that_the_guard_would_refuse_are_not_published(rig: Rig) -> None:
     rig.tick(settle=False)
     problem, figures = rig.driver.diagnose()
     assert figures["dropped_chunks"] == 1
-    assert "was dropped: motion.observation_age_s is 0.15 s" in problem
+    assert "after motion.observation_age_s, which is 0.15 s" in problem
     assert rig.run(0.3)
 
 

@@ -61,7 +61,8 @@ def served(policy: Policy, **options) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def policy(cell: CellConfig, tmp_path_factory) -> BundlePolicy:
     manifest = some_manifest(cell, ("overhead",), max_prefix=4)
-    folder = write_toy(tmp_path_factory.mktemp("toy"), manifest, random_graphs(manifest))
+    graphs = random_graphs(manifest, batch=None)
+    folder = write_toy(tmp_path_factory.mktemp("toy"), manifest, graphs)
     return load_policy(folder)
 
 

@@ -57,19 +57,23 @@ def width(manifest: Manifest) -> int:
 
 
 def denoiser(
-    manifest: Manifest, matrix: np.ndarray, bias: np.ndarray, of_sample: float = 0.0
+    manifest: Manifest,
+    matrix: np.ndarray,
+    bias: np.ndarray,
+    of_sample: float = 0.0,
+    batch: int | None = 1,
 ) -> onnx.ModelProto:
-    """prediction = embedding @ matrix + bias + of_sample * sample."""
-    chunk = (1, manifest.action.horizon, 2)
+    """prediction = embedding @ matrix + bias + of_sample * sample; batch None: of any size."""
+    chunk = (batch, manifest.action.horizon, 2)
     nodes = [
         helper.make_node("Gemm", ["embedding", "matrix", "bias"], ["row"]),
         helper.make_node("Reshape", ["row", "shape"], ["of_embedding"]),
     ]
     known = {
         "sample": (F, chunk),
-        "timestep": (I64, (1,)),
-        "embedding": (F, (1, width(manifest))),
-        "prefix": (I64, (1,)),
+        "timestep": (I64, (batch,)),
+        "embedding": (F, (batch, width(manifest))),
+        "prefix": (I64, (batch,)),
     }
     inputs = {name: known[name] for name in manifest.denoiser_inputs}
     if manifest.noisy:
@@ -80,19 +84,21 @@ def denoiser(
     weights = {
         "matrix": matrix.astype(np.float32),
         "bias": bias.astype(np.float32),
-        "shape": np.array(chunk, np.int64),
+        "shape": np.array((-1, *chunk[1:]), np.int64),
         "share": np.array(of_sample, np.float32),
     }
     return model(nodes, inputs, {"prediction": (F, chunk)}, weights)
 
 
-def random_graphs(manifest: Manifest, seed: int = 0) -> dict[str, onnx.ModelProto]:
+def random_graphs(
+    manifest: Manifest, seed: int = 0, batch: int | None = 1
+) -> dict[str, onnx.ModelProto]:
     """Graphs without any sense, whose outputs depend on every input."""
     rng = np.random.default_rng(seed)
     size = 2 * manifest.action.horizon
     matrix = rng.normal(0, 0.3, (width(manifest), size))
     of_sample = 0.3 if manifest.noisy else 0.0
-    graph = denoiser(manifest, matrix, rng.normal(0, 0.1, size), of_sample)
+    graph = denoiser(manifest, matrix, rng.normal(0, 0.1, size), of_sample, batch)
     return {ENCODER: encoder(manifest), DENOISER: graph}
 
 

@@ -28,9 +28,16 @@ from pushcell_ros.conversions import image_message, pose_message, to_chunk
 from pushcell_ros.policy_node import PolicyNode
 from tests.conftest import SIM_CELL
 from tests.policy_server.examples import some_manifest
-from tests.policy_server.toy_bundle import random_graphs, write_toy
+from tests.policy_server.test_driver import SCHEDULE
+from tests.policy_server.toy_bundle import driving_graphs, write_toy
 
 DOMAIN = 87
+
+
+def bundle(cell: CellConfig, folder: Path, cameras: tuple[str, ...] = (), **changes) -> Path:
+    """Of a policy that wants the pusher 3 cm away from where it rests."""
+    manifest = some_manifest(cell, cameras, schedule=SCHEDULE, **changes)
+    return write_toy(folder, manifest, driving_graphs(manifest, np.array([0.58, 0.1]), 0.1))
 
 
 class Rig:
@@ -102,23 +109,20 @@ def start():
 
 
 def test_a_whole_life(cell: CellConfig, tmp_path: Path, start) -> None:
-    manifest = some_manifest(cell)
-    bundle = write_toy(tmp_path, manifest, random_graphs(manifest))
-    rig = start(bundle)
+    made = bundle(cell, tmp_path)
+    rig = start(made)
     assert rig.to(Transition.TRANSITION_CONFIGURE)
     rig.spin(lambda: False, 0.3)
     assert rig.chunks == []
     (identity,) = rig.identities
-    assert PolicyIdentity.model_validate_json(identity.data).sha256 == (
-        read_manifest(bundle).sha256
-    )
+    assert PolicyIdentity.model_validate_json(identity.data).sha256 == (read_manifest(made).sha256)
     assert rig.to(Transition.TRANSITION_ACTIVATE)
     assert rig.spin(lambda: len(rig.chunks) > 5), rig.node.diagnose()
     chunk = to_chunk(rig.chunks[-1], 0.0)
-    assert len(chunk.times_s) == manifest.action.horizon
+    assert len(chunk.times_s) == 16
     assert chunk.times_s[0] > 0
-    assert np.diff(chunk.times_s) == pytest.approx(1 / manifest.rate_hz, abs=1e-6)
-    assert (chunk.positions >= manifest.action.low).all()
+    assert np.diff(chunk.times_s) == pytest.approx(0.1, abs=1e-6)
+    assert (np.abs(chunk.positions - [0.565, 0.1]) < 0.02).all()
     assert rig.to(Transition.TRANSITION_DEACTIVATE)
     rig.spin(lambda: False, 0.2)
     rig.chunks.clear()
@@ -132,8 +136,7 @@ def test_a_whole_life(cell: CellConfig, tmp_path: Path, start) -> None:
 def test_a_bundle_that_does_not_fit_is_not_configured(
     cell: CellConfig, tmp_path: Path, start, capfd
 ) -> None:
-    manifest = some_manifest(cell, rate_hz=200.0)
-    rig = start(write_toy(tmp_path, manifest, random_graphs(manifest)))
+    rig = start(bundle(cell, tmp_path, rate_hz=200.0))
     assert not rig.to(Transition.TRANSITION_CONFIGURE)
     assert (
         "the policy acts at 200.0 Hz, the cell's motion.rate_hz is 100.0" in capfd.readouterr().err
@@ -141,8 +144,7 @@ def test_a_bundle_that_does_not_fit_is_not_configured(
 
 
 def test_a_lost_camera_stops_the_chunks(cell: CellConfig, tmp_path: Path, start) -> None:
-    manifest = some_manifest(cell, ("overhead",))
-    rig = start(write_toy(tmp_path, manifest, random_graphs(manifest)))
+    rig = start(bundle(cell, tmp_path, ("overhead",)))
     rig.to(Transition.TRANSITION_CONFIGURE)
     rig.to(Transition.TRANSITION_ACTIVATE)
     camera = cell.camera("overhead")

@@ -17,7 +17,9 @@ from rclpy.experimental.events_executor import EventsExecutor
 from sensor_msgs.msg import Image
 
 from calibration.active import active_sha256
+from policy_server.bundle import load_policy
 from policy_server.chunk import ActionChunk
+from policy_server.driver import PolicyDriver
 from pushcell import config
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config_types import Section
@@ -35,6 +37,8 @@ from pushcell_ros.render_node import RenderNode
 from pushcell_ros.teleop_node import TeleopNode
 from tests.conftest import SIM_CELL
 from tests.motion.rig import Rig
+from tests.policy_server.examples import some_manifest
+from tests.policy_server.toy_bundle import random_graphs, write_toy
 
 DOMAIN = 91
 
@@ -110,7 +114,7 @@ def run_the_nodes():
         rclpy.shutdown()
 
 
-def push_in_the_library(cell):
+def push_in_the_library(cell, folder):
     kinematics = ArmKinematics(cell)
     rig = Rig(cell, kinematics, require_deadman=True)
     rig.deadman = True
@@ -126,6 +130,9 @@ def push_in_the_library(cell):
     task.judge(start, task.pusher_home, 0.0)
     SourceWorld(cell).reset(start, task.pusher_home)
     SceneRenderer(cell, "source")
+    manifest = some_manifest(cell, ("overhead",))
+    policy = load_policy(write_toy(folder, manifest, random_graphs(manifest)))
+    PolicyDriver(policy, cell, lambda: 0.0).close()
     assert active_sha256(cell) is None
 
 
@@ -134,7 +141,7 @@ def test_every_key_is_used(read_keys, tmp_path, monkeypatch):
     monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN))  # the arm's wire follows it
     run_the_nodes()
     cell = config.load_cell(SIM_CELL)
-    push_in_the_library(cell)
+    push_in_the_library(cell, tmp_path / "bundle")
     read = set(read_keys)  # before this test reads them all itself
     unread = keys_of(cell) - read
     assert not unread, sorted(unread)

@@ -56,7 +56,10 @@ def test_bundles_of_every_kind(tmp_path, name, capsys):
     assert b".py" not in written
     chunk = policy.infer(_state_request(manifest, [0.5, 0.0, 0.4]))
     assert chunk.shape == (8, 2)
-    assert not np.array_equal(chunk, policy.infer(_state_request(manifest, [0.6, 0.0, -0.9])))
+    other = _state_request(manifest, [0.6, 0.0, -0.9])
+    assert not np.array_equal(chunk, policy.infer(other))
+    together = policy.infer_many([_state_request(manifest, [0.5, 0.0, 0.4]), other])
+    np.testing.assert_allclose(together, [chunk, policy.infer(other)], atol=1e-5)
     assert cli.main(["export", str(checkpoint), "--out", str(out)]) == 2
 
 

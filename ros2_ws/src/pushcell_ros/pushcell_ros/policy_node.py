@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
+from calibration.active import active_latency_s
+from policy_server.delay import InjectedDelay
 from policy_server.driver import ChunkRecord, PolicyDriver
 from policy_server.networks import RuntimeOptions
 from policy_server.opening import open_policy
@@ -27,6 +30,8 @@ from pushcell_ros.conversions import chunk_message, status_message, to_image, to
 from pushcell_ros.params import parameter
 
 _TICK_RATE_HZ = 100.0
+# Simulated time goes on by so much while a chunk is made.
+_THINKING_S = 0.03
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -43,6 +48,7 @@ class PolicyParams:
     threads: int = parameter(1, "threads of one inference")
     server_timeout_s: float = parameter(1.0, "how long a server may take for one chunk [s]")
     seed: int = parameter(0, "of the noise that chunks are made of")
+    delay_s: float = parameter(0.0, "how long each chunk takes at least, in a test [s]")
     slider_topic: str = parameter("/slider/pose", "the slider's pose, for policies that use it")
 
 
@@ -57,6 +63,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         self._driver: PolicyDriver | None = None
         self._inputs: list[Subscription] = []
         self._pace = CameraPace({})
+        self._ticked_s = 0.0
         self._active = False
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
         self._identity = self.create_publisher(String, POLICY_TOPIC, _LATCHED)
@@ -71,7 +78,17 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
             policy = open_policy(params.policy, self.cell, options, params.server_timeout_s)
             lookahead_s = PREVIEW_S + self.cell.motion.tick_s
             self._driver = PolicyDriver(
-                policy, self.cell, self.now, params.chunking, params.seed, lookahead_s
+                policy,
+                self.cell,
+                self.now,
+                params.chunking,
+                params.seed,
+                lookahead_s,
+                delay=InjectedDelay(params.delay_s, params.delay_s),
+                latencies_s={
+                    camera.name: active_latency_s(self.cell, camera.name)
+                    for camera in policy.manifest.observation.cameras
+                },
             )
             took_s = self._driver.warm_up()
         except PushcellError as error:
@@ -93,6 +110,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         """Begin a new push from whatever is there."""
         assert self._driver is not None  # lifecycle: configured before active
         self._driver.activate()
+        self._ticked_s = self.now()
         self._active = True
         return super().on_activate(state)
 
@@ -109,8 +127,13 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         return super().on_cleanup(state)
 
     def lived_s(self) -> float:
-        """Simulated time waits for a policy's images, however long they take to be drawn."""
-        return self._pace.lived_s(self.now()) if self._active else self.now()
+        """Simulated time waits for a policy's images and for its chunks, however long a busy
+        machine takes for them; a delay that shall be felt is the parameter delay_s."""
+        if self._driver is None or not self._active:
+            return self.now()
+        since_s = self._driver.thinking_since_s
+        thought_s = math.inf if since_s is None else since_s + _THINKING_S
+        return min(self._pace.lived_s(self._ticked_s), thought_s)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """What is wrong, and where the time goes."""
@@ -179,7 +202,8 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
     def _tick(self) -> None:
         if self._driver is None:
             return
-        chunk = self._driver.tick(self.now())
+        self._ticked_s = self.now()
+        chunk = self._driver.tick(self._ticked_s)
         if chunk is not None:
             self._chunks.publish(chunk_message(chunk, self.stamp(chunk.capture_s)))
         for record in self._driver.take_records():

@@ -1,0 +1,67 @@
+"""What a policy answers to messages, whoever brings them: the websocket server, or Ray Serve."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from policy_server.policy import Policy, Request
+from policy_server.served import metadata, to_request
+from policy_server.wire import WireError, pack, unpack
+from pushcell.errors import PushcellError
+from pushcell.timing import steady_seconds
+
+
+@dataclass(frozen=True)
+class Message:
+    """A client's message, and when it came [s]."""
+
+    content: str | bytes
+    came_s: float
+
+
+class Answerer:
+    """Answers several messages at once, so that they share the calls of the network."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._seeds = itertools.count()
+
+    def greeting(self) -> bytes:
+        """The first message of a connection."""
+        return pack(metadata(self._policy.manifest))
+
+    def answer(self, messages: Sequence[Message]) -> list[bytes | str]:
+        """Chunks in the order of the messages; a sentence for one that is wrong."""
+        began_s = steady_seconds()
+        asked = [self._request(message) for message in messages]
+        sound = [request for request in asked if isinstance(request, Request)]
+        chunks = iter(self._policy.infer_many(sound) if sound else [])
+        found = [next(chunks) if isinstance(request, Request) else request for request in asked]
+        infer_ms = 1e3 * (steady_seconds() - began_s)
+        return [
+            str(actions)
+            if isinstance(actions, PushcellError)
+            else pack(
+                {
+                    "actions": actions.astype(np.float32),
+                    "server_timing": {
+                        "queue_ms": 1e3 * (began_s - message.came_s),
+                        "infer_ms": infer_ms,
+                        "batch": len(sound),
+                    },
+                }
+            )
+            for message, actions in zip(messages, found, strict=True)
+        ]
+
+    def _request(self, message: Message) -> Request | PushcellError:
+        if isinstance(message.content, str):
+            return WireError("a request must be binary")
+        try:
+            return to_request(unpack(message.content), self._policy.manifest, next(self._seeds))
+        except WireError as error:
+            return error
