@@ -31,7 +31,7 @@ from pushcell.timing import steady_seconds
 _REPEAT_S = 1 / 30
 _WARM_UPS = 3
 # Of motion.observation_age_s: the guard hears of a chunk a little later.
-_PROMPT_SHARE = 0.7
+_PROMPT_SHARE = 0.8
 
 
 Outcome = Literal["accepted", "dropped", "failed"]
