@@ -77,7 +77,7 @@ def test_a_baseline_is_kept_or_missed(folder, bundle, tmp_path, capsys):
     before = tmp_path / "before.json"
     run(folder / "one", "--policy", bundle, "--json", before)
     run(folder / "one", "--policy", bundle, "--baseline", before)
-    again = ["--policy", bundle, "--baseline", before, "--chunking", "ensembling"]
+    again = ["--policy", bundle, "--baseline", before, "--chunking", "receding"]
     run(folder / "one", *again, code=1)
     assert "chunks where there were" in capsys.readouterr().out
     moved = json.loads(before.read_text())
