@@ -147,12 +147,6 @@ class PolicyDriver:
         """Why nothing is said now; empty while all is well."""
         return (self._failure or self._loop.problem) if self._active else ""
 
-    @property
-    def thinking_since_s(self) -> float | None:
-        """When the inference that is under way was begun; None while there is none."""
-        thought = self._thought
-        return None if thought is None or thought.future.done() else thought.job.begun_s
-
     def take_records(self) -> list[ChunkRecord]:
         """Of the chunks that have come since this was asked last."""
         records, self._records = self._records, []

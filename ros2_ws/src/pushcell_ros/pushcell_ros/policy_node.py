@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,8 +29,6 @@ from pushcell_ros.conversions import chunk_message, status_message, to_image, to
 from pushcell_ros.params import parameter
 
 _TICK_RATE_HZ = 100.0
-# Simulated time goes on by so much while a chunk is made.
-_THINKING_S = 0.03
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -63,7 +60,6 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         self._driver: PolicyDriver | None = None
         self._inputs: list[Subscription] = []
         self._pace = CameraPace({})
-        self._ticked_s = 0.0
         self._active = False
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
         self._identity = self.create_publisher(String, POLICY_TOPIC, _LATCHED)
@@ -110,7 +106,6 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         """Begin a new push from whatever is there."""
         assert self._driver is not None  # lifecycle: configured before active
         self._driver.activate()
-        self._ticked_s = self.now()
         self._active = True
         return super().on_activate(state)
 
@@ -127,13 +122,8 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         return super().on_cleanup(state)
 
     def lived_s(self) -> float:
-        """Simulated time waits for a policy's images and for its chunks, however long a busy
-        machine takes for them; a delay that shall be felt is the parameter delay_s."""
-        if self._driver is None or not self._active:
-            return self.now()
-        since_s = self._driver.thinking_since_s
-        thought_s = math.inf if since_s is None else since_s + _THINKING_S
-        return min(self._pace.lived_s(self._ticked_s), thought_s)
+        """Simulated time waits for a policy's images, however long they take to be drawn."""
+        return self._pace.lived_s(self.now()) if self._active else self.now()
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """What is wrong, and where the time goes."""
@@ -202,8 +192,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
     def _tick(self) -> None:
         if self._driver is None:
             return
-        self._ticked_s = self.now()
-        chunk = self._driver.tick(self._ticked_s)
+        chunk = self._driver.tick(self.now())
         if chunk is not None:
             self._chunks.publish(chunk_message(chunk, self.stamp(chunk.capture_s)))
         for record in self._driver.take_records():
