@@ -138,7 +138,7 @@ class RecorderNode(CellNode):
         # the time that a call for each message would, and tells the messages' sequence numbers.
         # What the middleware's threads do not take from the wire in time is lost.
         Urgency.REAL_TIME.apply()
-        self._tap_node = rclpy.create_node("recorder_taps")
+        self._tap_node = rclpy.create_node("recorder_taps", use_global_arguments=False)
         Urgency.NORMAL.apply()
         self._taps = {
             topic: _Tap(self._tap_node, stream) for topic, stream in self.recorder.streams.items()
