@@ -17,9 +17,17 @@ def console_beside(json_target: Path | None) -> Console:
     return Console(file=sys.stderr if json_target == Path("-") else sys.stdout)
 
 
-def show_result(figures: Mapping[str, Any], table: Table, json_target: Path | None) -> None:
-    """Print the table, and write the figures to a file, or to standard output for ``-``."""
-    console_beside(json_target).print(table)
+def show_result(
+    figures: Mapping[str, Any], table: Table, json_target: Path | None, following: str = ""
+) -> None:
+    """Print the table, and write the figures to a file, or to standard output for ``-``.
+
+    ``following`` is the command that people will want next.
+    """
+    console = console_beside(json_target)
+    console.print(table)
+    if following:
+        console.print(f"next: {following}", markup=False, highlight=False, soft_wrap=True)
     if json_target is None:
         return
     text = json.dumps(figures, indent=2) + "\n"

@@ -93,7 +93,8 @@ def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, worker
         draw_starts(evaluation, trials, options.picture)
     if options.failures is not None:
         draw_failures(evaluation, trials, options.failures)
-    show_result(shown, table(shown), options.json)
+    following = f"pushcell launch launch/rollout.launch.yaml policy:={options.policy}"
+    show_result(shown, table(shown), options.json, following)
 
 
 def _evaluate_pusht(options: Evaluate, delay: InjectedDelay, seeds: range, workers: int) -> None:

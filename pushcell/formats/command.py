@@ -80,8 +80,20 @@ def main(words: Sequence[str]) -> int:
         "seconds": seconds,
         "real_time_factor": counted.duration_s / seconds,
     }
-    show_result(figures, figures_table(f"converted to {options.out}", figures), options.json)
+    table = figures_table(f"converted to {options.out}", figures)
+    show_result(figures, table, options.json, _training(options))
     return 0
+
+
+def _training(options: Convert) -> str:
+    """The command that learns from it; other formats than ours are for other programs."""
+    if options.to not in ("zarr", "packed"):
+        return ""
+    name = options.out.name.partition(".")[0]
+    return (
+        f"pushcell train config/train/target_state.yaml --out runs/{name} --set "
+        f"'data.sets=[{{name: {name}, path: {options.out}}}]' data.normaliser={name}"
+    )
 
 
 def _opened(path: Path, options: Convert) -> DataSet:

@@ -64,5 +64,7 @@ def main(words: Sequence[str]) -> int:
         "seconds": time.monotonic() - began,
         "bytes": options.out.stat().st_size,
     }
-    show_result(figures, figures_table(f"imported to {options.out}", figures), options.json)
+    table = figures_table(f"imported to {options.out}", figures)
+    following = "pushcell train config/train/pusht_state.yaml --out runs/pusht_state"
+    show_result(figures, table, options.json, following)
     return 0

@@ -99,7 +99,9 @@ class Check:
                     problems.append(f"{path.name} is rejected")
             except EpisodeError as error:
                 problems.append(str(error))
-        _show(entries, self.json, {"problems": problems})
+        folder = self.directory
+        following = f"pushcell convert {folder} --to packed --out {folder}.parquet"
+        _show(entries, self.json, {"problems": problems}, "" if problems else following)
         for problem in problems:
             console_beside(self.json).print(problem)
         return _REJECTED if problems else 0
@@ -270,6 +272,9 @@ def _found(folder: Path) -> list[Path]:
 
 
 def _show(
-    entries: list[dict[str, Any]], target: Path | None, more: dict[str, Any] | None = None
+    entries: list[dict[str, Any]],
+    target: Path | None,
+    more: dict[str, Any] | None = None,
+    following: str = "",
 ) -> None:
-    show_result({"episodes": entries, **(more or {})}, list_table(entries), target)
+    show_result({"episodes": entries, **(more or {})}, list_table(entries), target, following)

@@ -84,7 +84,9 @@ def main(words: Sequence[str]) -> int:
         "steps_per_second": (outcome.steps - first) / seconds,
         "checkpoint": str(folder / LAST),
     }
-    show_result(figures, figures_table(f"trained into {folder}", figures), options.json)
+    table = figures_table(f"trained into {folder}", figures)
+    following = f"pushcell export {folder / LAST} --out bundles/{folder.name}"
+    show_result(figures, table, options.json, following if outcome.finished else "")
     return 0 if outcome.finished else 130
 
 

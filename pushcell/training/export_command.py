@@ -61,5 +61,7 @@ def main(words: Sequence[str]) -> int:
         "files": {name: record.sha256 for name, record in manifest.files.items()},
     }
     shown = {name: value for name, value in figures.items() if name != "files"}
-    show_result(figures, figures_table(f"exported to {options.out}", shown), options.json)
+    table = figures_table(f"exported to {options.out}", shown)
+    world = "pusht" if manifest.task.kind == "pusht" else "target"
+    show_result(figures, table, options.json, f"pushcell evaluate {options.out} --world {world}")
     return 0

@@ -102,7 +102,8 @@ def main(words: Sequence[str]) -> int:
         "real_time_factor": done.made_s / seconds,
     }
     title = f"{options.world} episodes in {options.out}"
-    show_result(figures, figures_table(title, figures), options.json)
+    following = f"pushcell convert {options.out} --to packed --out {options.out}.parquet"
+    show_result(figures, figures_table(title, figures), options.json, following)
     return 0
 
 

@@ -49,6 +49,11 @@ _VIDEO_CAMERA = "overhead"
 # Simulated time may pass slowly; a trial that takes this much longer than allowed is hung.
 _SLOWEST_REAL_TIME_FACTOR = 0.1
 
+_ON_REAL_DATA = """the same code on real data (docs/first_hour.md):
+  pushcell replay BAG --policy BUNDLE --mapping FILE      any rosbag2 bag with images
+  pushcell import pusht pusht_cchi_v7_replay.zarr --out data_sets/pusht/human.parquet
+                                                          the human Push-T demonstrations"""
+
 
 @dataclass(frozen=True)
 class TrialParams:
@@ -117,7 +122,7 @@ class TrialNode(CellNode):
         else:
             self._run_series(self.params.trials, self.params.seed, run_dir)
         Console(width=100).print(trials_table(self._records))
-        print(f"records and videos: {run_dir}", flush=True)
+        print(f"records and videos: {run_dir}\n{_ON_REAL_DATA}", flush=True)
         raise NodeExit(0 if all(record.success for record in self._records) else 1)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:

@@ -1,0 +1,123 @@
+"""One path for the whole life of a policy: each command is the one that the last one named."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
+pytest.importorskip("aiohttp", reason="no aiohttp: install pushcell[teleop]")
+pytest.importorskip("selenium", reason="no selenium: install pushcell[dev]")
+pytest.importorskip("torch", reason="no torch: install pushcell[train]")
+
+from benchmarks.browser import found_browser, open_page
+from benchmarks.collection import COLLECT, Collection
+from pushcell.recording.store import EpisodeStore
+from tests.conftest import ROOT, SIM_CELL
+
+DOMAIN = 97
+# Small enough for a test: nothing can be learned from this.
+SMALL = ["training.steps=20", "training.batch_size=16", "training.warmup_steps=5"]
+SMALL += ["data.validation=0", "observation.trunk=null", "network.width=16"]
+
+pytestmark = [
+    pytest.mark.skipif(
+        found_browser() is None, reason="no browser: install chromium, chromedriver"
+    ),
+    pytest.mark.flaky(reruns=1),
+]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder that looks like the repository to whoever types commands in it."""
+    for name in ("launch", "ros2_ws"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "config").mkdir()
+    for path in (ROOT / "config").iterdir():
+        (tmp_path / "config" / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(command, *more, ends_with=(0,)):
+    """Type a command; what it printed, and the command that it names next."""
+    words = shlex.split(command)
+    assert words[0] == "pushcell"
+    result = subprocess.run(
+        [sys.executable, "-m", "pushcell.cli", *words[1:], *more],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert result.returncode in ends_with, result.stdout + result.stderr
+    following = re.search(r"^next: (.*)$", result.stdout, re.MULTILINE)
+    return result.stdout, following[1] if following else ""
+
+
+def test_collect_check_convert_train_export_evaluate_roll_out_and_replay(here):
+    cell = generous_cell(here)
+    collect(here / "episodes", cell)
+    _, following = run(f"pushcell episodes check episodes --cell {cell}")
+    _, following = run(following)
+    _, following = run(following, *SMALL)
+    _, following = run(following, "--frames", "8")
+    report = here / "report.json"
+    _, following = run(following, "--world", "source", "--trials", "1", "--json", str(report))
+    assert json.loads(report.read_text())["trials"] == 1
+    bundle = following.split("policy:=")[1]
+    output, _ = run(
+        following,
+        "trials:=1",
+        "video:=false",
+        "live_view:=false",
+        f"cell:={cell}",
+        ends_with=(0, 1),
+    )
+    assert "pushcell replay" in output
+    (episode,) = EpisodeStore(here / "episodes").episodes()
+    replay = here / "replay.json"
+    run(f"pushcell replay {episode} --policy {bundle} --json {replay}")
+    (figures,) = json.loads(replay.read_text())["replays"]
+    assert figures["chunks"] > 10
+    assert len(figures["digest"]) == 64
+
+
+def collect(episodes, cell):
+    """An operator in a real browser pushes for some seconds."""
+    launch = (*COLLECT, f"cell:={cell}")
+    with Collection(DOMAIN, episodes, launch) as run, open_page(run.address) as page:
+        run.arm(page)
+        page.press("start")
+        run.until(lambda: "s" in page.text("light-recording").split(), "recording")
+        for offset in ([0.03, -0.08], [-0.03, -0.04]):
+            place = run.pusher + np.array(offset)
+            pixel = run.pixel_of(place)
+            run.drag_until(
+                page,
+                pixel,
+                lambda place=place: np.linalg.norm(run.pusher - place) < 0.005,
+                "the pusher at the finger",
+            )
+            page.mouse("mouseReleased", pixel)
+            run.watch(0.5)
+        page.press("success")
+        run.until(lambda: "success" in page.text("episodes"), "episode in the list")
+
+
+def generous_cell(folder):
+    """Trials are short, and how busy this machine is does not decide what an episode is worth."""
+    values = yaml.safe_load(SIM_CELL.read_text())
+    quality = values["recording"]["quality"]
+    for key in ("missing", "lost", "gap_s", "duplicates", "skew_s", "frozen_m", "pause_s"):
+        quality[key] = {"warn": 0.9, "reject": 100.0 if key.endswith(("_s", "_m")) else 1.0}
+    values["task"]["success"]["time_limit_s"] = 3.0
+    path = folder / "config" / "generous.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
