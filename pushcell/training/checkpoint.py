@@ -70,5 +70,17 @@ class Checkpoint:
     def averaged_policy(self, origin: Path) -> Policy:
         """The policy with its averaged weights, ready to use."""
         policy = make_policy(self.train_config(origin))
-        policy.load_state_dict(self.average)
+        fill(policy, self.average, origin)
         return policy.eval()
+
+
+def fill(policy: torch.nn.Module, weights: dict[str, Any], origin: Path) -> None:
+    """Put weights into their network; TrainingError where they are those of another one."""
+    try:
+        policy.load_state_dict(weights)
+    except RuntimeError as error:
+        difference = " ".join(str(error).split()[-12:])
+        raise TrainingError(
+            f"the weights in {origin} belong to networks of another version ({difference}): "
+            "export it with the program that wrote it, or train again"
+        ) from None

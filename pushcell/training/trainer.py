@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from pushcell.errors import TrainingError
 from pushcell.training.augmentation import prepared
-from pushcell.training.checkpoint import Checkpoint
+from pushcell.training.checkpoint import Checkpoint, fill
 from pushcell.training.config import OptimiserConfig, TrainConfig
 from pushcell.training.interruption import explained_memory, interruptions
 from pushcell.training.loss_log import LossLog
@@ -90,7 +90,7 @@ class _Run:
         if checkpoint is None:
             self._policy.fit(material.normaliser_windows(), config.data.normaliser)
         else:
-            self._policy.load_state_dict(checkpoint.policy)
+            fill(self._policy, checkpoint.policy, folder / LAST)
         self._average = _average_of(self._policy, config.training.ema_decay)
         self._model, self._optimiser = fabric.setup(
             self._policy, torch.optim.AdamW(

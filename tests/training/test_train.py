@@ -183,3 +183,13 @@ def test_checkpoints_that_are_none(walks, capsys):
     torch.save({"version": 99}, out / "last.pt")
     assert cli.main(words) == 2
     assert "is a checkpoint of version 99, this program reads 1" in capsys.readouterr().err
+
+
+def test_weights_of_other_networks_are_one_sentence(walks, capsys):
+    out = walks / "out"
+    assert cli.main(["train", str(_write(walks)), "--out", str(out)]) == 0
+    values = torch.load(out / "last.pt", weights_only=True)
+    values["average"].popitem()
+    torch.save(values, out / "last.pt")
+    assert cli.main(["export", str(out / "last.pt"), "--out", str(walks / "bundle")]) == 2
+    assert "belong to networks of another version" in capsys.readouterr().err
