@@ -89,11 +89,9 @@ def _training(options: Convert) -> str:
     """The command that learns from it; other formats than ours are for other programs."""
     if options.to not in ("zarr", "packed"):
         return ""
+    sets = f"data.sets.0.path={options.out}"
     name = options.out.name.partition(".")[0]
-    return (
-        f"pushcell train config/train/target_state.yaml --out runs/{name} --set "
-        f"'data.sets=[{{name: {name}, path: {options.out}}}]' data.normaliser={name}"
-    )
+    return f"pushcell train config/train/demonstrations.yaml --out runs/{name} --set {sets}"
 
 
 def _opened(path: Path, options: Convert) -> DataSet:
