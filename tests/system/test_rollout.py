@@ -48,9 +48,10 @@ def nodes_of(run: Path) -> list[psutil.Process]:
     return found
 
 
-def test_the_planner_pushes_the_t_home_and_leaves_nothing_behind():
-    run = launch("trials:=1", "seed:=3")
-    output, _ = run.communicate(timeout=180)
+@pytest.mark.parametrize("policy", [["policy:=planner"], []], ids=["planner", "shipped"])
+def test_a_policy_pushes_the_t_home_and_leaves_nothing_behind(policy):
+    run = launch(*policy, "trials:=1", "seed:=3")
+    output, _ = run.communicate(timeout=290)
     folder = run_folder(output)
     records = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
     assert [record["success"] for record in records] == [True], output
