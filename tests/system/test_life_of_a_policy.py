@@ -22,9 +22,9 @@ from pushcell.recording.store import EpisodeStore
 from tests.conftest import ROOT, SIM_CELL
 
 DOMAIN = 97
-# Small enough for a test: nothing can be learned from this.
-SMALL = ["training.steps=20", "training.batch_size=16", "training.warmup_steps=5"]
-SMALL += ["data.validation=0", "policy.network.width=16"]
+# Enough to stay near the pusher, and no more.
+SMALL = ["training.steps=400", "training.batch_size=32", "training.warmup_steps=20"]
+SMALL += ["data.validation=0", "policy.network.width=64"]
 # The first start of `starts_seed` 0 lies on this way of the pusher [m].
 THROUGH_THE_SLIDER = np.array([[0.58, 0.0], [0.565, -0.1]])
 

@@ -249,7 +249,7 @@ class TrialNode(CellNode):
     def _push(self) -> tuple[Judgement, float]:
         """Let the policy drive until the task is done or its time is over."""
         limit_s = self._task.success.time_limit_s
-        began_s = self.now()
+        began_s, before = self.now(), self._motion.get("reason")
         self._change(Transition.TRANSITION_ACTIVATE)
         self._call(self._follow, Trigger.Request(), "/motion/policy")
 
@@ -257,9 +257,13 @@ class TrialNode(CellNode):
             selected = self._motion.get("source") == "policy"
             return self._judge(began_s).success or self.now() - began_s > limit_s or not selected
 
+        def answered() -> bool:
+            # A policy whose first wish is refused is stopped sooner than it is seen to drive.
+            return self._motion.get("source") == "policy" or self._motion.get("reason") != before
+
         wait_until(
             self._executor,
-            lambda: self._motion.get("source") == "policy",
+            answered,
             _ANSWER_TIMEOUT_S,
             "motion_node does not follow the policy",
         )
