@@ -22,7 +22,7 @@ from policy_server.bundle_sections import (
     Range,
     TrainingRecord,
 )
-from policy_server.policy import Request
+from policy_server.policy import Policy, Request
 from policy_server.server import PolicyServer, ServerOptions
 from pushcell.config import CellConfig, load_cell
 from pushcell.geometry import Array
@@ -31,14 +31,14 @@ SPEED_M_S, RATE_HZ, HORIZON = 0.05, 10.0, 16
 CELL = Path(__file__).resolve().parents[2] / "config" / "cell.sim.yaml"
 
 
-class HomingPolicy:
-    """Implements `policy_server.policy.Policy`."""
+class HomingPolicy(Policy):
+    """Asked for one chunk at a time; `infer_many` may be given too, where that is quicker."""
 
     def __init__(self, cell: CellConfig) -> None:
         self._home = np.array(cell.task.pusher_home_m)
         corners = np.array(cell.workspace.corners_m)
         low, high = tuple(corners.min(axis=0)), tuple(corners.max(axis=0))
-        self.manifest = Manifest(
+        self._manifest = Manifest(
             kind="act",
             rate_hz=RATE_HZ,
             observation=ObservationSpec(steps=1, keys=("pusher",), cameras=()),
@@ -48,6 +48,11 @@ class HomingPolicy:
             task=CellTask.of(cell),
             training=TrainingRecord(data_sets=(), steps=0, seed=0, parameters=0),
         )
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it needs and gives."""
+        return self._manifest
 
     def infer(self, request: Request) -> Array:
         """(H, 2) absolute pusher positions [m] in the base frame, one period apart."""
