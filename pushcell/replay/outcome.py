@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,16 +50,16 @@ class Digest:
 
 @dataclass
 class Track:
-    """A way through the plane, as it comes."""
+    """A way through the plane, as it comes; 24 bytes a point, as an hour has a million of them."""
 
-    _times: list[float] = field(default_factory=list)
-    _points: list[tuple[float, float]] = field(default_factory=list)
+    _times: array[float] = field(default_factory=lambda: array("d"))
+    _coordinates: array[float] = field(default_factory=lambda: array("d"))
 
     def add(self, time_s: float, point: Array) -> None:
         """At (2,) or more [m]; what is not finite, or not later, is no part of the way."""
         if np.isfinite(point[:2]).all() and (not self._times or time_s > self._times[-1]):
             self._times.append(time_s)
-            self._points.append((float(point[0]), float(point[1])))
+            self._coordinates.extend((point[0], point[1]))
 
     @property
     def times_s(self) -> Array:
@@ -68,7 +69,7 @@ class Track:
     @property
     def points(self) -> Array:
         """(N, 2) [m]."""
-        return np.array(self._points).reshape(-1, 2)
+        return np.array(self._coordinates).reshape(-1, 2)
 
     def at(self, times_s: Array) -> Array:
         """(M, 2) at some times; NaN before the first and after the last point."""
