@@ -28,6 +28,11 @@ def show_result(
     console.print(table)
     if following:
         console.print(f"next: {following}", markup=False, highlight=False, soft_wrap=True)
+    write_json(figures, json_target)
+
+
+def write_json(figures: Mapping[str, Any], json_target: Path | None) -> None:
+    """To a file, to standard output for ``-``, or nowhere."""
     if json_target is None:
         return
     text = json.dumps(figures, indent=2) + "\n"

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from pushcell.errors import ConfigError
+from pushcell.strict_yaml import read_yaml
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+def read_schema(schema: type[Schema], path: Path) -> Schema:
+    """A YAML file's values; raises ConfigError naming file, key, value and what is allowed."""
+    values = read_yaml(path)
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        problems = "\n  ".join(describe(problem, values) for problem in error.errors())
+        raise ConfigError(f"{path}:\n  {problems}") from None
 
 
 def describe(problem: Any, values: Any) -> str:

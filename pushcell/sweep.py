@@ -15,17 +15,15 @@ from typing import Annotated, Any, Literal
 
 import tyro
 from matplotlib.figure import Figure
-from pydantic import Field, ValidationError
+from pydantic import Field
 from rich.table import Table
 from tyro.conf import Positional, arg
 
 from policy_server.bundle_files import read_manifest
 from pushcell import cli
 from pushcell.command_output import show_result
-from pushcell.config_problems import describe
+from pushcell.config_problems import read_schema
 from pushcell.config_types import Name, Positive, Section
-from pushcell.errors import ConfigError
-from pushcell.strict_yaml import read_yaml
 
 Changes = tuple[str, ...]
 
@@ -83,7 +81,7 @@ def main(words: Sequence[str]) -> int:
 
         return delay(words[1:])
     options = tyro.cli(Sweep, prog="pushcell sweep", args=list(words))
-    study = _load(options.study)
+    study = read_schema(Study, options.study)
     rows = []
     for variant in study.variants:
         code, row = _run(study, variant, options)
@@ -94,15 +92,6 @@ def main(words: Sequence[str]) -> int:
         _draw(rows, options.picture)
     show_result({"variants": rows}, _table(rows), options.json)
     return 0
-
-
-def _load(path: Path) -> Study:
-    values = read_yaml(path)
-    try:
-        return Study.model_validate(values)
-    except ValidationError as error:
-        problems = "\n  ".join(describe(problem, values) for problem in error.errors())
-        raise ConfigError(f"{path}:\n  {problems}") from None
 
 
 def _run(study: Study, variant: Variant, options: Sweep) -> tuple[int, dict[str, Any]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
 
+from pushcell.closing import Closing
 
-class VideoWriter:
+
+class VideoWriter(Closing):
     """Encodes RGB images as they come; a context manager. Sides must be even."""
 
     def __init__(self, path: Path, width_px: int, height_px: int, rate_hz: float) -> None:
@@ -21,15 +22,8 @@ class VideoWriter:
         self._stream.pix_fmt = "yuv420p"
         self._stream.options = {"preset": "veryfast", "crf": "20"}
 
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Write what is still held back, and end the file."""
         self._container.mux(self._stream.encode())
         self._container.close()
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pushcell.closing import Closing
 from pushcell.drivers.camera import Frame, Request
-from pushcell.drivers.closing import Closing
 from pushcell.errors import CameraError
 
 _IMAGES = (".png", ".jpg", ".jpeg")

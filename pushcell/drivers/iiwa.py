@@ -8,9 +8,9 @@ from collections import deque
 import numpy as np
 from drake import lcmt_iiwa_command, lcmt_iiwa_status
 
+from pushcell.closing import Closing
 from pushcell.config_arm import IiwaLinkConfig
 from pushcell.drivers.arm import ArmFault, ArmReport, Fault
-from pushcell.drivers.closing import Closing
 from pushcell.drivers.lcm_link import is_published, open_lcm
 from pushcell.drivers.lcm_url import lcm_url
 from pushcell.errors import ArmLinkError

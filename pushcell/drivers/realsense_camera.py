@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from pushcell.closing import Closing
 from pushcell.drivers.camera import Frame, Request
-from pushcell.drivers.closing import Closing
 from pushcell.errors import CameraError
 
 _QUEUE = 4  # frames that may wait; older ones are dropped, and counted by their numbers

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from pushcell.closing import Closing
 from pushcell.drivers.camera import CameraDriver, Frame
-from pushcell.drivers.closing import Closing
 from pushcell.errors import CameraError
 
 

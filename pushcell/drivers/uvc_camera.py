@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pushcell.closing import Closing
 from pushcell.drivers.camera import Frame, Request
-from pushcell.drivers.closing import Closing
 from pushcell.errors import CameraError
 
 _MANUAL, _STALE_S = 1, 5.0

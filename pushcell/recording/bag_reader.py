@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from mcap.reader import make_reader
@@ -12,6 +11,7 @@ from mcap.records import Channel, Schema
 from rosbags.rosbag2 import ReaderError
 from rosbags.rosbag2.metadata import parse_qos
 
+from pushcell.closing import Closing
 from pushcell.errors import EpisodeError
 from pushcell.recording.bag_writer import BagSummary, Topic
 from pushcell.recording.mcap_records import DAMAGE
@@ -28,7 +28,7 @@ class BagMessage(NamedTuple):
     lost: int = 0  # before it, of the same topic
 
 
-class BagReader:
+class BagReader(Closing):
     """A context manager; every method raises EpisodeError for a file that is damaged."""
 
     def __init__(self, path: Path) -> None:
@@ -42,15 +42,8 @@ class BagReader:
         self.types = {topic.name: topic.message_type for topic in self.summary.topics}
         self.counts = self.summary.counts
 
-    def __enter__(self) -> BagReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give its file free."""
         self._file.close()
 
     def messages(self, topics: Iterable[str] | None = None) -> Iterator[BagMessage]:

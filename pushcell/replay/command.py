@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 from rich.table import Table
@@ -17,7 +15,7 @@ from policy_server.bundle import load_policy
 from policy_server.cell_match import check_fits_cell
 from policy_server.delay import InjectedDelay
 from policy_server.policy import Policy
-from pushcell.command_output import console_beside
+from pushcell.command_output import console_beside, write_json
 from pushcell.config import CellConfig, load_cell
 from pushcell.errors import ConfigError, EpisodeError
 from pushcell.replay.baseline import load_baseline, moved
@@ -110,7 +108,7 @@ def main(words: Sequence[str]) -> int:
     console.print(_table(outcomes, refused))
     for name, why in refused.items():
         console.print(f"[red]{name}[/]: {why}")
-    _write(options.json, {"replays": figures, "refused": refused})
+    write_json({"replays": figures, "refused": refused}, options.json)
     changes = moved(figures, before, options.tolerance) if before is not None else []
     for change in changes:
         console.print(f"[red]moved[/] {change}")
@@ -179,13 +177,3 @@ def _table(outcomes: Sequence[Outcome], refused: dict[str, str]) -> Table:
             outcome.digest[:12],
         )
     return table
-
-
-def _write(target: Path | None, figures: dict[str, Any]) -> None:
-    if target is None:
-        return
-    text = json.dumps(figures, indent=2) + "\n"
-    if target == Path("-"):
-        sys.stdout.write(text)
-    else:
-        target.write_text(text, encoding="utf-8")

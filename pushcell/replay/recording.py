@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
+from pushcell.closing import Closing
 from pushcell.config import CameraConfig, CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
@@ -23,7 +23,7 @@ from pushcell.replay.topic_map import TopicMap, load_mapping, own_mapping
 _SAME_M = 1e-6
 
 
-class Recording:
+class Recording(Closing):
     """An episode or a bag, open; a context manager. Raises EpisodeError where it is refused."""
 
     def __init__(self, path: Path, cell: CellConfig, mapping: Path | None = None) -> None:
@@ -37,15 +37,8 @@ class Recording:
         self.map: TopicMap = own_mapping(cell, there) if mapping is None else load_mapping(mapping)
         self.decoder = Decoder(self.bag.topics)
 
-    def __enter__(self) -> Recording:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give its file free."""
         self.bag.close()
 
     @property

@@ -7,12 +7,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from pushcell.config import CellConfig
-from pushcell.config_problems import describe
+from pushcell.config_problems import read_schema
 from pushcell.config_types import Name, Positive, Section, Topic, Vector3
-from pushcell.errors import ConfigError
 from pushcell.geometry import Pose
 from pushcell.recording.streams import (
     COMPRESSED,
@@ -22,7 +21,6 @@ from pushcell.recording.streams import (
     SLIDER_TOPIC,
     TARGET_TOPIC,
 )
-from pushcell.strict_yaml import read_yaml
 
 Encoding = Literal["rgb8", "bgr8", "mono8", "16UC1"]
 
@@ -113,9 +111,4 @@ def own_mapping(cell: CellConfig, there: Collection[str]) -> TopicMap:
 
 def load_mapping(path: Path) -> TopicMap:
     """A mapping's YAML file; raises ConfigError naming file, key, value and what is allowed."""
-    values = read_yaml(path)
-    try:
-        return TopicMap.model_validate(values)
-    except ValidationError as error:
-        problems = "\n  ".join(describe(problem, values) for problem in error.errors())
-        raise ConfigError(f"{path}:\n  {problems}") from None
+    return read_schema(TopicMap, path)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from typing_extensions import Self
-
+from pushcell.closing import Closing
 from pushcell.errors import TrainingError
 
 FILE = "losses.csv"
 _COLUMNS = ("step", "loss", "learning_rate")
 
 
-class LossLog:
+class LossLog(Closing):
     """Adds lines; those after ``step``, left by a run that was killed, are removed first.
 
     Only the process of rank 0 writes.
@@ -31,15 +29,8 @@ class LossLog:
             self._rewrite(list(self._rows[0]) if self._rows else list(_COLUMNS))
         self._board: Any = _tensorboard(folder, step) if board and self._writes else None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End TensorBoard's file."""
         if self._board is not None:
             self._board.close()
 

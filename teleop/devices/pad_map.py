@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from pushcell.config_problems import describe
+from pushcell.config_problems import read_schema
 from pushcell.config_types import Fraction, Section, Topic
 from pushcell.errors import ConfigError
-from pushcell.strict_yaml import read_yaml
 
 MAPS = Path(__file__).parent / "maps"
 # A trigger that ROS reports as 0 before it is first touched must not count as pressed.
@@ -123,12 +122,7 @@ def load_map(name_or_path: str) -> PadMap:
                 f"there is no device {name_or_path!r}; known are browser, {known}, or the path of "
                 "a YAML file like those in teleop/devices/maps"
             )
-    values = read_yaml(path)
-    try:
-        return PadMap.model_validate(values)
-    except ValidationError as error:
-        problems = "\n  ".join(describe(problem, values) for problem in error.errors())
-        raise ConfigError(f"{path}:\n  {problems}") from None
+    return read_schema(PadMap, path)
 
 
 def _pressed(buttons: list[int], index: int) -> bool:

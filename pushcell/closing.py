@@ -6,13 +6,18 @@ from abc import abstractmethod
 from contextlib import AbstractContextManager
 from typing import Any
 
+from typing_extensions import Self
+
 
 class Closing(AbstractContextManager[Any]):
-    """A driver that holds something open."""
+    """What holds something open."""
 
     @abstractmethod
     def close(self) -> None:
         """Give it free."""
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
