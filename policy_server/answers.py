@@ -1,4 +1,4 @@
-"""What a policy answers to messages, whoever brings them: the websocket server, or Ray Serve."""
+"""What a policy answers to messages, apart from how they are brought."""
 
 from __future__ import annotations
 

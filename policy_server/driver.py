@@ -140,6 +140,7 @@ class PolicyDriver:
         self._published_s = -np.inf
         self._moving: tuple[float, float] | None = None
         self._failure = ""
+        self._told: tuple[ActionChunk, ActionChunk] | None = None
         self._loop.reset()
 
     @property
@@ -198,7 +199,13 @@ class PolicyDriver:
         if not fresh and now_s - self._published_s < _REPEAT_S:
             return None
         self._published_s = now_s
-        return plan.earlier(self._cell.arm.latency_s)
+        return self._commanded(plan)
+
+    def _commanded(self, plan: ActionChunk) -> ActionChunk:
+        """A plan as an arm that is late is told it; the same chunk while the plan is the same."""
+        if self._told is None or self._told[0] is not plan:
+            self._told = plan, plan.earlier(self._cell.arm.latency_s)
+        return self._told[1]
 
     def diagnose(self) -> tuple[str, dict[str, object]]:
         """What is wrong, in words (nothing: empty), and figures."""

@@ -117,6 +117,13 @@ def test_a_sign_of_life_well_inside_the_guards_patience(rig: Rig, cell: CellConf
     assert max(b - a for a, b in itertools.pairwise(times)) < cell.motion.command_silence_s / 2
 
 
+def test_what_is_said_again_is_the_same_chunk(rig: Rig) -> None:
+    rig.driver.activate()
+    chunks = rig.run(2.0)
+    captures = {chunk.capture_s for chunk in chunks}
+    assert len(chunks) > len(captures) == len({id(chunk) for chunk in chunks})
+
+
 def test_a_tick_never_waits_for_the_network(rig: Rig) -> None:
     rig.driver.activate()
     rig.policy.open.clear()

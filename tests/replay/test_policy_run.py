@@ -55,7 +55,10 @@ def test_two_processes_come_to_the_same_bits(cell, episode, tmp_path):
 
 
 def test_a_policy_is_measured_against_what_was_done(cell, episode, steady):
-    figures = outcome_of(episode, steady, cell).figures()
+    outcome = outcome_of(episode, steady, cell)
+    figures = outcome.figures()
+    captures = [chunk.capture_s for chunk in outcome.chunks]
+    assert len(set(captures)) == len(captures), "what is said again is no other chunk"
     assert figures["chunks"] >= 5
     assert len(figures["error_m"]) == 16
     assert all(0 < error < 0.2 for error in figures["error_m"])
