@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import rclpy
@@ -66,12 +65,7 @@ class Collection:
         self._executor.add_node(node)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         rclpy.try_shutdown()
         self._process.send_signal(signal.SIGINT)
         self._process.wait(30)

@@ -78,7 +78,8 @@ def main(cell: str, frames: str, log: str) -> None:
         ended = True
 
     rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
-    signal.signal(signal.SIGINT, end)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
     Urgency.REAL_TIME.apply()
     config = load_cell(cell)
     player = Player(config, Path(frames))

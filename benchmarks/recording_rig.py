@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
@@ -88,25 +87,23 @@ class RecordingRig:
         self.player = self._start(["-m", "benchmarks.player_node", *words])
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in self._processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            # A killed one would leave its shared memory behind, in which others look for it.
+            process.terminate()
+        for process in self._processes:
+            process.wait(60)
+        self._executor.shutdown()
+        self.node.destroy_node()
         rclpy.try_shutdown()
-        self._environment.__exit__(kind, error, trace)
+        self._environment.__exit__(None, None, None)
 
     def start_recorder(self) -> subprocess.Popen:
         """Start it and wait until it is ready."""
         self.state = {}
         node = ["-m", "pushcell_ros.recorder_node", "--ros-args", "-p", f"cell:={self._cell}"]
         process = self._start([*node, "-p", f"directory:={self.episodes}"])
-        self.wait(lambda: self.state.get("state") == "idle", 120.0)
+        self.wait(lambda: self.state.get("state") == "idle", 60.0)
         return process
 
     def call(self, name: str) -> None:

@@ -14,7 +14,7 @@ from rosbags.rosbag2.metadata import parse_qos
 from pushcell.closing import Closing
 from pushcell.errors import EpisodeError
 from pushcell.recording.bag_writer import BagSummary, Topic
-from pushcell.recording.mcap_records import DAMAGE
+from pushcell.recording.mcap_records import DAMAGE, is_as_written
 from pushcell.recording.messages import MessageDefinition
 
 
@@ -37,7 +37,11 @@ class BagReader(Closing):
             self._file = path.open("rb")
         except OSError as error:
             raise EpisodeError(f"{path} cannot be read ({error.strerror})") from None
-        self._reader = make_reader(self._file, validate_crcs=True)
+        try:
+            self._reader = make_reader(self._file, validate_crcs=True)
+        except DAMAGE as error:
+            self._file.close()
+            raise self._damaged(error) from None
         self.summary = self._contents()
         self.types = {topic.name: topic.message_type for topic in self.summary.topics}
         self.counts = self.summary.counts
@@ -60,10 +64,12 @@ class BagReader(Closing):
             raise self._damaged(error) from None
 
     def verify(self) -> None:
-        """Read every message and check the checksums and the counts of the index."""
+        """Read every message and check all checksums and the counts of the index."""
         seen = dict.fromkeys(self.counts, 0)
         for message in self.messages():
             seen[message.topic] += 1
+        if not is_as_written(self._file):
+            raise self._damaged("what is around its messages has another checksum than was written")
         if seen != self.counts:
             raise self._damaged(f"it holds {seen} messages where its index says {self.counts}")
 

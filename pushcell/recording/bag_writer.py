@@ -113,7 +113,7 @@ class BagWriter:
         self._counts = dict.fromkeys((topic.name for topic in topics), 0)
         self._lost = dict.fromkeys(self._counts, 0)
         self._start_ns, self._end_ns = 0, 0
-        self._writer = Writer(stream, chunk_bytes, CompressionType.ZSTD)
+        self._writer = Writer(stream, chunk_bytes, CompressionType.ZSTD, enable_data_crcs=True)
         self._writer.start("ros2", "pushcell")
         schemas: dict[str, int] = {}
         for topic in topics:

@@ -77,6 +77,19 @@ def whole_records(file: IO[bytes], start: int = len(MAGIC)) -> Iterator[Record]:
         offset = record.end
 
 
+def is_as_written(file: IO[bytes]) -> bool:
+    """Whether the file has an end, and its data the checksum that stands there, if one does."""
+    file.seek(0)
+    checksum, end = zlib.crc32(file.read(len(MAGIC))), len(MAGIC)
+    for record in whole_records(file):
+        head = struct.pack("<BQ", record.opcode, len(record.content))
+        checksum, end = zlib.crc32(record.content, zlib.crc32(head, checksum)), record.end
+    file.seek(end)
+    opcode, _, told = struct.unpack("<BQI", file.read(HEAD_BYTES + 4))
+    file.seek(-len(MAGIC), os.SEEK_END)
+    return opcode == Opcode.DATA_END and told in (0, checksum) and file.read() == MAGIC
+
+
 def chunk_of(record: Record) -> Chunk:
     """The chunk in a record of that kind."""
     return Chunk.read(record.stream())

@@ -67,12 +67,14 @@ def test_an_episode_is_listed_shown_and_checked(episode: Path, capsys, tmp_path:
     assert checked["episodes"][0]["quality"]["verdict"] == "accept"
 
 
-def test_damage_is_reported_by_check(episode: Path, capsys) -> None:
-    content = bytearray((episode / BAG_FILE).read_bytes())
-    content[len(content) // 3] ^= 0xFF
-    (episode / BAG_FILE).write_bytes(content)
-    (problem,) = run(capsys, "check", episode.parent, *CELL, code=1)["problems"]
-    assert "is damaged" in problem
+def test_damage_of_any_byte_is_reported_by_check(episode: Path, capsys) -> None:
+    content = (episode / BAG_FILE).read_bytes()
+    for place in np.linspace(0, len(content) - 1, 40).astype(int):
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        (episode / BAG_FILE).write_bytes(damaged)
+        (problem,) = run(capsys, "check", episode.parent, *CELL, code=1)["problems"]
+        assert "is damaged" in problem, place
 
 
 def test_a_folder_without_episodes_is_an_error(tmp_path: Path, capsys) -> None:

@@ -28,9 +28,6 @@ from pushcell.launcher.domain import default_lock_folder, held_domain  # noqa: E
 from pushcell_ros.conversions import chunk_message, status_values, to_pose, to_stamp  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 
-# Watchdogs of 50 ms run in real time here, and the machine may be shared.
-pytestmark = pytest.mark.flaky(reruns=2)
-
 PATIENCE_S = 40.0
 COMMANDS = {
     "positions": {"kind": "positions", "topic": "/forward_position_controller/commands"},

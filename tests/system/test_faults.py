@@ -7,9 +7,6 @@ pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell
 from benchmarks import faults
 from benchmarks.drill import Drill
 
-# Watchdogs of 50 ms run in real time here, and the machine may be shared.
-pytestmark = pytest.mark.flaky(reruns=2)
-
 STRUCK = (
     "kill -9 policy",
     "SIGSTOP motion",

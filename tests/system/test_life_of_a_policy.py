@@ -32,7 +32,6 @@ pytestmark = [
     pytest.mark.skipif(
         found_browser() is None, reason="no browser: install chromium, chromedriver"
     ),
-    pytest.mark.flaky(reruns=1),
 ]
 
 

@@ -11,9 +11,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-# Watchdogs of 50 ms run in real time here, and the machine may be shared.
-pytestmark = pytest.mark.flaky(reruns=2)
-
 pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
 av = pytest.importorskip("av")
 

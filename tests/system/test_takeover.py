@@ -22,8 +22,6 @@ pytestmark = [
     pytest.mark.skipif(
         found_browser() is None, reason="no browser: install chromium, chromedriver"
     ),
-    # Watchdogs of 200 ms run in real time here, and the machine may be shared.
-    pytest.mark.flaky(reruns=2),
 ]
 
 
