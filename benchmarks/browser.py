@@ -69,7 +69,8 @@ class Page:
     def press(self, action: str) -> None:
         """Click the button of an action once the page offers it."""
         button = self.driver.find_element("css selector", f"[data-action={action}]")
-        WebDriverWait(self.driver, _OFFERED_S).until(lambda _: button.is_enabled())
+        offered = WebDriverWait(self.driver, _OFFERED_S)
+        offered.until(lambda _: button.is_displayed() and button.is_enabled())
         button.click()
 
     def mouse(self, event: str, pixel: tuple[float, float]) -> None:

@@ -108,6 +108,10 @@ class Collection:
                 raise PushcellError(f"waited in vain for {what}: {self.motion}\n{self.output}")
             self._executor.spin_once(timeout_sec=0.01)
 
+    def ended(self) -> int:
+        """The exit code, once all of it has ended by itself."""
+        return self._process.wait(_TIMEOUT_S)
+
     def arm(self, page: Page) -> None:
         """As the person does: wait for a picture, press the button."""
         shown = "return !!document.querySelector('#driven img')?.naturalWidth"

@@ -10,22 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from calibration import se3
-from calibration.boards import Image, grey, parse_board
-from calibration.coverage import coverage_of
+from calibration.boards import Image, grey
 from calibration.hand_eye import calibrate_hand_eye
 from calibration.hand_eye_command import CalibrateHandEye
 from calibration.hand_eye_command import outcome as hand_eye_outcome
 from calibration.hand_eye_data import CornerSighting, HandEyeData, Setup
-from calibration.intrinsics import calibrate_intrinsics
-from calibration.intrinsics_command import CalibrateIntrinsics
-from calibration.intrinsics_command import outcome as intrinsics_outcome
 from calibration.lens import Lens
 from calibration.outcome import finish
-from calibration.views import View, Views
+from calibration.taken_views import TakenViews
 from pushcell.config import CameraConfig
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
@@ -47,51 +42,30 @@ class CameraProcedure:
     """Takes pictures with the hand's pose (4, 4) in the base; its files go to a folder."""
 
     def __init__(self, camera: str, setup: Setup, board: str, out: Path) -> None:
-        self._camera, self._setup, self._board, self._out = camera, setup, board, out
-        self._size = 0, 0
-        self._found: list[View] = []
-        self._without: list[str] = []
+        self._camera, self._setup, self._out = camera, setup, out
+        self._taken = TakenViews(camera, board, out)
         self._hands: dict[str, Array] = {}
-        (out / "images").mkdir(parents=True)
 
     def add(self, picture: Image, hand_in_base: Array) -> None:
         """One more view."""
-        name, image = f"{len(self._hands):02}.png", grey(picture)
-        cv2.imwrite(str(self._out / "images" / name), image)
-        self._size = int(image.shape[1]), int(image.shape[0])
+        image = grey(picture)
+        name = self._taken.add(image, self._taken.board.find(image))
         self._hands[name] = hand_in_base
-        corners = parse_board(self._board).find(image)
-        if corners is None:
-            self._without.append(name)
-        else:
-            self._found.append(View(name, corners))
 
     def guidance(self) -> dict[str, Any]:
-        """What the views cover and what they still lack, for people."""
-        coverage = coverage_of(self._views())
-        return {
-            "camera": self._camera,
-            "views": len(self._found),
-            "without_board": len(self._without),
-            "counts": coverage.counts.astype(int).tolist(),
-            "missing": list(coverage.missing),
-        }
+        """See `TakenViews.guidance`."""
+        return self._taken.guidance()
 
     def finish(self) -> CameraResult:
         """Calibrate and save; raises CalibrationError where the views cannot tell."""
         poses = {name: hand.tolist() for name, hand in self._hands.items()}
         (self._out / "robot_poses.json").write_text(json.dumps(poses))
-        if not self._found:
+        if not self._taken.views.found:
             raise CalibrationError(
                 f"camera {self._camera} sees its board in none of {len(poses)} pictures, see "
                 f"{self._out / 'images'}: is it mounted where its pose says?"
             )
-        views = self._views()
-        lens = calibrate_intrinsics(views)
-        words = CalibrateIntrinsics(
-            images=(), board=self._board, out=self._out, camera=self._camera
-        )
-        over = finish(intrinsics_outcome(words, views, lens), self._out, False, None)
+        lens, over = self._taken.calibrate()
         names = tuple(view.name for view in lens.used)
         corners_m = lens.bundle.corners_m
         data = HandEyeData(
@@ -107,10 +81,6 @@ class CameraProcedure:
         over += finish(hand_eye_outcome(asked, result), self._out, False, None)
         saved = None if over else max(self._out.glob("hand_eye_*.json"))
         return CameraResult(result.lens, result.camera, saved)
-
-    def _views(self) -> Views:
-        board = parse_board(self._board)
-        return Views(board, self._size, tuple(self._found), tuple(self._without))
 
 
 @dataclass(frozen=True)

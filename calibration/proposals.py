@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from calibration import se3
-from calibration.boards import Board
-from calibration.hand_eye_data import Setup
-from calibration.lens import Lens
+from calibration.scene import Scene
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.errors import CalibrationError, PlanningError
 from pushcell.geometry import Array, Pose
@@ -22,35 +18,6 @@ _CLEARANCE_M = 0.05
 _CHECKS_ON_THE_WAY = 12
 _TRIES_A_POSE = 25
 _LONGEST_TURN_RAD = 1.6
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What is known before: roughly where the camera and the board are, each on its carrier."""
-
-    setup: Setup
-    board: Board
-    lens: Lens
-    camera: Array
-    target: Array
-    link: str
-
-    def hand(self, target_in_camera: Array) -> Array:
-        """(4, 4) the hand in the base from which the board is seen there."""
-        carrier = self.target @ se3.inverse(self.camera @ target_in_camera)
-        return carrier if self.setup == "eye-in-hand" else se3.inverse(carrier)
-
-    def target_in_camera(self, hand_in_base: Array) -> Array:
-        """(4, 4) where the board is seen from there."""
-        carrier = hand_in_base if self.setup == "eye-in-hand" else se3.inverse(hand_in_base)
-        return se3.inverse(carrier @ self.camera) @ self.target
-
-    def corners_in_base(self, hand_in_base: Array) -> Array:
-        """(4, 3) the board's outline."""
-        width, height = self.board.size_m
-        outline = np.array([[0, 0, 0], [width, 0, 0], [width, height, 0], [0, height, 0]])
-        pose = self.target if self.setup == "eye-in-hand" else hand_in_base @ self.target
-        return outline @ pose[:3, :3].T + pose[:3, 3]
 
 
 def raised(kinematics: ArmKinematics, joints: Array, height_m: float = 0.2) -> Array:

@@ -10,6 +10,8 @@ import numpy as np
 
 from calibration.boards import Board, Image
 from calibration.hand_eye_data import Indices
+from calibration.outcome import finish
+from calibration.table_command import CalibrateTable, outcome
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 
@@ -55,6 +57,20 @@ class Touching:
     def touch(self, tip: Array) -> None:
         """The tip (3,) [m] of the base is on the next mark."""
         self.touched.append(np.asarray(tip, dtype=float))
+
+    def finish(
+        self, out: Path, intrinsics: Path | None, hand_eye: Path | None, marks_height_m: float
+    ) -> int:
+        """Save the marks and what `pushcell calibrate table` comes to; gives the exit code."""
+        self.save(out / "touched.json")
+        asked = CalibrateTable(
+            touched=out / "touched.json",
+            out=out,
+            intrinsics=intrinsics,
+            hand_eye=hand_eye,
+            marks_height=marks_height_m,
+        )
+        return finish(outcome(asked), out, False, None)
 
     def save(self, path: Path) -> None:
         """As `pushcell calibrate table` reads it."""

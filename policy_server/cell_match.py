@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from calibration.active import active_sha256
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import CameraGeometry, CameraInput, CellTask
 from pushcell.config import CellConfig
@@ -33,6 +34,7 @@ def mismatches(manifest: Manifest, cell: CellConfig) -> Iterator[str]:
         )
     for camera in manifest.observation.cameras:
         yield from _camera(camera, manifest.rate_hz, cell)
+    yield from _calibration(manifest, cell)
     yield from _bounds(manifest, cell)
 
 
@@ -70,6 +72,16 @@ def _camera(spec: CameraInput, rate_hz: float, cell: CellConfig) -> Iterator[str
                 f"camera {spec.name}: {key} is {theirs} in the bundle, "
                 f"{mine} in the cell: they were calibrated differently"
             )
+
+
+def _calibration(manifest: Manifest, cell: CellConfig) -> Iterator[str]:
+    """What a policy learned to see was seen by the cameras as they were calibrated then."""
+    theirs, mine = manifest.training.calibration_sha256, active_sha256(cell)
+    if manifest.sees and theirs is not None and theirs != mine:
+        yield (
+            f"the policy was trained with the calibration {theirs[:12]}, the cell's is "
+            f"{mine[:12] if mine else 'none'}: name the files that were in use then"
+        )
 
 
 def _bounds(manifest: Manifest, cell: CellConfig) -> Iterator[str]:

@@ -24,6 +24,7 @@ ACTIONS = {
     "discard": Action("/recorder/discard", "Discard", "Backspace"),
     "policy": Action("/console/policy", "Policy drives", "KeyP"),
     "touch": Action("/touch/mark", "Tip is on the mark", "KeyT"),
+    "finish": Action("/calibration/finish", "Calibrate now", "KeyC"),
     "hold": Action("/motion/hold", "Hold", "KeyH"),
 }
 """Name -> action; the services of /console are the console's own, made of several steps."""

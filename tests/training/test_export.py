@@ -7,14 +7,17 @@ import pytest
 import torch
 import yaml
 
+from calibration.active import active_sha256
 from policy_server.bundle import load_policy
 from policy_server.bundle_files import read_manifest
 from policy_server.policy import Request
 from pushcell import cli
+from pushcell.config import load_cell
 from pushcell.errors import TrainingError
 from pushcell.training.checkpoint import Checkpoint
 from pushcell.training.export import export
 from pushcell.training.manifest import manifest_of
+from tests.calibration.calibrated_cell import write_calibrated_cell
 from tests.training import examples
 from tests.training.test_policies import POLICIES
 
@@ -103,8 +106,11 @@ def test_images_end_to_end(tmp_path):
     values = examples.config_values(tmp_path)
     vision = {**VISION, "crop_px": [12, 12], "colour_jitter": 0.1}
     observation = {"features": ["pusher"], "vision": vision}
-    values = {**values, "observation": observation, "policy": POLICIES["flow"]}
+    cell = write_calibrated_cell(tmp_path)
+    values = {**values, "observation": observation, "policy": POLICIES["flow"], "cell": str(cell)}
     _check_image_bundle(_train(tmp_path, "policy", values), tmp_path / "bundle")
+    recorded = read_manifest(tmp_path / "bundle").training.calibration_sha256
+    assert recorded == active_sha256(load_cell(cell)) is not None
 
 
 def _check_image_bundle(checkpoint, out, eye=None):

@@ -78,7 +78,8 @@ export class Buttons {
       success: mayAct && recording,
       failure: mayAct && recording,
       discard: mayAct && recording,
-      touch: mayAct && Boolean(state.calibration),
+      touch: mayAct && Boolean(state.calibration?.touch),
+      finish: mayAct && Boolean(state.calibration?.finish),
     };
     for (const button of this.all) {
       button.disabled = !(usable[button.dataset.action] ?? mayAct);

@@ -63,9 +63,10 @@ export function showScore(trials, policy) {
 export function showCalibration(calibration) {
   byId("calibration").hidden = !calibration;
   if (!calibration) return;
-  const { progress, counts = [], missing = [], touch = false } = calibration;
+  const { progress, counts = [], missing = [], touch = false, finish = false } = calibration;
   byId("calibration-progress").textContent = progress;
   document.querySelector("[data-action=touch]").hidden = !touch;
+  document.querySelector("[data-action=finish]").hidden = !finish;
   byId("coverage").style.gridTemplateColumns = `repeat(${counts[0]?.length ?? 1}, 1fr)`;
   byId("coverage").replaceChildren(...counts.flat().map((corners) => element(
     "li", { className: corners ? "seen" : "", title: `${corners} corners`, textContent: corners || "" },

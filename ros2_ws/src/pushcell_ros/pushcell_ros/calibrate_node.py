@@ -17,30 +17,24 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.executors import Executor
-from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from rich.console import Console
 from rich.table import Table
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, String
-from std_srvs.srv import Trigger
 
 from calibration.arm_drive import ArmDrive
+from calibration.arm_latency import calibrate_arm_latency
 from calibration.camera_procedure import CameraProcedure, Comparison
-from calibration.latency import Signal, measure_latency
-from calibration.latency_command import CalibrateLatency
-from calibration.latency_command import outcome as latency_outcome
-from calibration.lens import Lens
-from calibration.outcome import finish
-from calibration.proposals import Scene, propose, raised
-from calibration.table_command import CalibrateTable
-from calibration.table_command import outcome as table_outcome
+from calibration.proposals import propose, raised
+from calibration.scene import Scene
 from calibration.touching import Touching
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config import CameraConfig
-from pushcell.errors import ConfigError
 from pushcell.geometry import Array, Pose
-from pushcell_ros.base_node import OK, WARN, CellNode, NodeExit, run_node, wait_until
+from pushcell_ros.base_node import OK, WARN, NodeExit, run_node, wait_until
 from pushcell_ros.board_params import BoardParams
+from pushcell_ros.commanding_node import LATCHED, CommandingNode
 from pushcell_ros.conversions import joint_message, status_message, to_image
 from pushcell_ros.params import parameter
 
@@ -51,7 +45,6 @@ _ASIDE_RAD = 0.9  # of the first joint: out of the way of cameras on the base
 _OVER_MARK = np.array([0.0, 0.0, 0.05])
 _STATE_RATE_HZ = 20.0
 _GUIDANCE_RATE_HZ = 2.0
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @dataclass(frozen=True)
@@ -69,7 +62,7 @@ class CalibrateParams(BoardParams):
     slack: float = parameter(1.0, "they may be off by so many times 0.3 %, 1 mm and 0.1 deg")
 
 
-class CalibrateNode(CellNode):
+class CalibrateNode(CommandingNode):
     """Camera after camera; then the arm's latency, from the same drives."""
 
     Params = CalibrateParams
@@ -77,6 +70,7 @@ class CalibrateNode(CellNode):
     def __init__(self) -> None:
         super().__init__("calibrate_node")
         self._kinematics = ArmKinematics(self.cell)
+        self._boards = self.params.boards(self.cell.arm.model)
         self._arm = ArmDrive(self.cell, self.params.require_deadman)
         if not self.params.require_deadman:
             self._arm.emergency_stop.release()
@@ -89,15 +83,13 @@ class CalibrateNode(CellNode):
         )
         self._command = self.create_publisher(JointState, "/arm/joint_command", 10)
         self._motion_state = self.create_publisher(DiagnosticStatus, "/motion/state", 10)
-        self._state = self.create_publisher(String, "/calibration/state", _LATCHED)
+        self._state = self.create_publisher(String, "/calibration/state", LATCHED)
         self.create_subscription(JointState, "/joint_states", self._on_joints, 10)
         self.create_subscription(Bool, "/safety/deadman", self._on_deadman, 10)
-        self.create_subscription(Bool, "/safety/estop", self._on_estop, _LATCHED)
-        self.create_service(Trigger, "/safety/stop", self._on_stop)
-        self.create_service(Trigger, "/safety/release", self._on_release)
+        self.serve_stop(self._arm.emergency_stop)
         self.every(self.cell.motion.rate_hz, self._tick)
         self.every(_STATE_RATE_HZ, self._publish_motion_state)
-        self.every(_GUIDANCE_RATE_HZ, self._publish_guidance)
+        self._every_steady(1 / _GUIDANCE_RATE_HZ, self._publish_guidance)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """How far it is."""
@@ -119,15 +111,15 @@ class CalibrateNode(CellNode):
         # A list: every camera is calibrated, whatever the first ones came to.
         good = [self._calibrate(camera, up) for camera in self.cell.cameras]
         self._go(up)
-        self._go(start)
-        good.append(self._latency())
+        self._go(start, gently=True)
+        good.append(calibrate_arm_latency(self._arm.commanded, self._arm.measured, self._out) == 0)
         Console(width=100).print(self._table)
         print(f"results and reports: {self._out}", flush=True)
         raise NodeExit(0 if all(good) else 1)
 
     def _calibrate(self, camera: CameraConfig, up: Array) -> bool:
-        scene, board = self._scene(camera)
-        procedure = CameraProcedure(camera.name, scene.setup, board, self._out / camera.name)
+        scene = Scene.of(camera, self.cell.arm.model, self._boards)
+        procedure = CameraProcedure(camera.name, scene.setup, scene.words, self._out / camera.name)
         ways = propose(scene, self._kinematics, up, self.params.views, self.params.seed)
         for index, joints in enumerate(ways):
             self._progress = f"{camera.name}: view {index + 1} of {len(ways)}"
@@ -152,7 +144,7 @@ class CalibrateNode(CellNode):
 
     def _touch(self, camera: CameraConfig, up: Array, hand_eye: Path) -> bool:
         """Put the tip on marks that the camera sees; only a simulated arm finds them by itself."""
-        board = self.params.boards(self.cell.arm.model).get(self.cell.arm.model.base_link)
+        board = self._boards.get(self.cell.arm.model.base_link)
         if board is None or not self.params.touch:
             return True
         aside = up + np.eye(7)[0] * _ASIDE_RAD
@@ -169,51 +161,14 @@ class CalibrateNode(CellNode):
             touching.touch(self._kinematics.tip_pose(self._joints).translation)
             self._go(over, gently=True)
         self._go(up)
-        path = self._out / camera.name / "touched.json"
-        touching.save(path)
-        asked = CalibrateTable(
-            touched=path,
-            out=path.parent,
-            intrinsics=hand_eye.with_suffix(".yaml"),
-            hand_eye=hand_eye,
-            marks_height=float(pose.translation[2]),
-        )
-        return finish(table_outcome(asked), asked.out, False, None) == 0
-
-    def _scene(self, camera: CameraConfig) -> tuple[Scene, str]:
-        """What the camera is to look at, and the description of the board."""
-        model = self.cell.arm.model
-        on_base = camera.link == model.base_link
-        board = self.params.boards(model).get(model.tip_link if on_base else model.base_link)
-        if board is None:
-            what = "hand_board" if on_base else "table_board"
-            raise ConfigError(f"camera {camera.name} needs a board: describe it as {what}")
-        scene = Scene(
-            "eye-to-hand" if on_base else "eye-in-hand",
-            board.board,
-            Lens(camera.matrix, np.zeros(5), (camera.width_px, camera.height_px)),
-            camera.pose_in_link.matrix(),
-            board.pose_in_link.matrix(),
-            model.tip_link,
-        )
-        return scene, board.words
+        thickness_m = float(pose.translation[2])
+        out, lens = self._out / camera.name, hand_eye.with_suffix(".yaml")
+        return touching.finish(out, lens, hand_eye, thickness_m) == 0
 
     def _tip_at(self, place: Array) -> Array:
         """The joints with the tip straight down at a place (3,) [m]."""
         posture = self._kinematics.pusher_posture(place[:2])
         return self._kinematics.solve(Pose(place, posture.rotation), self._joints)
-
-    def _latency(self) -> bool:
-        """Of the arm, command to motion, on its liveliest joint."""
-        times, commanded = (np.array(column) for column in zip(*self._arm.commanded, strict=True))
-        stamps, measured = (np.array(column) for column in zip(*self._arm.measured, strict=True))
-        joint = int(np.argmax(np.ptp(commanded, axis=0)))
-        cause = Signal(f"command of joint {joint + 1}", times, commanded[:, joint])
-        effect = Signal(f"joint {joint + 1}", stamps, measured[:, joint])
-        latency = measure_latency(cause, effect, longest_s=0.3)
-        words = CalibrateLatency(out=self._out)
-        told = latency_outcome(words, cause, effect, latency)
-        return finish(told, self._out, False, None) == 0
 
     def _go(self, joints: Array, gently: bool = False) -> None:
         """Drive there and come to rest; waits for as long as it is halted.
@@ -269,19 +224,6 @@ class CalibrateNode(CellNode):
 
     def _on_deadman(self, message: Bool) -> None:
         self._arm.on_deadman(self.now(), message.data)
-
-    def _on_estop(self, message: Bool) -> None:
-        self._arm.emergency_stop.set_pressed(message.data)
-
-    def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._arm.emergency_stop.engage("it was asked for")
-        response.success = True
-        return response
-
-    def _on_release(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        refusal = self._arm.emergency_stop.release()
-        response.success, response.message = refusal is None, refusal or ""
-        return response
 
     def _publish_guidance(self) -> None:
         told = {"progress": self._progress, **self._guidance}

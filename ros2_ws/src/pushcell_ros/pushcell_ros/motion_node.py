@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
@@ -19,14 +18,14 @@ from pushcell.arm.kinematics import ArmKinematics
 from pushcell.motion.guard import MotionGuard, Phase, Source
 from pushcell.timing import PeriodMonitor, steady_seconds
 from pushcell.urgency import Urgency
-from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node
+from pushcell_ros.base_node import ERROR, OK, WARN, run_node
+from pushcell_ros.commanding_node import CommandingNode
 from pushcell_ros.conversions import joint_message, pose_message, status_message, to_chunk
 from pushcell_ros.params import parameter
 
 _STATE_RATE_HZ = 20.0
 _CHUNK_TOPICS = {Source.POLICY: "/policy/chunk", Source.REPLAY: "/replay/chunk"}
 _TELEOP_TOPIC = "/teleop/target"
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _Handler = Callable[[Trigger.Request, Trigger.Response], Trigger.Response]
 
 
@@ -38,7 +37,7 @@ class MotionParams:
     require_deadman: bool = parameter(True, "no motion unless the operator holds the deadman")
 
 
-class MotionNode(CellNode):
+class MotionNode(CommandingNode):
     """Targets in, joint commands out."""
 
     Params = MotionParams
@@ -62,8 +61,7 @@ class MotionNode(CellNode):
         self._subscribe()
         for name in (Source.HOLD, Source.HOME, Source.POLICY, Source.REPLAY):
             self.create_service(Trigger, f"/motion/{name.value}", self._selector(name))
-        self.create_service(Trigger, "/safety/stop", self._on_stop)
-        self.create_service(Trigger, "/safety/release", self._on_release)
+        self.serve_stop(self._guard.emergency_stop)
         self.every(self.cell.motion.rate_hz, self._tick)
         self.every(_STATE_RATE_HZ, self._publish_state)
 
@@ -85,7 +83,6 @@ class MotionNode(CellNode):
         self.create_subscription(JointState, "/joint_states", self._on_joints, 10)
         self.create_subscription(PoseStamped, _TELEOP_TOPIC, self._on_teleop, 10)
         self.create_subscription(Bool, "/safety/deadman", self._on_deadman, 10)
-        self.create_subscription(Bool, "/safety/estop", self._on_estop, _LATCHED)
         for source, topic in _CHUNK_TOPICS.items():
             self.create_subscription(MultiDOFJointTrajectory, topic, self._chunk_taker(source), 10)
 
@@ -94,9 +91,6 @@ class MotionNode(CellNode):
 
     def _on_deadman(self, message: Bool) -> None:
         self._guard.on_deadman(self.now(), message.data)
-
-    def _on_estop(self, message: Bool) -> None:
-        self._guard.emergency_stop.set_pressed(message.data)
 
     def _on_teleop(self, message: PoseStamped) -> None:
         tip = message.pose.position
@@ -155,16 +149,6 @@ class MotionNode(CellNode):
             return response
 
         return handle
-
-    def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._guard.emergency_stop.engage("it was asked for")
-        response.success = True
-        return response
-
-    def _on_release(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        refusal = self._guard.emergency_stop.release()
-        response.success, response.message = refusal is None, refusal or ""
-        return response
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ service /touch/mark, when its tip is on the mark that is asked for.
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +21,14 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from calibration.boards import parse_board
-from calibration.outcome import finish
-from calibration.table_command import CalibrateTable, outcome
 from calibration.touching import Touching
+from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, wait_until
+from pushcell_ros.commanding_node import LATCHED
 from pushcell_ros.conversions import to_image, to_pose
 from pushcell_ros.params import CellParams, parameter
 
-_IMAGE_TIMEOUT_S = 60.0
 _STATE_RATE_HZ = 2.0
 
 
@@ -42,7 +42,7 @@ class TouchParams(CellParams):
 
 
 class TouchNode(CellNode):
-    """One picture, then mark after mark, then the result."""
+    """A picture with the marks, then mark after mark, then the result."""
 
     Params = TouchParams
 
@@ -52,17 +52,17 @@ class TouchNode(CellNode):
         # What the tip is kept over the table by is no height of the marks.
         lift_m = self.params.height - self.cell.pusher.tip_height_m
         self._tip_to_mark = np.array([0.0, 0.0, lift_m])
-        self._image: Image | None = None
         self._touching: Touching | None = None
+        self._asked = "waits for a picture of the marks"
         self._tip: Array | None = None
-        self._state = self.create_publisher(String, "/calibration/state", 10)
+        self._state = self.create_publisher(String, "/calibration/state", LATCHED)
         topic = f"/camera/{self.params.camera}/color/image_raw"
         self._looking = self.create_subscription(
             Image, topic, self._on_image, qos_profile_sensor_data
         )
         self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 10)
         self.create_service(Trigger, "/touch/mark", self._on_mark)
-        self.every(_STATE_RATE_HZ, self._publish_state)
+        self._every_steady(1 / _STATE_RATE_HZ, self._publish_state)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Which mark is next."""
@@ -70,32 +70,29 @@ class TouchNode(CellNode):
 
     def spin(self, executor: Executor) -> None:
         """All marks; exit code 1 where the result is over its limits."""
-        problem = f"no image of camera {self.params.camera} within {_IMAGE_TIMEOUT_S:.0f} s"
-        wait_until(executor, lambda: self._image is not None, _IMAGE_TIMEOUT_S, problem)
+        wait_until(executor, lambda: self._touching is not None, math.inf, "")
         self.destroy_subscription(self._looking)
-        self._touching = touching = Touching.of(to_image(self._image), self._board)
-        self.get_logger().info(self._asked)
-        wait_until(executor, lambda: touching.next is None, float("inf"), "")
+        touching = self._touching
+        assert touching is not None
+        wait_until(executor, lambda: touching.next is None, math.inf, "")
         out = Path(os.environ.get("PUSHCELL_RUN_DIR", ".")) / "calibration" / self.params.camera
-        touching.save(out / "touched.json")
         files = self.cell.calibration_of(self.params.camera)
-        asked = CalibrateTable(
-            touched=out / "touched.json",
-            out=out,
-            intrinsics=files.intrinsics,
-            hand_eye=files.hand_eye,
-            marks_height=self.params.height,
-        )
-        raise NodeExit(finish(outcome(asked), out, False, None))
+        code = touching.finish(out, files.intrinsics, files.hand_eye, self.params.height)
+        raise NodeExit(code)
 
-    @property
-    def _asked(self) -> str:
-        if self._touching is None:
-            return "waits for a picture of the marks"
-        return self._touching.next or "all marks are touched"
+    def _ask(self, words: str) -> None:
+        if words != self._asked:
+            self._asked = words
+            self.get_logger().info(words)
 
     def _on_image(self, message: Image) -> None:
-        self._image = message
+        try:
+            self._touching = Touching.of(to_image(message), self._board)
+        except CalibrationError as error:
+            # The arm may still be in the way: the operator drives it out of the picture.
+            self._ask(str(error))
+        else:
+            self._ask(str(self._touching.next))
 
     def _on_pusher(self, message: PoseStamped) -> None:
         self._tip = to_pose(message).translation
@@ -107,8 +104,8 @@ class TouchNode(CellNode):
             response.message = "all marks are touched"
         else:
             self._touching.touch(self._tip + self._tip_to_mark)
+            self._ask(self._touching.next or "all marks are touched")
             response.success, response.message = True, self._asked
-            self.get_logger().info(self._asked)
         return response
 
     def _publish_state(self) -> None:

@@ -1,0 +1,94 @@
+"""A camera's intrinsics by hand: a person shows it a board, and is told what is still missing."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rclpy.executors import Executor
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from calibration.boards import grey
+from calibration.held_board import ENOUGH_VIEWS, HeldBoard
+from calibration.taken_views import TakenViews
+from pushcell.urgency import Urgency
+from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, running
+from pushcell_ros.commanding_node import LATCHED
+from pushcell_ros.conversions import to_image
+from pushcell_ros.params import CellParams, parameter
+
+_STATE_PERIOD_S = 0.5
+
+
+@dataclass(frozen=True)
+class IntrinsicsParams(CellParams):
+    """Parameters of ``intrinsics_node``."""
+
+    camera: str = parameter("", "which of the cell's cameras, which runs")
+    board: str = parameter("", "the board in the person's hands")
+    views: int = parameter(ENOUGH_VIEWS, "how many views are enough, where nothing is missing")
+
+
+class IntrinsicsNode(CellNode):
+    """Looks until there is enough, or /calibration/finish is called; then calibrates."""
+
+    Params = IntrinsicsParams
+    urgency = Urgency.PATIENT
+
+    def __init__(self) -> None:
+        super().__init__("intrinsics_node")
+        camera = self.cell.camera(self.params.camera).name
+        out = Path(os.environ.get("PUSHCELL_RUN_DIR", ".")) / "calibration" / camera
+        self._taken = TakenViews(camera, self.params.board, out)
+        self._held = HeldBoard(self._taken, self.params.views)
+        self._guidance: dict[str, Any] = {}
+        self._finish = False
+        self._state = self.create_publisher(String, "/calibration/state", LATCHED)
+        topic = f"/camera/{camera}/color/image_raw"
+        self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
+        self.create_service(Trigger, "/calibration/finish", self._on_finish)
+        self._every_steady(_STATE_PERIOD_S, self._publish_state)
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """What the person is to do."""
+        return OK, self._held.advice, {"views": len(self._taken.views.found)}
+
+    def spin(self, executor: Executor) -> None:
+        """All views, then the result; exit code 1 where it is over its limits."""
+        while running() and not self._finish:
+            executor.spin_once(timeout_sec=0.1)
+        if self._finish:
+            _, code = self._taken.calibrate()
+            raise NodeExit(code)
+
+    def _on_image(self, message: Image) -> None:
+        if self._held.look(self.control_time(message.header.stamp), grey(to_image(message))):
+            self._guidance = self._taken.guidance()
+            self.get_logger().info(f"view {self._guidance['views']} is kept")
+            self._finish = self._finish or self._held.done
+
+    def _on_finish(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """With the views that there are."""
+        self._finish = response.success = bool(self._taken.views.found)
+        response.message = "" if response.success else "the board was not seen yet"
+        return response
+
+    def _publish_state(self) -> None:
+        progress = f"{self._held.advice} ({len(self._taken.views.found)} views)"
+        told = {"progress": progress, "finish": True, **self._guidance}
+        self._state.publish(String(data=json.dumps(told)))
+
+
+def main() -> None:
+    """Run the node."""
+    run_node(IntrinsicsNode)
+
+
+if __name__ == "__main__":
+    main()
