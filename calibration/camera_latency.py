@@ -39,8 +39,9 @@ def pusher_signals(episode: Path, cell: CellConfig, camera: str) -> tuple[Signal
             f"camera {camera} moves with the pusher: its latency cannot be seen; take that of a "
             "camera of the same kind on the base"
         )
-    stamps, places, seen_stamps, seen = _read(episode, cell, camera)
+    stamps, places, seen_stamps, parts = _read(episode, cell, camera)
     expected = _project(cell, camera, places)
+    seen = _nearest(parts, _at(seen_stamps, stamps, expected))
     middle = expected.mean(axis=0)
     way = np.linalg.svd(expected - middle, full_matrices=False)[2][0]
     along = (expected - middle) @ way
@@ -53,20 +54,19 @@ def pusher_signals(episode: Path, cell: CellConfig, camera: str) -> tuple[Signal
     return cause, Signal("pusher as seen", *_rising(seen_stamps, (seen - middle) @ way))
 
 
-def find_colour(image: Image, colour: Array) -> Array | None:
-    """(2,) the middle [px] of what has a colour (3,) of 0 to 1 in an RGB image (H, W, 3)."""
+def find_colour(image: Image, colour: Array) -> Array:
+    """(n, 2) the middles [px] of the parts of an RGB image (H, W, 3) with a colour (3,) in 0..1."""
     wanted = cv2.cvtColor(np.uint8(255 * colour)[None, None], cv2.COLOR_RGB2HSV)[0, 0]
     hsv = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2HSV).astype(int)
     off = np.abs(hsv[:, :, 0] - int(wanted[0]))
     mask = (np.minimum(off, 180 - off) < _HUE) & (hsv[:, :, 1] > _LEAST_SATURATION)
-    rows, columns = np.nonzero(mask)
-    if len(rows) < _FEWEST_PIXELS:
-        return None
-    return np.array([columns.mean(), rows.mean()])
+    _, _, sizes, middles = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    # The first one is all the rest.
+    return middles[1:][sizes[1:, cv2.CC_STAT_AREA] >= _FEWEST_PIXELS]
 
 
-def _read(episode: Path, cell: CellConfig, camera: str) -> tuple[Array, Array, Array, Array]:
-    """Stamps (n,) [s] and tips (n, 2) [m]; stamps (m,) [s] and pixels (m, 2)."""
+def _read(episode: Path, cell: CellConfig, camera: str) -> tuple[Array, Array, Array, list[Array]]:
+    """Stamps (n,) [s] and tips (n, 2) [m]; stamps (m,) [s] and m times pixels of its colour."""
     colour = np.array(cell.pusher.colour)
     topic = IMAGE_TOPIC.format(camera)
     tips: list[tuple[float, Array]] = []
@@ -81,16 +81,33 @@ def _read(episode: Path, cell: CellConfig, camera: str) -> tuple[Array, Array, A
             if message.topic == PUSHER_TOPIC:
                 tips.append((stamp_s, planar_pose_of(message.cdr)[:2]))
             else:
-                pixel = find_colour(PIXELS[bag.types[images]](message.cdr), colour)
-                if pixel is not None:
-                    seen.append((stamp_s, pixel))
+                parts = find_colour(PIXELS[bag.types[images]](message.cdr), colour)
+                if len(parts):
+                    seen.append((stamp_s, parts))
     if not seen:
         raise CalibrationError(
             f"{episode}: nothing of pusher.colour {cell.pusher.colour} is seen by {camera}"
         )
     times, places = zip(*tips, strict=True)
-    seen_times, pixels = zip(*seen, strict=True)
-    return np.array(times), np.array(places), np.array(seen_times), np.array(pixels)
+    seen_times, found = zip(*seen, strict=True)
+    return np.array(times), np.array(places), np.array(seen_times), list(found)
+
+
+def _at(times: Array, stamps: Array, places: Array) -> Array:
+    """(m, 2) places (n, 2) of stamps (n,) at times (m,) between them."""
+    order = np.argsort(stamps)
+    columns = (np.interp(times, stamps[order], column[order]) for column in places.T)
+    return np.stack(list(columns), axis=1)
+
+
+def _nearest(parts: list[Array], expected: Array) -> Array:
+    """(m, 2) of each picture's parts the nearest to where the arm says: the arm may be as red."""
+    return np.array(
+        [
+            some[np.argmin(np.linalg.norm(some - place, axis=1))]
+            for some, place in zip(parts, expected, strict=True)
+        ]
+    )
 
 
 def _project(cell: CellConfig, camera: str, tips: Array) -> Array:

@@ -29,12 +29,14 @@ def tip_at(t):
 
 
 def picture(cell, camera, t):
-    """An orange disc where the tip is, on grey, with some noise."""
+    """An orange disc where the tip is, and the arm that carries it has orange parts, too."""
     place = [[*tip_at(t), cell.pusher.tip_height_m]]
     u, v = project(camera, camera.pose_in_link, place)[0]
     image = np.full((camera.height_px, camera.width_px, 3), 120, np.uint8)
     colour = [255 * c for c in cell.pusher.colour]
     cv2.circle(image, (round(16 * u), round(16 * v)), 16 * 9, colour, -1, cv2.LINE_AA, 4)
+    height = round(20 + 15 * np.sin(1.1 * t))
+    cv2.rectangle(image, (round(160 + 0.2 * (u - 160)) - 40, 0), (260, height), colour, -1)
     return image
 
 
@@ -84,6 +86,8 @@ def test_a_camera_on_the_arm_is_refused(tmp_path, cell):
 
 def test_a_colour_is_found_in_shadow_and_not_where_it_is_not():
     image = np.full((60, 80, 3), 120, np.uint8)
-    assert find_colour(image, np.array([1.0, 0.345, 0.1])) is None
+    assert find_colour(image, np.array([1.0, 0.345, 0.1])).shape == (0, 2)
     image[20:40, 30:50] = [100, 35, 10]
-    np.testing.assert_allclose(find_colour(image, np.array([1.0, 0.345, 0.1])), [39.5, 29.5])
+    image[50:55, 60:70] = [255, 88, 26]
+    found = find_colour(image, np.array([1.0, 0.345, 0.1]))
+    np.testing.assert_allclose(found, [[39.5, 29.5], [64.5, 52]])

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import yaml
 
@@ -18,6 +19,8 @@ pytest.importorskip("selenium", reason="no selenium: install pushcell[dev]")
 from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.browser import found_browser, open_page
+from calibration.boards import parse_board
+from calibration.drawing import Photographer
 from tests.calibration import rig
 from tests.calibration.conftest import CHARUCO
 from tests.conftest import ROOT, SIM_CELL
@@ -35,13 +38,14 @@ pytestmark = [
 
 
 @pytest.fixture
-def film(pictures, tmp_path):
+def film(tmp_path):
     """A folder of images as of a person who holds the board still at place after place."""
-    folder = tmp_path / "film"
+    folder, board = tmp_path / "film", parse_board(CHARUCO)
     folder.mkdir()
-    for index, (_, picture) in enumerate(pictures):
+    photographer = Photographer(board, rig.LENS, seed=0)
+    for index, pose in enumerate(rig.looks(board, np.random.default_rng(3), 20)):
         first = folder / f"{index:02}_0.png"
-        cv2.imwrite(str(first), picture)
+        cv2.imwrite(str(first), photographer.take(pose))
         for frame in range(1, FRAMES_HELD):
             (folder / f"{index:02}_{frame}.png").symlink_to(first)
     return folder
