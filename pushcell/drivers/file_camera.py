@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,47 +9,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.closing import Closing
-from pushcell.drivers.camera import Frame, Request
+from pushcell.drivers.camera import Request
+from pushcell.drivers.paced_camera import PacedCamera
 from pushcell.errors import CameraError
 
 _IMAGES = (".png", ".jpg", ".jpeg")
 
 
-class FileCamera(Closing):
-    """Plays a file once, or over and over, as fast as it was asked for."""
+class FileCamera(PacedCamera):
+    """Plays a file once, or over and over."""
 
     def __init__(self, path: Path, request: Request, repeat: bool = False) -> None:
         if not path.exists():
             raise CameraError(f"there is no video or folder of images {path}: give one that is")
-        self._path, self._request, self._repeat = path, request, repeat
-        self._images: Iterator[NDArray[np.uint8]] = iter(())
-        self._due_s = 0.0
-        self._number = 0
+        super().__init__(str(path), request)
+        self._path, self._repeat = path, repeat
 
-    def __enter__(self) -> FileCamera:
-        self._images = self._play()
-        self._due_s = time.monotonic()
-        return self
-
-    def close(self) -> None:
-        """See `Closing.close`."""
-        self._images = iter(())
-
-    def read(self, timeout_s: float) -> Frame | None:
-        """See `CameraDriver.read`."""
-        wait_s = self._due_s - time.monotonic()
-        time.sleep(min(max(wait_s, 0.0), timeout_s))
-        if wait_s > timeout_s:
-            return None
-        image = next(self._images, None)
-        if image is None:
-            raise CameraError(f"{self._path} has no more images")
-        self._due_s += 1.0 / self._request.rate_hz
-        self._number += 1
-        return Frame(image, time.time(), self._number, "file")
-
-    def _play(self) -> Iterator[NDArray[np.uint8]]:
+    def images(self) -> Iterator[NDArray[np.uint8]]:
+        """See `PacedCamera.images`; raises CameraError where the file cannot be played."""
         while True:
             count = 0
             for image in self._folder() if self._path.is_dir() else self._video():

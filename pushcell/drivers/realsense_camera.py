@@ -36,8 +36,12 @@ def load_sdk() -> Any:
 
 def find_realsense(serial: str) -> Any:
     """The camera of a serial number; raises CameraError naming those that are there."""
+    return choose(list(load_sdk().context().query_devices()), serial)
+
+
+def choose(devices: list[Any], serial: str) -> Any:
+    """The one of a serial number among those that are there; see `find_realsense`."""
     rs = load_sdk()
-    devices = list(rs.context().query_devices())
     for device in devices:
         if device.get_info(rs.camera_info.serial_number) == serial:
             require_usb3(device)

@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
+from calibration.camera_latency import find_colour
 from pushcell.drivers.camera import Frame, FrameCounter, Request
 from pushcell.drivers.file_camera import FileCamera
 from pushcell.drivers.reconnecting import ReconnectingCamera
 from pushcell.drivers.uvc_camera import UvcCamera
 from pushcell.errors import CameraError
+from pushcell.overlay import project
 
 REQUEST = Request(64, 48, 30.0)
 COLOURS = np.array([[200, 30, 10], [10, 200, 30], [30, 10, 200]], np.uint8)
@@ -71,6 +73,21 @@ def test_a_video_is_played_over_and_over(tmp_path):
     with FileCamera(path, REQUEST, repeat=True) as camera:
         seen = [camera.read(1.0).image.mean(axis=(0, 1)) for _ in range(6)]
     np.testing.assert_allclose(seen, np.tile(COLOURS, (2, 1)), atol=12)
+
+
+def test_the_simulated_cell_is_a_camera_too(cell):
+    pytest.importorskip("pydrake", reason="no drake: install pushcell[sim]")
+    from pushcell.drivers.simulated_camera import SimulatedCamera
+
+    with SimulatedCamera(cell, "overhead", Request(320, 240, 50.0)) as camera:
+        shown = [camera.read(1.0) for _ in range(3)]
+    assert [frame.number for frame in shown] == [1, 2, 3]
+    assert shown[0].clock == "simulated"
+    colour = find_colour(shown[0].image, np.array(cell.pusher.colour))
+    tip = [[*cell.task.pusher_home_m, cell.pusher.tip_height_m]]
+    overhead = cell.camera("overhead")
+    place = project(overhead, overhead.pose_in_link, tip)[0]
+    assert np.linalg.norm(colour - place, axis=1).min() < 60, "the rod above its tip"
 
 
 def test_files_that_cannot_be_played_are_told(folder, tmp_path):
@@ -135,7 +152,7 @@ needs_sdk = pytest.mark.skipif(not has_libusb(), reason="no libusb-1.0.so.0")
 class Software:
     """The SDK's software device with one colour sensor."""
 
-    def __init__(self, usb="3.2", exposure=True):
+    def __init__(self, usb="3.2", without=()):
         rs = pytest.importorskip("pyrealsense2", reason="no pyrealsense2: pushcell[realsense]")
         self.rs = rs
         self.device = rs.software_device()
@@ -143,13 +160,16 @@ class Software:
         self.device.register_info(rs.camera_info.name, "Software")
         self.device.register_info(rs.camera_info.usb_type_descriptor, usb)
         self.sensor = self.device.add_sensor("RGB")
-        if exposure:
-            for option, low, high in (
-                (rs.option.enable_auto_exposure, 0, 1),
-                (rs.option.exposure, 1, 10000),
-            ):
+        for option, low, high in (
+            (rs.option.enable_auto_exposure, 0, 1),
+            (rs.option.exposure, 1, 10000),
+            (rs.option.enable_auto_white_balance, 0, 1),
+            (rs.option.white_balance, 2800, 6500),
+            (rs.option.global_time_enabled, 0, 1),
+        ):
+            if option not in without:
                 span = rs.option_range()
-                span.min, span.max, span.step, span.default = low, high, 1, high
+                span.min, span.max, span.step, span.default = low, high, 1, low
                 self.sensor.add_option(option, span, True)
         stream = rs.video_stream()
         stream.type, stream.index, stream.uid = rs.stream.color, 0, 0
@@ -194,13 +214,38 @@ def test_realsense_frames_come_with_the_cameras_own_number_and_time():
 @needs_sdk
 def test_realsense_exposure_is_locked_within_its_range():
     software = Software()
-    with software.camera(exposure_us=5000):
-        assert software.sensor.get_option(software.rs.option.exposure) == 5000
-        assert software.sensor.get_option(software.rs.option.enable_auto_exposure) == 0
+    sensor, option = software.sensor, software.rs.option
+    for automatic in (option.enable_auto_exposure, option.enable_auto_white_balance):
+        sensor.set_option(automatic, 1)
+    with software.camera(exposure_us=5000, white_balance_k=4000):
+        assert sensor.get_option(option.exposure) == 5000
+        assert sensor.get_option(option.white_balance) == 4000
+        assert sensor.get_option(option.enable_auto_exposure) == 0
+        assert sensor.get_option(option.enable_auto_white_balance) == 0
+        assert sensor.get_option(option.global_time_enabled) == 1
     with pytest.raises(CameraError, match="exposure = 20000, allowed: 1 to 10000"):
         Software().camera(exposure_us=20000).__enter__()
     with pytest.raises(CameraError, match="does not let white_balance be set"):
-        Software().camera(white_balance_k=4000).__enter__()
+        Software(without=[option.white_balance]).camera(white_balance_k=4000).__enter__()
+
+
+@needs_sdk
+def test_a_realsense_that_goes_is_opened_again():
+    first, second = Software(), Software()
+    devices = [first, second]
+    camera = ReconnectingCamera(lambda: devices.pop(0).camera(), pause_s=0.01)
+    with camera:
+        first.show(7, 1000.0)
+        assert camera.read(1.0).number == 7
+        # Its clock is of another kind all at once, as after a reset: it is of no use as it is.
+        first.show(8, 1000.1, first.rs.timestamp_domain.system_time)
+        assert camera.read(1.0) is None
+        assert "start it again" in camera.problem
+        while camera.reconnected == 0:
+            camera.read(0.05)
+        second.show(1, 1001.0)
+        assert camera.read(1.0).number == 1
+        assert camera.problem is None
 
 
 @needs_sdk
@@ -221,7 +266,12 @@ def test_realsense_clocks_that_cannot_be_compared_are_refused():
 
 @needs_sdk
 def test_realsense_problems_are_one_sentence(tmp_path):
-    from pushcell.drivers.realsense_camera import find_realsense, open_recording, require_usb3
+    from pushcell.drivers.realsense_camera import (
+        choose,
+        find_realsense,
+        open_recording,
+        require_usb3,
+    )
 
     with pytest.raises(CameraError, match="no colour stream of 128x96 at 30 Hz; it has 64x48"):
         Software().camera(Request(128, 96, 30.0)).__enter__()
@@ -231,6 +281,9 @@ def test_realsense_problems_are_one_sentence(tmp_path):
     with pytest.raises(CameraError, match="there is no RealSense camera 42; there are: none"):
         find_realsense("42")
     software = Software()
+    assert choose([software.device], "0815") is software.device
+    with pytest.raises(CameraError, match="there is no RealSense camera 42; there are: 0815"):
+        choose([software.device], "42")
     with (
         software.camera(),
         pytest.raises(CameraError, match="another program has it, or it hangs"),

@@ -15,7 +15,7 @@ import yaml
 pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -144,6 +144,25 @@ def test_a_camera_publishes_what_it_sees_and_what_it_is(listener, folder):
     assert metadata["clock_domain"] == "file"
 
 
+def test_a_camera_says_how_it_is(listener, folder):
+    def told():
+        array = first(listener, DiagnosticArray, "/diagnostics")
+        return {status.name: status for status in array.status}.get("camera_node")
+
+    deadline = time.monotonic() + PATIENCE_S
+    with playing(folder, "then"):
+        status = told()
+        while status is None or float(status_values(status)["rate_hz"]) < 5:
+            assert time.monotonic() < deadline
+            status = told()
+    values = status_values(status)
+    assert values["camera"] == "overhead"
+    assert 5 <= float(values["rate_hz"]) < 12, "of ten a second"
+    assert int(values["frames"]) > 0
+    assert int(values["dropped"]) == int(values["duplicated"]) == int(values["backwards"]) == 0
+    assert 0 <= float(values["latency_p50_ms"]) <= float(values["latency_p99_ms"])
+
+
 def test_what_cameras_publish_is_of_the_types_that_are_recorded(listener, folder):
     recorded = {
         stream.topic: stream.message_type
@@ -194,7 +213,11 @@ def test_a_camera_that_is_not_there_is_one_sentence(folder):
     for driver, device, problem in (
         ("uvc", "/dev/video97", "there is no camera /dev/video97"),
         ("realsense", "42", "there is no RealSense camera 42|need"),
-        ("magic", "1", "allowed: realsense, uvc, file, recording, or a driver of your own"),
+        (
+            "magic",
+            "1",
+            "recording, simulated, or a driver of your own",
+        ),
     ):
         node = Node("camera_node", folder, camera="overhead", driver=driver, device=f'"{device}"')
         output, _ = node.process.communicate(timeout=PATIENCE_S)

@@ -35,7 +35,7 @@ from pushcell_ros.params import CellParams, parameter
 
 _WAIT_S = 0.05
 _SLOW = 0.9
-_DRIVERS = ("realsense", "uvc", "file", "recording")
+_DRIVERS = ("realsense", "uvc", "file", "recording", "simulated")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class CameraParams(CellParams):
     """Parameters of ``camera_node``."""
 
     camera: str = parameter("", "which of the cell's cameras this is")
-    driver: str = parameter("realsense", "realsense, uvc, file, recording, or module:function")
+    driver: str = parameter("realsense", f"{', '.join(_DRIVERS)}, or module:function")
     device: str = parameter("", "serial number, /dev/video0, or path of the file or recording")
     exposure_us: int = parameter(0, "locks the exposure [us]; 0 leaves it as it is")
     white_balance_k: int = parameter(0, "locks the white balance [K]; 0 leaves it as it is")
@@ -120,6 +120,11 @@ class CameraNode(CellNode):
             return load_plugin(asked.driver, "driver")(asked.device, request)
         if asked.driver == "file":
             return FileCamera(Path(asked.device), request, asked.repeat)
+        if asked.driver == "simulated":
+            # Whoever has a real camera needs no simulator.
+            from pushcell.drivers.simulated_camera import SimulatedCamera
+
+            return SimulatedCamera(self.cell, camera.name, request)
         if asked.driver == "uvc":
             return UvcCamera(asked.device, request, asked.exposure_us or None)
         if asked.driver == "recording":

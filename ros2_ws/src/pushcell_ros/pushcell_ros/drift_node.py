@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rclpy.executors import Executor
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
+from std_msgs.msg import Bool
 
 from calibration.active import active_lens
 from calibration.boards import grey
@@ -14,6 +15,7 @@ from calibration.drift import Drift, Reference, measure_drift
 from pushcell.errors import CalibrationError
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import OK, CellNode, run_node, wait_until
+from pushcell_ros.commanding_node import LATCHED
 from pushcell_ros.conversions import to_image
 from pushcell_ros.params import CellParams, parameter
 
@@ -28,7 +30,7 @@ class DriftParams(CellParams):
 
 
 class DriftNode(CellNode):
-    """Checks each camera that has a reference once, then tells what it found."""
+    """Checks each camera that has a reference once, then tells those who wait to move."""
 
     Params = DriftParams
     urgency = Urgency.PATIENT
@@ -37,6 +39,7 @@ class DriftNode(CellNode):
         super().__init__("drift_node")
         self._image: Image | None = None
         self._found: dict[str, object] = {}
+        self._unmoved = self.create_publisher(Bool, "/drift/unmoved", LATCHED)
 
     def spin(self, executor: Executor) -> None:
         """The check; raises CalibrationError where a camera, or its board, has moved."""
@@ -44,6 +47,7 @@ class DriftNode(CellNode):
             if entry.reference is not None:
                 drift = self._check(executor, entry.camera, Reference.read(entry.reference))
                 self._found[f"{entry.camera}_moved_px"] = f"{drift.moved_px:.2f}"
+        self._unmoved.publish(Bool(data=True))
         super().spin(executor)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:

@@ -23,7 +23,7 @@ from rclpy.executors import Executor
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rich.console import Console
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from pushcell.errors import PushcellError
@@ -38,6 +38,7 @@ from pushcell_ros.conversions import pose_message, status_values, to_image, to_p
 from pushcell_ros.params import parameter
 
 _GRAPH_TIMEOUT_S = 30.0
+_DRIFT_TIMEOUT_S = 120.0
 _ANSWER_TIMEOUT_S = 10.0
 _HOMING_TIMEOUT_S = 30.0
 _PLACING_TIMEOUT_S = 10.0
@@ -70,6 +71,7 @@ class TrialParams:
         False, "run trials when they are asked for on /trials/request, until told to end"
     )
     video: bool = parameter(True, "write an mp4 of each trial from the overhead camera")
+    drift_check: bool = parameter(False, "let nothing move before drift_node has seen the cameras")
 
 
 class TrialNode(CellNode):
@@ -90,6 +92,7 @@ class TrialNode(CellNode):
         self._records: list[TrialRecord] = []
         self._request: dict[str, Any] | None = None
         self._running = False
+        self._unmoved = not self.params.drift_check
         self._start = self.create_publisher(PoseStamped, "/trial/start_pose", 10)
         self.create_subscription(PoseStamped, "/slider/true_pose", self._on_slider, 10)
         self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 1)
@@ -100,6 +103,8 @@ class TrialNode(CellNode):
         self._release = self.create_client(Trigger, "/safety/release")
         self._reset_arm = self.create_client(Trigger, "/arm/reset")
         self._change_policy = self.create_client(ChangeState, "/policy_node/change_state")
+        if self.params.drift_check:
+            self.create_subscription(Bool, "/drift/unmoved", self._on_unmoved, _LATCHED)
         if self.params.on_request:
             self._state = self.create_publisher(String, "/trials/state", _LATCHED)
             self.create_subscription(String, "/trials/request", self._on_request, 1)
@@ -114,6 +119,8 @@ class TrialNode(CellNode):
         self._executor = executor
         run_dir = Path(os.environ.get("PUSHCELL_RUN_DIR", _default_run_dir()))
         self._wait_for_graph()
+        problem = "drift_node does not say that the cameras are where they were"
+        wait_until(executor, lambda: self._unmoved, _DRIFT_TIMEOUT_S, problem)
         if self.params.release_stop:
             self._call(self._release, Trigger.Request(), "/safety/release")
         self._change(Transition.TRANSITION_CONFIGURE)
@@ -324,6 +331,9 @@ class TrialNode(CellNode):
             "successes": sum(record.success for record in self._records),
         }
         self._state.publish(String(data=json.dumps(state)))
+
+    def _on_unmoved(self, message: Bool) -> None:
+        self._unmoved = message.data
 
     def _on_slider(self, message: PoseStamped) -> None:
         self._slider = to_planar(message)
