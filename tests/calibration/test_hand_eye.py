@@ -109,9 +109,11 @@ def test_joint_offsets_are_found(charuco):
     assert np.abs(told.fit.solution.offsets_rad - true_offsets)[middle].max() < np.radians(0.05)
 
 
-def test_turns_about_one_axis_are_told(charuco):
+@pytest.mark.parametrize("step_rad", [0.1, 0.0])
+def test_turns_about_one_axis_or_none_are_told(charuco, step_rad):
     data = rig.pose_data("eye-in-hand", charuco, np.random.default_rng(1))
-    hands = np.array([se3.from_rvec([0, 0, 0.1 * i], [0.5, 0.01 * i, 0.3]) for i in range(20)])
+    turns = step_rad * np.arange(20)
+    hands = np.array([se3.from_rvec([0, 0, t], [0.5, 0.01 * i, 0.3]) for i, t in enumerate(turns)])
     with pytest.raises(CalibrationError, match="about one axis only"):
         calibrate_hand_eye(data.with_hands(hands))
 

@@ -1,6 +1,9 @@
 """Camera drivers; RealSense through its SDK's own software device and recorded files."""
 
 import ctypes
+import os
+import subprocess
+import sys
 import time
 
 import cv2
@@ -77,7 +80,7 @@ def test_a_video_is_played_over_and_over(tmp_path):
 
 def test_the_simulated_cell_is_a_camera_too(cell):
     pytest.importorskip("pydrake", reason="no drake: install pushcell[sim]")
-    from pushcell.drivers.simulated_camera import SimulatedCamera
+    from pushcell.simulation.simulated_camera import SimulatedCamera
 
     with SimulatedCamera(cell, "overhead", Request(320, 240, 50.0)) as camera:
         shown = [camera.read(1.0) for _ in range(3)]
@@ -194,6 +197,21 @@ class Software:
         from pushcell.drivers.realsense_camera import RealSenseCamera
 
         return RealSenseCamera(self.device, request, **options)
+
+
+@needs_sdk
+def test_a_libusb_that_cannot_be_loaded_is_told(tmp_path):
+    pytest.importorskip("pyrealsense2", reason="no pyrealsense2: pushcell[realsense]")
+    (tmp_path / "libusb-1.0.so.0").write_text("nothing that could be loaded")
+    script = "from pushcell.drivers.realsense_camera import load_sdk; load_sdk()"
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "CameraError: RealSense cameras need libusb-1.0.so.0: apt install" in run.stderr
 
 
 @needs_sdk

@@ -122,7 +122,7 @@ class CameraNode(CellNode):
             return FileCamera(Path(asked.device), request, asked.repeat)
         if asked.driver == "simulated":
             # Whoever has a real camera needs no simulator.
-            from pushcell.drivers.simulated_camera import SimulatedCamera
+            from pushcell.simulation.simulated_camera import SimulatedCamera
 
             return SimulatedCamera(self.cell, camera.name, request)
         if asked.driver == "uvc":
