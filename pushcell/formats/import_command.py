@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +18,8 @@ from pushcell.command_output import console_beside, figures_table, show_result
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration
 from pushcell.formats.packed_format import write_packed
-from pushcell.formats.pusht_format import PushTSet
+from pushcell.formats.pusht_format import PushTSet, finished, mirrored
+from pushcell.recording.steps import Steps
 from pushcell.recording.store import PARTIAL, naming_a_full_disk
 
 
@@ -35,8 +37,21 @@ class Import:
     """Where it is."""
     out: Path
     """The file to make; it must not be there yet."""
+    mirror: bool = False
+    """Take it in the mirror along the goal's stem, in which its physics is the same."""
+    finish: bool = False
+    """Move each episode so that its T ends exactly at the goal; without images."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures there too; - for standard output."""
+
+
+def _changes(options: Import) -> Callable[[Steps], Steps]:
+    chosen = [
+        change
+        for asked, change in ((options.finish, finished), (options.mirror, mirrored))
+        if asked
+    ]
+    return lambda steps: reduce(lambda made, change: change(made), chosen, steps)
 
 
 def main(words: Sequence[str]) -> int:
@@ -44,7 +59,7 @@ def main(words: Sequence[str]) -> int:
     options = tyro.cli(Import, prog="pushcell import", args=list(words))
     if options.out.exists():
         raise EpisodeError(f"{options.out} is there already: choose another --out, or delete it")
-    began, source, steps = time.monotonic(), PushTSet(options.source), 0
+    began, source, steps = time.monotonic(), PushTSet(options.source, _changes(options)), 0
 
     def counted() -> Iterator[Demonstration]:
         nonlocal steps

@@ -6,11 +6,13 @@ always the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration, check_ends
@@ -19,14 +21,18 @@ from pushcell.recording.steps import Steps
 RATE_HZ = 10.0
 GOAL = (256.0, 256.0, np.pi / 4)
 CAMERA = "overhead"
+BOARD = 512.0
 _SHAPES = {"state": (5,), "action": (2,), "img": (None, None, 3)}
 
 
 class PushTSet:
-    """A `DataSet`; raises EpisodeError for a group that is not Push-T's."""
+    """A `DataSet`, of its episodes or of what ``change`` makes of each of them.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Raises EpisodeError for a group that is not Push-T's.
+    """
+
+    def __init__(self, path: Path, change: Callable[[Steps], Steps] = lambda steps: steps) -> None:
+        self._path, self._change = path, change
         try:
             self._group = zarr.open_group(str(path), mode="r")
         except (OSError, ValueError, KeyError) as error:
@@ -51,7 +57,7 @@ class PushTSet:
         for number, end in enumerate(self._ends.tolist()):
             name = f"episode_{number:06d}"
             try:
-                yield Demonstration(name, self._steps(slice(start, end)))
+                yield Demonstration(name, self._change(self._steps(slice(start, end))))
             except EpisodeError as error:
                 raise EpisodeError(f"{self._path}, {name}: {error}") from None
             start = end
@@ -69,3 +75,41 @@ class PushTSet:
             np.array(GOAL),
             {CAMERA: np.clip(np.rint(images), 0, 255).astype(np.uint8)},
         )
+
+
+def mirrored(steps: Steps) -> Steps:
+    """What would have been seen and done in the mirror that stands along the goal's stem.
+
+    The board, the T and the goal are symmetric in it, so what follows of what stays the same.
+    """
+    return replace(
+        steps,
+        pusher=np.column_stack([_reflected(steps.pusher[:, :2]), steps.pusher[:, 2]]),
+        slider=np.column_stack([_reflected(steps.slider[:, :2]), np.pi / 2 - steps.slider[:, 2]]),
+        action=_reflected(steps.action),
+        images={name: seen[:, ::-1, ::-1].swapaxes(1, 2) for name, seen in steps.images.items()},
+    )
+
+
+def finished(steps: Steps) -> Steps:
+    """The same moved and turned a little, so that the T ends exactly at the goal; without images.
+
+    People stopped as soon as 95 % was covered: who learns of them as they are aims at that edge.
+    """
+    end, turn = steps.slider[-1], GOAL[2] - steps.slider[-1, 2]
+    cos, sin = np.cos(turn), np.sin(turn)
+
+    def moved(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (points - end[:2]) @ np.array([[cos, sin], [-sin, cos]]) + GOAL[:2]
+
+    return replace(
+        steps,
+        pusher=np.column_stack([moved(steps.pusher[:, :2]), steps.pusher[:, 2]]),
+        slider=np.column_stack([moved(steps.slider[:, :2]), steps.slider[:, 2] + turn]),
+        action=moved(steps.action),
+        images={},
+    )
+
+
+def _reflected(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return BOARD - points[:, ::-1]

@@ -156,6 +156,8 @@ class ObservationConfig(Section):
     """For pusher_at_edges, where the keypoints are the slider's outline."""
     home: Vector2 | None = None
     """For pusher_near_home."""
+    unit_m: Positive = 1.0
+    """Metres that a unit of the poses stands for; features are made of metres."""
     trunk: TrunkConfig | None = None
     vision: VisionConfig | None = None
     slider_from: Path | None = None

@@ -1,6 +1,6 @@
 """Features that make plain to a small network what a few millimetres mean.
 
-Lengths are in metres: for cells, not for benchmarks in pixels.
+Lengths are in metres; a benchmark's pixels are told as such (``observation.unit_m``).
 """
 
 from __future__ import annotations

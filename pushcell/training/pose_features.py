@@ -47,6 +47,10 @@ class Frame:
         x, y = vectors[..., 0], vectors[..., 1]
         return torch.stack([cos * x + sin * y, cos * y - sin * x], -1)
 
+    def scaled(self, unit: float) -> Frame:
+        """The same with lengths that count so much."""
+        return Frame(self.origin * unit, self.direction)
+
     def inside(self, other: Frame) -> Tensor:
         """(..., 4) this frame in another: x, y, cos, sin."""
         origin = other.turn_back(self.origin - other.origin)
@@ -55,7 +59,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Scene:
-    """What there is at each of some moments (B, T); the pusher has no direction."""
+    """What there is at each of some moments (B, T), in metres; the pusher has no direction."""
 
     pusher: Tensor  # (B, T, 2)
     slider: Frame
@@ -125,10 +129,11 @@ class PoseFeatures(nn.Module):
     def __init__(self, config: ObservationConfig) -> None:
         super().__init__()
         self._names = config.features
-        self._pusher_radius = config.pusher_radius or 0.0
-        keypoints = torch.tensor(config.keypoints, dtype=torch.float32)
+        self._unit_m = unit = config.unit_m
+        self._pusher_radius_m = unit * (config.pusher_radius or 0.0)
+        keypoints = unit * torch.tensor(config.keypoints, dtype=torch.float32)
         self.register_buffer("keypoints", keypoints.view(-1, 2))
-        self.register_buffer("home", torch.tensor(config.home or (0.0, 0.0)))
+        self.register_buffer("home", unit * torch.tensor(config.home or (0.0, 0.0)))
         self.components = self._components()
         self.ranges = Ranges(len(self.components))
         self.size = config.steps * len(self.components)
@@ -143,9 +148,14 @@ class PoseFeatures(nn.Module):
         self.ranges.fit(raw, self.components, data_set)
 
     def _raw(self, pusher: Tensor, slider: Frame, goal: Tensor) -> Tensor:
-        goals = Frame.of(goal[:, None].expand(-1, pusher.shape[1], -1))
+        goals, unit = Frame.of(goal[:, None].expand(-1, pusher.shape[1], -1)), self._unit_m
         scene = Scene(
-            pusher[..., :2], slider, goals, self.keypoints, self.home, self._pusher_radius
+            pusher[..., :2] * unit,
+            slider.scaled(unit),
+            goals.scaled(unit),
+            self.keypoints,
+            self.home,
+            self._pusher_radius_m,
         )
         return torch.cat([FEATURES[name](scene) for name in self._names], -1)
 

@@ -1,0 +1,82 @@
+"""Push-T in the mirror, with the same physics and pictures; and moved to end at the goal."""
+
+import gym_pusht  # noqa: F401 - its import registers the environment
+import gymnasium
+import numpy as np
+import pytest
+
+from pushcell.formats.pusht_format import CAMERA, GOAL, RATE_HZ, finished, mirrored
+from pushcell.recording.steps import Steps
+
+PUSH = 20  # steps
+
+
+def driven(start: np.ndarray, slider: np.ndarray, targets: np.ndarray) -> Steps:
+    """What the benchmark makes of targets (T, 2) from a pusher's and a T's pose."""
+    environment = gymnasium.make("gym_pusht/PushT-v0", obs_type="pixels").unwrapped
+    environment.reset(seed=0)
+    environment.agent.position, environment.agent.velocity = tuple(start), (0.0, 0.0)
+    environment.block.angle = slider[2]
+    environment.block.position = tuple(slider[:2])
+    environment.block.velocity, environment.block.angular_velocity = (0.0, 0.0), 0.0
+    environment.space.step(1e-6)
+    pusher, block, images = [], [], []
+    for target in targets:
+        pusher.append([*environment.agent.position, 0.0])
+        block.append([*environment.block.position, environment.block.angle])
+        images.append(environment._render(visualize=False))
+        environment.step(target)
+    environment.close()
+    arrays = map(np.array, (pusher, block, targets, GOAL))
+    return Steps(RATE_HZ, *arrays, {CAMERA: np.stack(images)})
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_done_in_the_mirror_has_the_mirrored_outcome(seed):
+    rng = np.random.default_rng(seed)
+    slider = np.array([*rng.uniform(200, 310, 2), rng.uniform(-np.pi, np.pi)])
+    start = slider[:2] + 130 * np.array([np.cos(seed), np.sin(seed)])
+    targets = start + np.linspace(0, 1, PUSH)[:, None] * (slider[:2] - start) * 1.1
+    here = driven(start, slider, targets)
+    moved = np.linalg.norm(here.slider[-1, :2] - here.slider[0, :2])
+    assert moved > 5, "the push must move the T"
+    told = mirrored(here)
+    there = driven(told.pusher[0, :2], told.slider[0], told.action)
+    np.testing.assert_allclose(there.pusher[:, :2], told.pusher[:, :2], atol=1.0)
+    np.testing.assert_allclose(there.slider[:, :2], told.slider[:, :2], atol=2.0)
+    turn = there.slider[:, 2] - told.slider[:, 2]
+    np.testing.assert_allclose(np.angle(np.exp(1j * turn)), 0, atol=0.03)
+    drawn, shown = (s.images[CAMERA].astype(float) for s in (there, told))
+    assert np.abs(drawn - shown).mean() < 3.0, "of 255"
+    assert np.abs(drawn - here.images[CAMERA]).mean() > np.abs(drawn - shown).mean()
+
+
+@pytest.fixture
+def steps() -> Steps:
+    rng = np.random.default_rng(0)
+    poses = rng.uniform(100, 400, (2, 7, 3))
+    images = {CAMERA: rng.integers(0, 256, (7, 96, 96, 3), np.uint8)}
+    return Steps(RATE_HZ, poses[0], poses[1], poses[0, :, :2] + 9, np.array(GOAL), images)
+
+
+def test_what_is_finished_ends_at_the_goal_and_is_otherwise_the_same(steps):
+    moved = finished(steps)
+    np.testing.assert_allclose(moved.slider[-1], GOAL)
+    assert not moved.images
+    for k in range(len(steps)):  # seen from the slider nothing has changed
+        for before, after in ((steps.pusher, moved.pusher), (steps.action, moved.action)):
+            np.testing.assert_allclose(
+                seen_from(moved.slider[k], after[k, :2]), seen_from(steps.slider[k], before[k, :2])
+            )
+
+
+def seen_from(pose: np.ndarray, point: np.ndarray) -> np.ndarray:
+    cos, sin = np.cos(pose[2]), np.sin(pose[2])
+    return np.array([[cos, sin], [-sin, cos]]) @ (point - pose[:2])
+
+
+def test_twice_in_the_mirror_is_as_it_was(steps):
+    again = mirrored(mirrored(steps))
+    for name in ("pusher", "slider", "action"):
+        np.testing.assert_allclose(getattr(again, name), getattr(steps, name), atol=1e-9)
+    np.testing.assert_array_equal(again.images[CAMERA], steps.images[CAMERA])
