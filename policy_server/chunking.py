@@ -167,7 +167,7 @@ class RealTimeChunking(RecedingHorizon):
 
     A network that was trained with a prefix is given what is committed. Any other would take it for
     its own idea and go on from elsewhere; it starts from the noised plan, so that it means the same
-    way, is asked every period, and its chunk is faded in. ``lookahead_s``: how far ahead of the
+    way, is asked more often, and its chunk is faded in. ``lookahead_s``: how far ahead of the
     time the motion has looked into the plan already.
     """
 

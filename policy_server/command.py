@@ -8,6 +8,7 @@ import signal
 import ssl
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +34,7 @@ class Serve:
 
     example:
       pushcell serve bundles/state --port 8000
+      pushcell serve bundles/state --ray 192.168.1.2:6379 --replicas 4
     """
 
     bundle: Positional[Path]
@@ -49,19 +51,35 @@ class Serve:
     """Where the networks run."""
     threads: int = 1
     """Of one inference."""
+    ray: Annotated[str | None, arg(metavar="ADDRESS")] = None
+    """Infer in replicas on this Ray cluster: HOST:PORT, auto, or local."""
+    replicas: int = 1
+    """With --ray: how many there are, on machines that have the bundle at the same path."""
 
 
 def main(words: Sequence[str]) -> int:
     """Run the command until it is told to end; 0 then."""
     options = tyro.cli(Serve, prog="pushcell serve", args=list(words))
-    policy = load_policy(options.bundle, None, RuntimeOptions(options.provider, options.threads))
+    if options.replicas < 1:
+        raise ConfigError(f"--replicas must be at least 1, not {options.replicas}")
     server = ServerOptions(
         options.host, options.port, os.environ.get(TOKEN_VARIABLE) or None, _tls(options)
     )
     if server.token is None and server.host not in _LOOPBACK:
         print(f"warning: {TOKEN_VARIABLE} is not set: anybody may ask for chunks", file=sys.stderr)
-    asyncio.run(_serve(policy, server))
+    with _policy(options) as policy:
+        asyncio.run(_serve(policy, server))
     return 0
+
+
+def _policy(options: Serve) -> AbstractContextManager[Policy]:
+    """Of this process, or of a cluster's replicas."""
+    runtime = RuntimeOptions(options.provider, options.threads)
+    if options.ray is None:
+        return nullcontext(load_policy(options.bundle, None, runtime))
+    from policy_server.replicas import replicated  # an extra that few need
+
+    return replicated(options.bundle, runtime, options.replicas, options.ray)
 
 
 async def _serve(policy: Policy, options: ServerOptions) -> None:

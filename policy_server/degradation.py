@@ -46,14 +46,18 @@ def undisturbed(manifest: Manifest) -> Terms:
 def terms(manifest: Manifest, delay_s: float) -> Terms:
     """The terms under a delay [s] between capture and the moment at which a chunk takes over.
 
+    A network that knows no prefix is asked so that the next chunk comes when half of ``execute``
+    are over since the capture of the last. (Asked every period it hardly changes its mind at all:
+    each chunk begins from a plan into which the last one has not been faded yet.)
+
     A prefix that covers the delay costs nothing while the network has been trained for it (or,
     without that, up to half of the horizon); beyond, the sampler makes fewer steps from a warm
     start; where not enough actions would be left, less of each chunk is used; and where nothing
     would be left, the arm waits for each chunk at rest.
     """
     horizon, trained = manifest.action.horizon, manifest.max_prefix
-    execute = manifest.action.execute if trained else 1
     prefix = math.ceil(delay_s * manifest.rate_hz - 1e-6)
+    execute = manifest.action.execute if trained else max(1, manifest.action.execute // 2 - prefix)
     if prefix >= horizon:
         return Terms(Degradation.HOLD, 0, 0, horizon, None, 0.0)
     given = min(prefix, trained)

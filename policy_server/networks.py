@@ -58,9 +58,16 @@ class RuntimeOptions:
         if self.provider != "cpu":
             providers.append(_PROVIDERS["cpu"])
         try:
-            return ort.InferenceSession(graph, options, providers)
+            session = ort.InferenceSession(graph, options, providers)
         except Exception as error:  # noqa: BLE001 - ORT's errors share no base
             raise BundleError(f"{where}: ONNX Runtime refuses it: {error}") from None
+        # It goes on without a provider whose libraries are missing, and does not say so.
+        if (first := session.get_providers()[0]) != providers[0]:
+            raise ConfigError(
+                f"provider {self.provider} does not start here, ONNX Runtime took {first}: install "
+                "the driver and libraries that it names above, or take provider cpu"
+            )
+        return session
 
 
 class Networks:

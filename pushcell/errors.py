@@ -42,3 +42,7 @@ class TrainingError(PushcellError):
 
 class CameraError(PushcellError):
     """A camera that is missing, taken, or not as asked for: says which and what to do."""
+
+
+class ClusterError(PushcellError):
+    """Machines that are to work together and do not: says which, why, and what to do."""

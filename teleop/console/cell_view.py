@@ -10,6 +10,7 @@ from teleop.console.press_latency import PressLatency
 
 _SILENT_S = 1.5
 _WINDOW = 100
+_MILLISECONDS = " [ms]"
 
 
 class Latest:
@@ -40,7 +41,7 @@ class CellView:
 
     def __init__(self, cameras: Sequence[str]) -> None:
         self.motion, self.devices, self.recorder, self.trials = (Latest() for _ in range(4))
-        self.replay = Latest()
+        self.replay, self.budget = Latest(), Latest()
         self.calibration = Latest()
         self.commanded, self.pusher = Latest(), Latest()
         self.pictures = {name: Latest() for name in cameras}
@@ -54,8 +55,11 @@ class CellView:
         before, self._recording = self._recording, state.get("state") in ("recording", "verifying")
         return before and not self._recording
 
-    def put_node(self, name: str, level: int, message: str) -> None:
+    def put_node(self, name: str, level: int, message: str, values: Mapping[str, str]) -> None:
         """A node said how it is, as it does once a second."""
+        if name == "policy_node":
+            stages = {key: value for key, value in values.items() if key.endswith(_MILLISECONDS)}
+            self.budget.put({k.removesuffix(_MILLISECONDS): v for k, v in stages.items()})
         latest = self._nodes[name][0] if name in self._nodes else Latest()
         latest.put(name)
         self._nodes[name] = latest, level, message
@@ -90,6 +94,7 @@ class CellView:
             "replay": self.replay.value,
             "calibration": self.calibration.value,
             "rates_hz": {name: round(rate, 1) for name, rate in rates.items()},
+            "budget_ms": self.budget.value,
             "press_ms": [round(1e3 * s, 1) for s in (press.p50, press.p95)]
             if press.count
             else None,

@@ -17,7 +17,7 @@ import pytest
 
 from pushcell import cli
 from pushcell.config import CellConfig
-from pushcell.errors import ConfigError, EpisodeError, PlanningError
+from pushcell.errors import ClusterError, ConfigError, EpisodeError, PlanningError
 from pushcell.geometry import PlanarPose
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.episode_steps import read_steps
@@ -122,7 +122,8 @@ def test_workers_make_the_same_bytes_as_one_alone(cell, tmp_path) -> None:
 
 def test_ray_makes_the_same_bytes(cell, tmp_path) -> None:
     pytest.importorskip("ray", reason="no ray: install pushcell[ray]")
-    from pushcell.simulation.factory.ray_crew import LOCAL, made_by_ray
+    from pushcell.ray_cluster import LOCAL
+    from pushcell.simulation.factory.ray_crew import made_by_ray
 
     recipe = recipe_of(cell)
     generate(recipe, tmp_path / "a", 3, made_here, silently)
@@ -134,7 +135,7 @@ def test_a_ray_cluster_that_is_not_there_is_told(cell) -> None:
     pytest.importorskip("ray", reason="no ray: install pushcell[ray]")
     from pushcell.simulation.factory.ray_crew import made_by_ray
 
-    with pytest.raises(EpisodeError, match=r"no Ray cluster at 127\.0\.0\.1:9"):
+    with pytest.raises(ClusterError, match=r"no Ray cluster at 127\.0\.0\.1:9"):
         next(made_by_ray(recipe_of(cell), range(1), 1, "127.0.0.1:9"))
 
 

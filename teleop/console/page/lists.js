@@ -41,7 +41,8 @@ export function showRates(state, link, pictures) {
   const rates = Object.entries(state.rates_hz).map(([name, hz]) => [name, `${hz.toFixed(0)} Hz`]);
   const ages = pictures.map(({ camera, ageMs }) => [`${camera.name} age`, ms(ageMs)]);
   const press = state.press_ms ? [["press to motion", state.press_ms.map(ms).join(", ")]] : [];
-  const rows = [...rates, ...ages, ["round trip", ms(link.roundTripMs)], ...press];
+  const budget = Object.entries(state.budget_ms ?? {}).map(([stage, times]) => [`${stage} (p50 p95 p99)`, `${times} ms`]);
+  const rows = [...rates, ...ages, ["round trip", ms(link.roundTripMs)], ...press, ...budget];
   byId("rates").replaceChildren(...rows.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   byId("troubles").replaceChildren(...state.troubles.map(([name, level, message]) => element(
     "li", { className: level > 1 ? "bad" : "warn", title: message }, `${name}: ${message}`,

@@ -228,7 +228,8 @@ class ConsoleNode(CellNode):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            self._desk.view.put_node(status.name, status.level[0], status.message)
+            level, values = status.level[0], status_values(status)
+            self._desk.view.put_node(status.name, level, status.message, values)
 
     def _on_commanded(self, message: PoseStamped) -> None:
         tip = np.array([message.pose.position.x, message.pose.position.y])
