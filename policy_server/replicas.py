@@ -18,6 +18,7 @@ from policy_server.bundle_files import read_manifest
 from policy_server.bundle_format import Manifest
 from policy_server.networks import RuntimeOptions
 from policy_server.policy import Policy, Request
+from pushcell.environment import changed_environment
 from pushcell.errors import BundleError, ClusterError, PushcellError
 from pushcell.geometry import Array
 from pushcell.ray_cluster import joined
@@ -95,7 +96,8 @@ def replicated(
         ray_actor_options={"num_cpus": options.threads, "num_gpus": int(options.provider != "cpu")},
     )
     application = deployment.bind(str(bundle.resolve()), manifest.sha256, options)
-    with joined(address):
+    # By itself a local cluster gives way to all other work, which robots cannot wait for.
+    with changed_environment({"RAY_worker_niceness": "0"}), joined(address):
         serve.start(proxy_location="Disabled")
         try:
             handle = serve.run(application, name=_NAME, route_prefix=None)
