@@ -93,18 +93,19 @@ def test_guarded_motion_keeps_the_guards_limits(cell: CellConfig, bundle: str, d
     motion, world = GuardedMotion(cell, start), SourceWorld(cell)
     world.reset(PlanarPose(0.7, 0.25, 0.0), start)
     tips = [start]
-    for tick in range(500):
+    for tick in range(800):
         if tick % 10 == 0:
             controller.observe(world.time_s, world.slider_pose, world.pusher_position)
         tips.append(motion.tick(world.time_s, controller.steps.plan(world.time_s)))
         world.advance(tips[-1], cell.motion.tick_s)
     velocity = np.diff(tips, axis=0) / cell.motion.tick_s
     assert np.linalg.norm(velocity, axis=1).max() <= cell.motion.policy.speed_m_s + 1e-6
-    assert np.linalg.norm(tips[-1] - TO) < 1e-2
+    assert np.linalg.norm(tips[-1] - TO) < 1e-3
     found = motion.smoothness()
     assert 0 < found.jerk_rms_m_s3 <= cell.motion.stop.jerk_m_s3
     assert found.still_share < 0.2
-    assert found.border_jumps_m < 0.15  # it wants to go faster than the limit and is left behind
+    # It wants to go faster than the limit and is left behind: its plans begin again where it is.
+    assert found.border_jumps_m < 0.08
 
 
 def test_a_stop_by_the_guard_ends_the_trial(short: CellConfig, tmp_path: Path) -> None:

@@ -184,6 +184,13 @@ def test_every_degradation_has_its_delay(manifest: Manifest) -> None:
     assert (fewer.steps, fewer.warm) == (5, 0.5)
 
 
+@given(delay=st.floats(0.0, 0.79))
+def test_without_a_prefix_no_chunk_is_older_than_it_must_be(cell: CellConfig, delay: float) -> None:
+    """When the next one comes: half of `execute` is over, or as little as the delay allows."""
+    found = terms(some_manifest(cell), delay)
+    assert found.prefix + found.execute == max(4, found.prefix + 1)
+
+
 def test_under_hold_each_chunk_begins_at_rest(manifest: Manifest) -> None:
     found = scheduler("realtime", manifest)
     asked = drive(found, [2.0], 20.0)
