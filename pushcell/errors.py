@@ -46,3 +46,7 @@ class CameraError(PushcellError):
 
 class ClusterError(PushcellError):
     """Machines that are to work together and do not: says which, why, and what to do."""
+
+
+class PhysicsError(PushcellError):
+    """A simulated world that its solver cannot carry on with: says when and why."""

@@ -88,6 +88,7 @@ def draw(shown: dict[str, Any], picture: Path) -> None:
                               strict=True):  # fmt: skip
             place.plot(places, [row["smoothness"][key] for row in mine], **style)
             place.set_ylabel(_SMOOTHNESS[key])
+            place.set_ylim(bottom=0)
     axes[0].set(ylabel="success", ylim=(0, 1.02))
     axes[0].legend(fontsize="small")
     for place in axes:

@@ -9,7 +9,7 @@ import numpy as np
 
 from policy_server.chunk import ActionChunk
 from pushcell.config import CellConfig
-from pushcell.errors import PlanningError
+from pushcell.errors import PhysicsError, PlanningError
 from pushcell.evaluation.bundle_controller import BundleController
 from pushcell.geometry import Array
 from pushcell.motion.filter import PREVIEW_S, CommandFilter
@@ -103,7 +103,8 @@ class GuardedMotion:
 def run_guarded(
     world: PushingWorld, controller: BundleController, task: Task, cell: CellConfig
 ) -> tuple[TrialResult, Smoothness]:
-    """Run until the task is done, the guard ends the policy's turn, or time is over.
+    """Run until the task is done, the guard ends the policy's turn, time is over, or the physics
+    fail, which counts against the policy.
 
     The result's states are those of the policy's periods.
     """
@@ -124,10 +125,10 @@ def run_guarded(
             if tick % per_period == 0:
                 controller.observe(now_s, slider, pusher)
             target = motion.tick(now_s, controller.steps.plan(now_s))
-        except PlanningError as error:
+            world.advance(target, cell.motion.tick_s)
+        except (PlanningError, PhysicsError) as error:
             ended = f"; {error}"
             break
-        world.advance(target, cell.motion.tick_s)
         tick += 1
     judgement = task.judge(world.slider_pose, world.pusher_position, world.time_s)
     table = np.array(states)

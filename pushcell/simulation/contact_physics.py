@@ -23,6 +23,7 @@ from pydrake.trajectories import PiecewisePolynomial
 
 from pushcell.config import CellConfig
 from pushcell.drake_pose import from_drake, to_drake
+from pushcell.errors import PhysicsError
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.simulation.scene import ContactMaterials, add_slider, add_table
 from pushcell.task import slider_of
@@ -152,7 +153,8 @@ class ContactPhysics:
     def advance(self, target: ArrayLike, duration_s: float) -> None:
         """Move the servos' target evenly from the last one to (n,) positions over a duration.
 
-        Raises ValueError unless the duration is a whole number of time steps.
+        Raises ValueError unless the duration is a whole number of time steps, PhysicsError when
+        the solver finds no way on.
         """
         steps = round(duration_s / self.time_step_s)
         if steps < 1 or not math.isclose(steps * self.time_step_s, duration_s, rel_tol=1e-6):
@@ -166,7 +168,13 @@ class ContactPhysics:
         begin, end = self.time_s, (self._steps + steps) * self.time_step_s
         ramp = np.column_stack([self._goal_position, goal])
         self._target.UpdateTrajectory(PiecewisePolynomial.FirstOrderHold([begin, end], ramp))
-        self._simulator.AdvanceTo(end)
+        try:
+            self._simulator.AdvanceTo(end)
+        except RuntimeError as error:  # Drake has no class of its own for it
+            why = str(error).partition(" at simulation time")[0]
+            raise PhysicsError(
+                f"the physics failed at {begin:.2f} s ({why}): a shorter time step may help"
+            ) from None
         self._steps += steps
         self._goal_position = goal
 

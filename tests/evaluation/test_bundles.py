@@ -13,7 +13,7 @@ from policy_server.bundle_sections import ActionSpec, DiffusionSchedule, PushTTa
 from policy_server.delay import InjectedDelay
 from pushcell import cli
 from pushcell.config import CellConfig
-from pushcell.errors import BundleError, ConfigError
+from pushcell.errors import BundleError, ConfigError, PhysicsError
 from pushcell.evaluation.bundle_controller import BundleController
 from pushcell.evaluation.guarded_loop import GuardedMotion, lookahead_s
 from pushcell.evaluation.report import draw_failures
@@ -115,6 +115,27 @@ def test_a_stop_by_the_guard_ends_the_trial(short: CellConfig, tmp_path: Path) -
     trial = Evaluation(short, str(bundle), "source").run(3)
     assert "the guard stopped the arm" in trial.reason
     assert trial.duration_s < 1
+
+
+class Collapsing(SourceWorld):
+    """A world that carries on for a second."""
+
+    def advance(self, target: np.ndarray, duration_s: float) -> None:
+        if self.time_s > 1.0:
+            raise PhysicsError("the physics failed at 1.00 s")
+        super().advance(target, duration_s)
+
+
+class InCollapsing(Evaluation):
+    def _make_world(self) -> SourceWorld:
+        return Collapsing(self.cell)
+
+
+def test_physics_that_fail_cost_the_policy_that_trial(short: CellConfig, bundle: str) -> None:
+    trial = InCollapsing(short, bundle, "source").run(3)
+    assert not trial.success
+    assert trial.reason.endswith("; the physics failed at 1.00 s")
+    assert trial.duration_s == pytest.approx(1.0, abs=0.02)
 
 
 @pytest.mark.parametrize("world", ["source", "target"])
