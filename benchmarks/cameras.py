@@ -33,7 +33,7 @@ from pushcell_ros.conversions import status_values, to_seconds
 
 CAMERAS = ("left", "right")  # beside those that the drill drives by
 WIDTH, HEIGHT, RATE_HZ = 640, 480, 30
-ROUNDS = 4
+ROUNDS = 8
 SETTLING_S = 4.0
 LOOPS = {"/arm/joint_command": "arm command", "/joint_states": "arm report"}
 
@@ -91,8 +91,8 @@ class Listener:
                 self.cameras[values["camera"]] = values
 
 
-def run(seconds: float = 15.0) -> dict[str, Any]:
-    """So many seconds with and without cameras, in turn, four times each."""
+def run(seconds: float = 10.0) -> dict[str, Any]:
+    """So many seconds with and without cameras, in turn, eight times each."""
     phases: dict[str, list[dict[str, Any]]] = {"without": [], "with": []}
     with tempfile.TemporaryDirectory() as name, Drill(patience_s=0.5) as drill:
         cell, video = _cell(Path(name)), _video(Path(name))
@@ -119,15 +119,14 @@ def table(figures: dict[str, Any]) -> Table:
         title=f"two cameras {WIDTH}x{HEIGHT} at {RATE_HZ} Hz beside the arm's loop, "
         f"{figures['rounds']} x {figures['seconds']:.0f} s each, {os.cpu_count()} cores"
     )
-    for column in ("what", "without", "with", "with / without, round by round"):
+    for column in ("what", "without", "with", "with / without: median (all rounds)"):
         shown.add_column(column, justify="left" if column == "what" else "right")
     without, with_ = figures["loop"]["without"], figures["loop"]["with"]
     for key in without:
-        ratios = " ".join(
-            f"{b / a:.2f}" for a, b in zip(without[key], with_[key], strict=True) if a > 0
-        )
+        ratios = [b / a for a, b in zip(without[key], with_[key], strict=True) if a > 0]
         cells = (f"{np.median(found[key]):.2f}" for found in (without, with_))
-        shown.add_row(key, *cells, ratios)
+        told = f"{np.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})" if ratios else "-"
+        shown.add_row(key, *cells, told)
     for key, value in figures["images"].items():
         shown.add_row(f"cameras: {key.replace('_', ' ')}", "", f"{value:.2f}")
     return shown

@@ -10,7 +10,7 @@ from calibration.taken_views import TakenViews
 ENOUGH_VIEWS = 20
 _STILL_S = 0.4
 # Parts of the image's width; a hand is never quite still.
-_STILL, _NEW = 0.002, 0.05
+_STILL, _NEW = 0.003, 0.05
 _FEWEST_CORNERS = 6
 
 

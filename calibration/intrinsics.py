@@ -37,7 +37,7 @@ class Intrinsics:
     ``covariance`` (9, 9) is of `PARAMETERS`; ``used`` are the views without stray corners, and
     ``errors_px`` [(m, 2)] what is left at each of their corners, in order of the bundle's poses.
     Where the board was found not to be as described, ``shape_m`` (N, 3) is how its corners are
-    off, else it is None.
+    off, else it is None. ``before_px`` (views,) are the views' RMS errors by OpenCV's solution.
     """
 
     bundle: Bundle
@@ -46,6 +46,7 @@ class Intrinsics:
     used: tuple[View, ...]
     rejected: dict[str, str]
     stray_corners: int
+    before_px: Array
     errors_px: tuple[Array, ...]
     shape_m: Array | None
 
@@ -90,7 +91,8 @@ def _calibrate(views: Views, shape: bool) -> Intrinsics:
     _require_enough(used, rejected)
     most, left_out = int(_MOST_REJECTED * len(used)), 0
     while True:
-        bundle = _start(used, corners_m, views.size).adjusted(used, shape)
+        start = _start(used, corners_m, views.size)
+        bundle = start.adjusted(used, shape)
         kept = without_stray_corners(used, bundle.corners_m, bundle.lens)
         bundle = bundle.adjusted(kept, shape)
         errors = bundle.errors(kept)
@@ -117,6 +119,7 @@ def _calibrate(views: Views, shape: bool) -> Intrinsics:
         used=tuple(used),
         rejected=rejected,
         stray_corners=_count(before) - _count(used),
+        before_px=np.array([rms(e) for e in start.errors(before)]),
         errors_px=tuple(errors),
         shape_m=bundle.corners_m - corners_m if shape else None,
     )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from calibration.bundle import rms
 from calibration.coverage import Coverage
 from calibration.hand_eye import HandEye
 from calibration.intrinsics import Intrinsics
@@ -26,7 +24,10 @@ def intrinsics_pictures(result: Intrinsics, coverage: Coverage) -> list[Picture]
             "Right: how the board was tilted; good sets surround the middle.",
             _coverage(result, coverage),
         ),
-        Picture("Error of each view, and all residuals.", _view_errors(result)),
+        Picture(
+            "Error of each view before (OpenCV's solution) and after, and all residuals.",
+            _view_errors(result),
+        ),
         Picture(
             "How far the lens moves a point [px], which is then corrected.", _distortion(result)
         ),
@@ -115,8 +116,12 @@ def _coverage(result: Intrinsics, coverage: Coverage) -> Figure:
 def _view_errors(result: Intrinsics) -> Figure:
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     bars, dots = figure.subplots(1, 2, width_ratios=(2.2, 1))
-    sizes = [float(np.sqrt(np.mean(np.sum(e**2, axis=1)))) for e in result.errors_px]
-    _bars(bars, [view.name for view in result.used], sizes, "RMS [px]")
+    place = np.arange(len(result.used))
+    bars.bar(place - 0.2, result.before_px, 0.4, color=_PALE, label="before")
+    bars.bar(place + 0.2, [rms(e) for e in result.errors_px], 0.4, color=_GOOD, label="after")
+    bars.set_xticks(place, [view.name for view in result.used], rotation=90, fontsize=6)
+    bars.set_ylabel("RMS [px]")
+    bars.legend()
     errors = np.concatenate(result.errors_px)
     dots.plot(*errors.T, ".", markersize=3, color=_GOOD)
     dots.set(xlabel="u [px]", ylabel="v [px]", aspect="equal")
@@ -185,9 +190,3 @@ def _hand_eye_poses(result: HandEye) -> Figure:
     axes.set(xlabel="x", ylabel="y", zlabel="z")
     axes.set_aspect("equal")
     return figure
-
-
-def _bars(axes: Axes, names: Sequence[str], heights: Sequence[float], label: str) -> None:
-    axes.bar(range(len(names)), heights, color=_GOOD)
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=6)
-    axes.set_ylabel(label)

@@ -35,6 +35,7 @@ def test_rendered_boards_give_the_true_camera(views):
     assert result.lens.matrix[1, 1] == pytest.approx(616.8, rel=0.003)
     assert np.abs(parameters(result)[2:4] - TRUE[2:4]).max() < 0.003 * 640
     assert result.held_out_px < 0.15
+    assert result.rms_px <= np.sqrt(np.mean(result.before_px**2)) + 1e-9
     assert result.shape_m is None, "a flat board is not bent"
 
 

@@ -71,6 +71,7 @@ class TrialParams:
         False, "run trials when they are asked for on /trials/request, until told to end"
     )
     video: bool = parameter(True, "write an mp4 of each trial from the overhead camera")
+    slider_topic: str = parameter("/slider/true_pose", "the slider's pose, to judge by")
     drift_check: bool = parameter(False, "let nothing move before drift_node has seen the cameras")
 
 
@@ -94,7 +95,7 @@ class TrialNode(CellNode):
         self._running = False
         self._unmoved = not self.params.drift_check
         self._start = self.create_publisher(PoseStamped, "/trial/start_pose", 10)
-        self.create_subscription(PoseStamped, "/slider/true_pose", self._on_slider, 10)
+        self.create_subscription(PoseStamped, self.params.slider_topic, self._on_slider, 10)
         self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 1)
         self.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
         self._hold = self.create_client(Trigger, "/motion/hold")
