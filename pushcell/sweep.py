@@ -43,7 +43,7 @@ class Study(Section):
     changes: Changes = ()
     """For all of them."""
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
-    world: Literal["source", "target"]
+    world: Literal["source", "target", "pusht"]
     time_step_s: Positive | None = None
     trials: Annotated[int, Field(ge=1)] = 100
     seed: Annotated[int, Field(ge=0)] = 0

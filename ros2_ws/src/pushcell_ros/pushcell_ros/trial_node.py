@@ -52,7 +52,7 @@ _SLOWEST_REAL_TIME_FACTOR = 0.1
 
 _ON_REAL_DATA = """the same code on real data (docs/first_hour.md):
   pushcell replay BAG --policy BUNDLE --mapping FILE      any rosbag2 bag with images
-  pushcell import pusht pusht_cchi_v7_replay.zarr --out data_sets/pusht/human.parquet
+  pushcell import pusht pusht_cchi_v7_replay.zarr --finish --out data_sets/pusht/human.parquet
                                                           the human Push-T demonstrations"""
 
 
