@@ -89,13 +89,13 @@ def connection(address: str) -> Iterator[ClientConnection]:
         yield found
 
 
-def damaged(data: st.DataObject, content: bytes) -> bytes:
-    """Cut off, and with some bytes changed."""
+def damaged(data: st.DataObject, content: bytes, least: int = 0) -> bytes:
+    """Cut off, but for the ``least`` first bytes, and with some bytes changed."""
     edits = st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255))
     spoilt = bytearray(content)
     for place, value in data.draw(st.lists(edits, max_size=8)):
         spoilt[place] = value
-    cut = data.draw(st.none() | st.integers(0, len(content)))
+    cut = data.draw(st.none() | st.integers(least, len(content)))
     return bytes(spoilt[:cut])
 
 
@@ -202,7 +202,8 @@ def test_damaged_contents_with_honest_hashes(bundle: Path, tmp_path: Path, data)
     TRIED["damaged graphs and frames"] += 1
     manifest, contents = read_bundle(bundle)
     name = data.draw(st.sampled_from(FILES))
-    spoilt = {**contents, name: damaged(data, contents[name])}
+    # No manifest can be written of an empty file.
+    spoilt = {**contents, name: damaged(data, contents[name], least=1)}
     write_bundle(tmp_path / "spoilt", manifest, spoilt)
     refused_or_sound(tmp_path / "spoilt")
 
