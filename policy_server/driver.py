@@ -129,6 +129,10 @@ class PolicyDriver:
         self.deactivate()
         self._active = True
 
+    def after(self, chunks: int) -> None:
+        """So many chunks of this rollout have been begun before, here or elsewhere."""
+        self._loop.chunks = chunks
+
     def deactivate(self) -> None:
         """Say nothing any more; what is being thought is dropped when it comes."""
         self._active = False

@@ -68,7 +68,7 @@ class PolicyLoop:
         self.job: Job | None = None
         self.problem = ""
         self._moment_s = -math.inf
-        self._chunks = 0
+        self.chunks = 0  # begun in this trial; the noise goes by it
         self.dropped = 0
 
     @property
@@ -103,7 +103,7 @@ class PolicyLoop:
             inquiry.terms.steps,
             inquiry.terms.warm,
         )
-        self.job = Job(self._chunks, request, inquiry, seen.capture_s, now_s)
+        self.job = Job(self.chunks, request, inquiry, seen.capture_s, now_s)
         return self.job
 
     def finish(self, now_s: float, job: Job, actions: Array) -> bool:
@@ -134,5 +134,5 @@ class PolicyLoop:
 
     def _chunk_seed(self) -> int:
         """Of the next chunk's noise."""
-        self._chunks += 1
-        return int(np.random.SeedSequence([self._seed, self._chunks]).generate_state(1)[0])
+        self.chunks += 1
+        return int(np.random.SeedSequence([self._seed, self.chunks]).generate_state(1)[0])

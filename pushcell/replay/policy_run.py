@@ -71,6 +71,7 @@ class PolicyRun(ReplayRun):
         self._newest_s: dict[str, float] = {}
         self._under_way: Noted | None = None
         self._thought = False
+        self._active = not self.guided
         self._problem = "nothing was seen yet"
         self._driver = PolicyDriver(
             _ThinkingPolicy(policy, self),
@@ -82,7 +83,7 @@ class PolicyRun(ReplayRun):
             VirtualThread(self.clock),
             self._scheduler,
         )
-        if not self.guided:
+        if self._active:
             self._driver.activate()
 
     def latency(self) -> dict[str, Distribution]:
@@ -153,8 +154,10 @@ class PolicyRun(ReplayRun):
 
     def _make_ready(self, note: Noted) -> None:
         """Let the policy see what it saw then, and ask."""
-        if note.number == 1:
+        if note.number == 1 or not self._active:
             self._driver.activate()
+            self._active = True
+        self._driver.after(note.number - 1)
         for what in self._inputs:
             held = self._held.get(what, [])
             while held and self._newest_s.get(what, -math.inf) < note.capture_s:
