@@ -170,6 +170,8 @@ class ContactPhysics:
         self._target.UpdateTrajectory(PiecewisePolynomial.FirstOrderHold([begin, end], ramp))
         try:
             self._simulator.AdvanceTo(end)
+            if not np.isfinite(self.plant.GetPositions(self._context)).all():
+                raise RuntimeError("positions are not finite")
         except RuntimeError as error:  # Drake has no class of its own for it
             why = str(error).partition(" at simulation time")[0]
             raise PhysicsError(
