@@ -26,6 +26,7 @@ STEPS = 300
 RATE_HZ = 10.0
 GOAL = np.array([256.0, 256.0, math.pi / 4])
 COVERED = 0.95
+_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class PushTEvaluation:
                 driver.observer.push_image(camera.name, time_s, image)
             target = driver.next_position(time_s)
             image, _, _, _, info = environment.step(state[:2] if target is None else target)
-            coverages.append(float(info["coverage"]))
+            # It adds the T's two parts in the order of a set, which is another in each process.
+            coverages.append(round(float(info["coverage"]), _DIGITS))
         environment.close()
         return PushTTrial(
             seed,
