@@ -103,8 +103,7 @@ class GuardedMotion:
 def run_guarded(
     world: PushingWorld, controller: BundleController, task: Task, cell: CellConfig
 ) -> tuple[TrialResult, Smoothness]:
-    """Run until the task is done, the guard ends the policy's turn, time is over, or the physics
-    fail, which counts against the policy.
+    """Run until the task is done, the guard ends the policy's turn, time is over or physics fail.
 
     The result's states are those of the policy's periods.
     """
@@ -130,14 +129,14 @@ def run_guarded(
             ended = f"; {error}"
             break
         tick += 1
-    judgement = task.judge(world.slider_pose, world.pusher_position, world.time_s)
+    judgement = task.judge(slider, pusher, now_s)
     table = np.array(states)
     result = TrialResult(
         judgement.success,
         judgement.reason + ended,
         judgement.position_error_m,
         judgement.angle_error_rad,
-        world.time_s,
+        now_s,
         table[:, 0],
         table[:, 1:4],
         table[:, 4:],

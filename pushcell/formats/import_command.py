@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -44,14 +43,10 @@ class Import:
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures there too; - for standard output."""
 
-
-def _changes(options: Import) -> Callable[[Steps], Steps]:
-    chosen = [
-        change
-        for asked, change in ((options.finish, finished), (options.mirror, mirrored))
-        if asked
-    ]
-    return lambda steps: reduce(lambda made, change: change(made), chosen, steps)
+    def changed(self, steps: Steps) -> Steps:
+        """An episode as it was asked for."""
+        steps = finished(steps) if self.finish else steps
+        return mirrored(steps) if self.mirror else steps
 
 
 def main(words: Sequence[str]) -> int:
@@ -59,7 +54,7 @@ def main(words: Sequence[str]) -> int:
     options = tyro.cli(Import, prog="pushcell import", args=list(words))
     if options.out.exists():
         raise EpisodeError(f"{options.out} is there already: choose another --out, or delete it")
-    began, source, steps = time.monotonic(), PushTSet(options.source, _changes(options)), 0
+    began, source, steps = time.monotonic(), PushTSet(options.source, options.changed), 0
 
     def counted() -> Iterator[Demonstration]:
         nonlocal steps

@@ -22,6 +22,7 @@ from mcap.records import Channel, Chunk, MessageIndex, Schema
 
 MAGIC = b"\x89MCAP0\r\n"
 HEAD_BYTES = 9
+_DATA_END = struct.Struct("<BQI")  # opcode, length, checksum of the data
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 
 # What readers stumble over in bytes that are not what was written.
@@ -85,9 +86,11 @@ def is_as_written(file: IO[bytes]) -> bool:
         head = struct.pack("<BQ", record.opcode, len(record.content))
         checksum, end = zlib.crc32(record.content, zlib.crc32(head, checksum)), record.end
     file.seek(end)
-    opcode, _, told = struct.unpack("<BQI", file.read(HEAD_BYTES + 4))
-    file.seek(-len(MAGIC), os.SEEK_END)
-    return opcode == Opcode.DATA_END and told in (0, checksum) and file.read() == MAGIC
+    rest = file.read()
+    if len(rest) < _DATA_END.size:
+        return False
+    opcode, _, told = _DATA_END.unpack_from(rest)
+    return opcode == Opcode.DATA_END and told in (0, checksum) and rest.endswith(MAGIC)
 
 
 def chunk_of(record: Record) -> Chunk:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pushcell.errors import PlanningError
+from pushcell.errors import PhysicsError, PlanningError
 from pushcell.geometry import Array, PlanarPose
 from pushcell.simulation.world import PushingWorld
 from pushcell.task import Task
@@ -50,7 +50,7 @@ def run_closed_loop(
     rate_hz: float = 10.0,
     ends_at_success: bool = False,
 ) -> TrialResult:
-    """Run from the world's state until the controller is done, gives up, or time is over.
+    """Run until the controller is done or gives up, physics fail, or time is over.
 
     The pusher moves evenly to the first action of each chunk, over one period of ``rate_hz``.
     ``ends_at_success`` is for controllers that do not know themselves when they are done.
@@ -64,10 +64,10 @@ def run_closed_loop(
     while not controller.done and times[-1] < task.success.time_limit_s:
         try:
             action = controller.act(times[-1], sliders[-1], pushers[-1])[0]
-        except PlanningError as error:
+            world.advance(action, period)
+        except (PlanningError, PhysicsError) as error:
             gave_up = f"; gave up: {error}"
             break
-        world.advance(action, period)
         actions.append(action)
         times.append(world.time_s)
         sliders.append(world.slider_pose)

@@ -7,6 +7,7 @@ holds the deadman and no emergency stop is engaged, at a share of the joints' li
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,7 +44,7 @@ class DrivingParams(BoardParams):
     )
 
 
-class DrivingNode(CommandingNode):
+class DrivingNode(CommandingNode, ABC):
     """``arm`` is driven; ``progress`` is how far all of it is, in words."""
 
     Params = DrivingParams
@@ -79,9 +80,9 @@ class DrivingNode(CommandingNode):
         self.wait(lambda: self.arm.joints is not None, _GRAPH_TIMEOUT_S, "the arm does not report")
         self.drive()
 
+    @abstractmethod
     def drive(self) -> None:
-        """All that there is to do, to be written by who inherits."""
-        raise NotImplementedError
+        """All that there is to do."""
 
     def tip_at(self, place: Array) -> Array:
         """The joints with the tip straight down at a place (3,) [m]."""
