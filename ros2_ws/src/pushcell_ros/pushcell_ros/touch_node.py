@@ -86,6 +86,8 @@ class TouchNode(CellNode):
             self.get_logger().info(words)
 
     def _on_image(self, message: Image) -> None:
+        if self._touching is not None:
+            return  # Pictures that were queued; one was enough.
         try:
             self._touching = Touching.of(to_image(message), self._board)
         except CalibrationError as error:
