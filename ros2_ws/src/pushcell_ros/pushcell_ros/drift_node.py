@@ -37,7 +37,6 @@ class DriftNode(CellNode):
 
     def __init__(self) -> None:
         super().__init__("drift_node")
-        self._image: Image | None = None
         self._found: dict[str, object] = {}
         self._unmoved = self.create_publisher(Bool, "/drift/unmoved", LATCHED)
 
@@ -55,16 +54,16 @@ class DriftNode(CellNode):
         return OK, "cameras are where they were" if self._found else "looking", self._found
 
     def _check(self, executor: Executor, camera: str, reference: Reference) -> Drift:
-        self._image = None
+        # A list of its own: a picture of the camera before may still be queued.
+        images: list[Image] = []
         topic = f"/camera/{camera}/color/image_raw"
         subscription = self.create_subscription(
-            Image, topic, self._on_image, qos_profile_sensor_data
+            Image, topic, images.append, qos_profile_sensor_data
         )
         problem = f"no image on {topic} within {_IMAGE_TIMEOUT_S:.0f} s"
-        wait_until(executor, lambda: self._image is not None, _IMAGE_TIMEOUT_S, problem)
+        wait_until(executor, lambda: bool(images), _IMAGE_TIMEOUT_S, problem)
         self.destroy_subscription(subscription)
-        assert self._image is not None
-        image = grey(to_image(self._image))
+        image = grey(to_image(images[-1]))
         drift = measure_drift(reference, image, active_lens(self.cell, camera))
         if drift.moved_px > self.params.max_px:
             raise CalibrationError(
@@ -73,9 +72,6 @@ class DriftNode(CellNode):
             )
         self.get_logger().info(f"camera {camera}: {drift}")
         return drift
-
-    def _on_image(self, message: Image) -> None:
-        self._image = message
 
 
 def main() -> None:

@@ -57,7 +57,6 @@ class DrivingNode(CommandingNode, ABC):
             self.arm.emergency_stop.release()
         self.progress = "waiting for the cell"
         self._executor: Executor
-        self._picture: np.ndarray | None = None
         self._command = self.create_publisher(JointState, "/arm/joint_command", 10)
         self._motion_state = self.create_publisher(DiagnosticStatus, "/motion/state", 10)
         self.create_subscription(JointState, "/joint_states", self._on_joints, 10)
@@ -106,19 +105,20 @@ class DrivingNode(CommandingNode, ABC):
 
     def take(self, camera: CameraConfig) -> np.ndarray:
         """A picture (H, W, 3) of the arm at rest, where it is now."""
-        self._picture, still_since_s = None, self.arm.still_since_s
+        # A list of its own: a picture from the pose before may still be queued.
+        pictures: list[np.ndarray] = []
+        still_since_s = self.arm.still_since_s
         topic = f"/camera/{camera.name}/color/image_raw"
 
         def on_image(message: Image) -> None:
             if self.control_time(message.header.stamp) > still_since_s:
-                self._picture = to_image(message)
+                pictures.append(to_image(message))
 
         subscription = self.create_subscription(Image, topic, on_image, qos_profile_sensor_data)
         problem = f"no picture on {topic}"
-        self.wait(lambda: self._picture is not None, _PICTURE_TIMEOUT_S, problem)
+        self.wait(lambda: bool(pictures), _PICTURE_TIMEOUT_S, problem)
         self.destroy_subscription(subscription)
-        assert self._picture is not None
-        return self._picture
+        return pictures[-1]
 
     @property
     def joints(self) -> Array:
