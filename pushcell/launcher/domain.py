@@ -16,8 +16,9 @@ from pathlib import Path
 
 from pushcell.errors import LaunchError
 
-SEARCHED_DOMAINS = range(102)
-"""The domains whose ports are below those that Linux gives to other programs."""
+SEARCHED_DOMAINS = (0, *range(2, 102))
+"""The domains whose ports are below those that Linux gives to other programs; domain 1 has LCM's
+own port, 7667, among its ports, and an arm's driver would find it taken."""
 _ALLOWED_DOMAINS = range(233)
 
 
@@ -72,7 +73,7 @@ def _first_free(folder: Path) -> Domain:
             return Domain(number, lock)
     raise LaunchError(
         f"no DDS domain is free: {folder} holds a lock on each of "
-        f"{SEARCHED_DOMAINS.start} to {SEARCHED_DOMAINS.stop - 1}; stop some pushcell runs"
+        f"{SEARCHED_DOMAINS[0]} to {SEARCHED_DOMAINS[-1]}; stop some pushcell runs"
     )
 
 

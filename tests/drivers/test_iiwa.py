@@ -14,7 +14,7 @@ from pushcell.drivers.iiwa import IiwaDriver
 from pushcell.drivers.lcm_url import lcm_url
 from pushcell.errors import ArmLinkError
 
-DOMAIN = 1 + os.getpid() % 50000  # so that test runs side by side do not hear each other
+DOMAIN = 1 + os.getpid() % 230  # so that test runs side by side do not hear each other
 Q = [0.1, 0.2, 0.3, -0.4, 0.5, 0.6, 0.7]
 
 
@@ -171,5 +171,5 @@ def test_it_does_not_start_beside_somebody_who_commands(cell, wire):
 
 def test_a_real_arms_port_is_the_same_in_every_domain(cell):
     lcm = cell.arm.link.lcm
-    assert lcm_url(lcm, 3) == "udpm://239.255.76.67:7670?ttl=0"
+    assert lcm_url(lcm, 3) == "udpm://239.255.76.67:8157?ttl=0"
     assert lcm_url(lcm.model_copy(update={"port_follows_domain": False}), 3) == lcm.url

@@ -22,7 +22,7 @@ from pushcell.simulation.arm_endpoint import SimulatedArmEndpoint
 COARSE_S = 0.005
 GUARD_STEPS = 51  # of 5 ms: a little more than the 0.25 s in which no command may come
 PATIENCE = 5000  # steps for a datagram to arrive in, on a busy machine
-INSTANCE = 1 + os.getpid() % 50000  # so that test runs side by side do not hear each other
+INSTANCE = 1 + os.getpid() % 230  # so that test runs side by side do not hear each other
 
 
 class Wire:
@@ -268,13 +268,26 @@ def test_status_rate_must_fit_the_time_step(cell: CellConfig) -> None:
         make_endpoint(cell.model_copy(update={"arm": arm}), INSTANCE)
 
 
-def test_instances_have_ports_of_their_own(cell: CellConfig) -> None:
+def test_cells_have_ports_of_their_own_that_dds_does_not_take(cell: CellConfig) -> None:
+    wires = {port_of(instance_url(cell.arm.link.lcm.url, domain)) for domain in range(233)}
+    assert len(wires) == 233
+    # The ports of the DDS-RTPS specification, for 120 participants.
+    starts = [7400 + 250 * domain for domain in range(233)]
+    offsets = [0, 1, *range(10, 250)]
+    assert wires.isdisjoint(start + offset for start in starts for offset in offsets)
+
+
+def test_a_port_that_there_is_not_is_refused() -> None:
     url = "udpm://239.255.76.67:7667?ttl=0"
     assert instance_url(url, 0) == url
-    assert instance_url(url, 3) == "udpm://239.255.76.67:7670?ttl=0"
-    for instance in (-7000, 60000):
+    assert instance_url(url, 3) == "udpm://239.255.76.67:8417?ttl=0"
+    for domain in (-28, 232):
         with pytest.raises(ConfigError, match="allowed: 1024 to 65535"):
-            instance_url(url, instance)
+            instance_url(url, domain)
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2].partition("?")[0])
 
 
 def test_unroutable_address_is_one_sentence() -> None:
