@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -90,6 +90,25 @@ class Distribution:
         values = np.asarray(durations_s)
         p50, p95, p99 = (float(v) for v in np.percentile(values, [50, 95, 99]))
         return cls(len(values), float(values.mean()), p50, p95, p99, float(values.max()))
+
+
+class SimulatedTick:
+    """Calls back at a rate of a time that is heard of now and then; in whole nanoseconds, so that
+    every step of such a time is found that is a multiple of the period."""
+
+    def __init__(self, rate_hz: float, callback: Callable[[], None]) -> None:
+        self._period_ns = round(1e9 / rate_hz)
+        self._callback = callback
+        self._due_ns = 0
+
+    def heard(self, now_ns: int) -> None:
+        """It is so late now; calls back where that is due, once however much time was missed."""
+        overdue_ns = now_ns - self._due_ns
+        if -self._period_ns <= overdue_ns < 0:
+            return
+        in_time = 0 <= overdue_ns < self._period_ns
+        self._due_ns = (self._due_ns if in_time else now_ns) + self._period_ns
+        self._callback()
 
 
 class CameraPace:

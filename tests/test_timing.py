@@ -1,10 +1,18 @@
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushcell.timing import CameraPace, Distribution, PeriodMonitor, StampedBuffer, steady_seconds
+from pushcell.timing import (
+    CameraPace,
+    Distribution,
+    PeriodMonitor,
+    SimulatedTick,
+    StampedBuffer,
+    steady_seconds,
+)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=60), st.floats(0, 120), st.floats(0, 50))
@@ -48,6 +56,26 @@ def test_nothing_has_an_empty_distribution():
 def test_the_steady_clock_goes_forward():
     times = [steady_seconds() for _ in range(1000)]
     assert times == sorted(times)
+
+
+def test_a_tick_keeps_its_rate_however_time_is_heard_of():
+    calls, now_ns = [], 1_700_000_000_000_000_000
+    tick = SimulatedTick(30.0, lambda: calls.append(now_ns))
+    start_ns = now_ns
+    for _ in range(300):
+        tick.heard(now_ns)
+        tick.heard(now_ns)
+        now_ns += 10_000_000
+    assert len(calls) == 90
+    grid_ns = start_ns + np.arange(90) * 33_333_333
+    assert np.all(np.array(calls) - grid_ns < 10_000_000)
+    now_ns += 500_000_000
+    tick.heard(now_ns)
+    tick.heard(now_ns + 20_000_000)
+    assert len(calls) == 91, "what was missed is not made up for"
+    now_ns -= 10_000_000_000
+    tick.heard(now_ns)
+    assert calls[-1] == now_ns, "it goes on after a jump back"
 
 
 def test_time_waits_for_the_camera_that_is_behind_and_not_for_a_silent_one():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,22 +46,31 @@ def nodes_of(run: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("policy", [["policy:=planner"], []], ids=["planner", "shipped"])
-def test_a_policy_pushes_the_t_home_and_leaves_nothing_behind(policy):
-    run = launch(*policy, "trials:=1", "seed:=3")
+def test_a_policy_pushes_the_t_home_and_leaves_nothing_behind():
+    ended_well(launch("policy:=planner", "trials:=1", "seed:=3"))
+
+
+def test_two_cells_side_by_side_push_their_t_home():
+    """The shipped policy's. Crosstalk would be a stop: two publishers."""
+    outputs = [ended_well(run) for run in [launch("trials:=1", "seed:=3") for _ in range(2)]]
+    assert len({re.search(r"ROS_DOMAIN_ID (\d+)", output)[1] for output in outputs}) == 2
+
+
+def ended_well(run: subprocess.Popen[str]) -> str:
     output, _ = run.communicate(timeout=290)
     folder = run_folder(output)
-    records = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
-    assert [record["success"] for record in records] == [True], output
+    (record,) = map(json.loads, (folder / "trials.jsonl").read_text().splitlines())
+    assert record["success"], output
     assert run.returncode == 0
-    assert records[0]["position_error_m"] <= 0.015
-    assert 2 < records[0]["duration_s"] <= 75
+    assert record["position_error_m"] <= 0.015
+    assert 2 < record["duration_s"] <= 75
     assert "1 of 1 succeeded" in output
-    with av.open(str(folder / records[0]["video"])) as video:
+    with av.open(str(folder / record["video"])) as video:
         frames = sum(1 for _ in video.decode(video=0))
-    assert frames > 5 * records[0]["duration_s"], "the overhead camera keeps up"
+    assert frames > 5 * record["duration_s"], "the overhead camera keeps up"
     assert "Traceback" not in output
     assert nodes_of(folder) == []
+    return output
 
 
 def test_ctrl_c_ends_everything_quietly():

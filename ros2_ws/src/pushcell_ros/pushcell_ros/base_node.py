@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import rclpy
 from builtin_interfaces.msg import Time as TimeMsg
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock, ClockType, JumpHandle, JumpThreshold
+from rclpy.duration import Duration
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -20,7 +21,7 @@ from std_msgs.msg import Header
 
 from pushcell.config import CellConfig, load_cell
 from pushcell.errors import PushcellError
-from pushcell.timing import steady_seconds
+from pushcell.timing import SimulatedTick, steady_seconds
 from pushcell.urgency import Urgency
 from pushcell_ros.conversions import status_message, to_seconds, to_stamp
 from pushcell_ros.params import declare
@@ -30,6 +31,11 @@ HEARTBEAT_TOPIC = "/cell/heartbeat"
 _HEARTBEAT_RATE_HZ = 100.0
 # Two clocks are not read at one moment; what differs by more is a jump.
 _ROS_JUMP_S = 0.002
+_ANY_STEP = JumpThreshold(
+    min_forward=Duration(nanoseconds=1),
+    min_backward=Duration(nanoseconds=-1),
+    on_clock_change=True,
+)
 
 
 class CellNode(Node):
@@ -50,10 +56,8 @@ class CellNode(Node):
         self.params: Any = declare(self, self.Params)
         self.cell: CellConfig = load_cell(self.params.cell)
         self._offset_s = math.inf
+        self._tick_handles: list[JumpHandle] = []
         self.simulated_time = bool(self.get_parameter("use_sim_time").value)
-        self._control_clock = (
-            self.get_clock() if self.simulated_time else Clock(clock_type=ClockType.STEADY_TIME)
-        )
         if self.simulated_time and self.urgency is not Urgency.PATIENT:
             # Simulated time waits for those who say how far they have lived; see Lockstep.
             self._heartbeat = self.create_publisher(Header, HEARTBEAT_TOPIC, 10)
@@ -84,8 +88,20 @@ class CellNode(Node):
         return control_s if self.simulated_time else control_s + self._ros_offset_s()
 
     def every(self, rate_hz: float, callback: Callable[[], None]) -> None:
-        """Call back at a rate of control time."""
-        self.create_timer(1.0 / rate_hz, callback, clock=self._control_clock)
+        """Call back at a rate of control time.
+
+        In simulated time that is at once when the time is heard of. A timer of ROS's own may come
+        to it later, or miss it until the next word, and simulated time would go on meanwhile.
+        """
+        if self.simulated_time:
+            tick = SimulatedTick(rate_hz, callback)
+            clock = self.get_clock()
+            handle = clock.create_jump_callback(
+                _ANY_STEP, post_callback=lambda _: tick.heard(clock.now().nanoseconds)
+            )
+            self._tick_handles.append(handle)
+        else:
+            self._every_steady(1.0 / rate_hz, callback)
 
     def lived_s(self) -> float:
         """Up to which control time all is done that this node has to do; simulated time waits."""
