@@ -74,7 +74,7 @@ def draw(shown: dict[str, Any], picture: Path) -> None:
     rows = shown["conditions"]
     delays = list(dict.fromkeys(row["delay"] for row in rows))
     chunkings = list(dict.fromkeys(row["chunking"] for row in rows))
-    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure = Figure(figsize=(13, 7), layout="constrained")
     axes = figure.subplots(2, 2).ravel()
     for number, chunking in enumerate(chunkings):
         mine = [row for row in rows if row["chunking"] == chunking]
@@ -88,12 +88,12 @@ def draw(shown: dict[str, Any], picture: Path) -> None:
                               strict=True):  # fmt: skip
             place.plot(places, [row["smoothness"][key] for row in mine], **style)
             place.set_ylabel(_SMOOTHNESS[key])
-            place.set_ylim(bottom=0)
     axes[0].set(ylabel="success", ylim=(0, 1.02))
     axes[0].legend(fontsize="small")
     for place in axes:
         place.set_xticks(range(len(delays)), [_label(delay) for delay in delays])
         place.set_xlabel("delay of a chunk [ms]")
+        place.set_ylim(bottom=0)  # once all lines are there: it ends the scaling to them
         place.grid(alpha=0.3)
     figure.suptitle(f"{shown['policy']}: {rows[0]['trials']} starts, the same in every condition")
     figure.savefig(picture, dpi=100)
