@@ -21,10 +21,8 @@ rollout: setup
 collect: setup
 	$(BIN)/pushcell launch launch/collect.launch.yaml $(ARGS)
 
-# Tests of running nodes keep real time, and so run by themselves.
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest --numprocesses 2 --ignore tests/ros --ignore tests/system
-	$(BIN)/python -m pytest tests/ros tests/system
+	$(BIN)/python -m pytest
 
 setup: $(VENV)/.run
 
