@@ -32,7 +32,7 @@ class Report:
         except (OSError, UnicodeDecodeError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read as a report ({error})") from None
         trials = values.get("per_trial") if isinstance(values, dict) else None
-        if not trials or not all({"seed", "start", "success"} <= set(trial) for trial in trials):
+        if not isinstance(trials, list) or not trials or not all(map(_is_trial, trials)):
             raise ConfigError(
                 f"{path} is no report of trials: make one with pushcell evaluate ... --json FILE"
             )
@@ -114,6 +114,10 @@ def bootstrap_interval(differences: Sequence[float] | np.ndarray, seed: int) -> 
     means = [rng.choice(values, len(values)).mean() for _ in range(_RESAMPLES)]
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
+
+
+def _is_trial(values: Any) -> bool:
+    return isinstance(values, dict) and {"seed", "start", "success"} <= set(values)
 
 
 def _check_alike(a: Report, b: Report) -> None:

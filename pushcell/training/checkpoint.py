@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class Checkpoint:
         try:
             values = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # noqa: BLE001 - torch raises whatever a broken zip leads to
-            first = str(error).splitlines()[0]
+            first = (str(error) or type(error).__name__).splitlines()[0]
             raise TrainingError(f"{path} is not a checkpoint, or is damaged ({first})") from None
         version = values.get("version") if isinstance(values, dict) else None
         if version != VERSION:
@@ -61,6 +61,8 @@ class Checkpoint:
                 f"{path} is a checkpoint of version {version}, this program reads {VERSION}: "
                 "export it with the program that wrote it, or train again"
             )
+        if set(values) != {part.name for part in fields(cls)}:
+            raise TrainingError(f"{path} is not a checkpoint, or is damaged (parts are missing)")
         return cls(**values)
 
     def train_config(self, origin: Path) -> TrainConfig:

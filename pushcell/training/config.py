@@ -111,6 +111,11 @@ class DataConfig(Section):
         for name in asked:
             if name not in names:
                 raise ValueError(f"there is no data set {name!r} among {names}")
+        if isinstance(self.mixture, FixedMixture) and len(names) == 1 and self.mixture.alpha < 1:
+            raise ValueError(
+                f"mixture alpha {self.mixture.alpha} leaves a share to other sets than "
+                f"{names[0]!r}, and there is none"
+            )
         weights = [item.weight for item in self.sets]
         if isinstance(self.mixture, WeightedMixture):
             if None in weights or not sum(weight or 0 for weight in weights) > 0:
@@ -305,7 +310,11 @@ def load_train_config(path: Path, changes: tuple[str, ...] = ()) -> TrainConfig:
     values = read_yaml(path)
     for change in changes:
         key, _, text = change.partition("=")
-        _change(values, key.split("."), yaml.safe_load(text), change)
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {change}: {text!r} is not a value in YAML") from None
+        _change(values, key.split("."), value, change)
     return train_config_of(values, str(path))
 
 
@@ -320,7 +329,10 @@ def train_config_of(values: Any, origin: str) -> TrainConfig:
 
 def _change(values: Any, keys: list[str], value: Any, change: str) -> None:
     for key in keys[:-1]:
-        values = values.setdefault(key, {}) if isinstance(values, dict) else values[int(key)]
+        if isinstance(values, list):
+            values = values[int(key)] if key.isdecimal() and int(key) < len(values) else None
+        elif isinstance(values, dict):
+            values = values.setdefault(key, {})
     if not isinstance(values, dict):
         raise ConfigError(f"--set {change}: there is no section {'.'.join(keys[:-1])}")
     values[keys[-1]] = value

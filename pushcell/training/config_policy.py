@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pushcell.config_types import Fraction, NonNegative, Positive, Section, Vector2
 
@@ -27,7 +27,15 @@ class UnetConfig(Section):
     widths: Annotated[tuple[Count, ...], Field(min_length=2)] = (64, 128, 256)
     kernel: Annotated[int, Field(ge=1)] = 5
     groups: Count = 8
-    step_features: Count = 64
+    step_features: Annotated[int, Field(ge=2, multiple_of=2)] = 64
+
+    @model_validator(mode="after")
+    def _fits(self) -> UnetConfig:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel {self.kernel} must be odd, or the chunk grows")
+        if any(width % self.groups for width in self.widths):
+            raise ValueError(f"widths {self.widths} must be multiples of groups {self.groups}")
+        return self
 
 
 class PlanarConfig(Section):
@@ -46,6 +54,11 @@ class TransformerConfig(Section):
     heads: Count = 4
     layers: Count = 4
     dropout: Fraction = 0.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> TransformerConfig:
+        _check_heads(self.width, self.heads)
+        return self
 
 
 NetworkConfig = Annotated[
@@ -75,6 +88,15 @@ class DiffusionConfig(Section):
     """Errors of each action count in that action's own spread; for prediction sample."""
     network: NetworkConfig
 
+    @model_validator(mode="after")
+    def _fits(self) -> DiffusionConfig:
+        if self.inference_steps > self.train_steps:
+            raise ValueError(
+                f"inference_steps {self.inference_steps} is more than train_steps "
+                f"{self.train_steps}"
+            )
+        return self
+
 
 class FlowConfig(Section):
     """Straight lines from noise to data, followed by Euler's method."""
@@ -98,6 +120,11 @@ class ActConfig(Section):
     dropout: Fraction = 0.1
     max_prefix: Literal[0] = 0
 
+    @model_validator(mode="after")
+    def _fits(self) -> ActConfig:
+        _check_heads(self.width, self.heads)
+        return self
+
 
 class NearestConfig(Section):
     """The mean of the chunks of the nearest neighbours, weighted by exp(-distance)."""
@@ -107,6 +134,14 @@ class NearestConfig(Section):
     temperature: Positive = 0.1
     most_keys: Count = 50_000
     max_prefix: Literal[0] = 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> NearestConfig:
+        if self.neighbours > self.most_keys:
+            raise ValueError(
+                f"neighbours {self.neighbours} is more than most_keys {self.most_keys}"
+            )
+        return self
 
 
 class PoseConfig(Section):
@@ -124,3 +159,8 @@ PolicyConfig = Annotated[
     DiffusionConfig | FlowConfig | ActConfig | NearestConfig | PoseConfig,
     Field(discriminator="kind"),
 ]
+
+
+def _check_heads(width: int, heads: int) -> None:
+    if width % heads:
+        raise ValueError(f"width {width} must be a multiple of heads {heads}")

@@ -129,7 +129,7 @@ def _largest_error(twins: Twins, frames: list[Frame]) -> float:
     for number, frame in enumerate(frames):
         ours, theirs = twins.chunks(frame, _NOISE_SEED + number, number % lengths)
         errors.append(np.abs(ours - theirs).max())
-    return float(max(errors))
+    return float(np.max(errors))  # not a number, if one of them is
 
 
 def _parity_file(runtime: BundlePolicy, frame: Frame) -> bytes:

@@ -50,7 +50,7 @@ class NearestPolicy(Policy):
     def _chunk_for(self, embedding: Tensor) -> Tensor:
         keys, chunks = self._kept or self._filled()
         squares = (embedding - keys).square().mean(-1)
-        distance, nearest = squares.topk(self.neighbours, largest=False)
+        distance, nearest = squares.topk(min(self.neighbours, len(keys)), largest=False)
         weight = (-distance.sqrt() / self.temperature).softmax(-1)
         return (weight[:, None, None] * chunks[nearest]).sum(0)
 

@@ -56,12 +56,14 @@ def test_the_interval_is_that_of_the_mean():
 def test_what_cannot_be_compared(tmp_path, capsys):
     a = _report(tmp_path / "a.json", [True, False])
     (tmp_path / "none.json").write_text("{}")
+    (tmp_path / "numbers.json").write_text('{"per_trial": [1, 2]}')
     begun = [{"seed": k, "start": [9, 9, 9], "success": True} for k in range(2)]
     for other, problem in {
         _report(tmp_path / "b.json", [True]): "are of different seeds",
         _report(tmp_path / "c.json", [True, True], world="target"): "has world source",
         _report(tmp_path / "d.json", [], per_trial=begun): "seed 0 begin differently",
         str(tmp_path / "none.json"): "is no report of trials",
+        str(tmp_path / "numbers.json"): "is no report of trials",
         str(tmp_path / "nowhere.json"): "cannot be read as a report",
     }.items():
         assert cli.main(["compare", a, other]) == 2

@@ -75,6 +75,14 @@ def test_the_nearest_neighbour_of_a_window_is_itself(tmp_path):
     assert torch.equal(made, policy.normalised(batch.chunk))
 
 
+def test_few_windows_are_all_neighbours(tmp_path):
+    policy, material = _made(tmp_path, {**POLICIES["nearest"], "neighbours": 400})
+    batch = material.batch(0)
+    policy.train()(batch.observation, batch.chunk)
+    made = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
+    assert torch.isfinite(made).all()
+
+
 def test_a_prefix_is_held_and_counts(tmp_path):
     policy, material = _made(tmp_path, POLICIES["prefix"])
     policy.eval()

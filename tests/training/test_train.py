@@ -143,6 +143,17 @@ def test_bad_configurations(walks, capsys):
         "action.execute=9": "execute 9 is more than the horizon 8",
         "policy.network.kind=forest": "policy.network.kind = 'forest': allowed: 'mlp', 'unet',",
         "policy.max_prefix=8": "max_prefix must be below the horizon 8",
+        "policy.inference_steps=51": "inference_steps 51 is more than train_steps 50",
+        "policy.network={kind: unet, widths: [12, 24]}": "multiples of groups 8",
+        "policy.network={kind: unet, kernel: 4}": "kernel 4 must be odd",
+        "policy.network={kind: unet, step_features: 7}": "multiple of 2",
+        "policy.network={kind: transformer, width: 30}": "width 30 must be a multiple of heads 4",
+        "policy={kind: act, width: 30}": "width 30 must be a multiple of heads 4",
+        "policy={kind: nearest, most_keys: 5}": "neighbours 10 is more than most_keys 5",
+        "data.mixture={kind: fixed, target: walks, alpha: 0.5}": "to other sets than 'walks'",
+        "data.sets.first.path=x": "--set data.sets.first.path=x: there is no section",
+        "data.sets.3.path=x": "there is no section data.sets.3",
+        "data.sets=[{": "'[{' is not a value in YAML",
         "observation.keypoints=[]": "keypoints and features of keypoints go together",
         "data.sets.0.path=nowhere": "data set 'walks': nowhere is not there",
         "data.rate_hz=5": "episode_000000 has steps at 10.0 Hz, data.rate_hz is 5.0",
@@ -177,7 +188,11 @@ def test_checkpoints_that_are_none(walks, capsys):
     words = ["train", str(path), "--out", str(out), "--resume"]
     assert cli.main(words) == 2
     assert "there is no checkpoint" in capsys.readouterr().err
-    (out / "last.pt").write_bytes(b"PK nonsense")
+    for content in (b"PK nonsense", b""):
+        (out / "last.pt").write_bytes(content)
+        assert cli.main(words) == 2
+        assert "is not a checkpoint, or is damaged" in capsys.readouterr().err
+    torch.save({"version": 1, "step": 3}, out / "last.pt")
     assert cli.main(words) == 2
     assert "is not a checkpoint, or is damaged" in capsys.readouterr().err
     torch.save({"version": 99}, out / "last.pt")
