@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pushcell.errors import TrainingError
 from pushcell.training.batches import Batch, Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.config_policy import DiffusionConfig, FlowConfig
@@ -16,6 +17,8 @@ from pushcell.training.networks import ACTION, make_network
 from pushcell.training.objectives import make_objective
 from pushcell.training.planar import PlanarDenoiser
 from pushcell.training.policy import Policy
+
+_LEAST_SPREAD = 1e-6  # of half the range
 
 
 class DenoisingPolicy(Policy):
@@ -44,6 +47,11 @@ class DenoisingPolicy(Policy):
         if isinstance(self.network, PlanarDenoiser):
             self.network.spread.copy_(spread)
         if self.even_actions:
+            if float(spread.min()) < _LEAST_SPREAD:
+                raise TrainingError(
+                    f"action {int(spread.argmin())} of all chunks of data set {data_set!r} is the "
+                    "same, so its errors cannot be weighed: set policy.even_actions to false"
+                )
             self.weights.copy_(spread**-2)
 
     def forward(self, observation: Observation, chunk: Tensor) -> Tensor:

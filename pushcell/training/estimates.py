@@ -32,14 +32,16 @@ class TrainedEye:
     sha256: str
 
     @classmethod
-    def load(cls, path: Path) -> TrainedEye:
-        """From its checkpoint; raises TrainingError for one of another kind."""
+    def load(cls, path: Path, task: str) -> TrainedEye:
+        """From its checkpoint; raises TrainingError for one of another kind or task."""
         checkpoint = Checkpoint.load(path)
-        policy = checkpoint.averaged_policy(path)
+        policy, config = checkpoint.averaged_policy(path), checkpoint.train_config(path)
         if not isinstance(policy, SliderEye):
             raise TrainingError(f"{path} is not the checkpoint of a policy of kind pose")
+        if config.task != task:
+            raise TrainingError(f"{path} is an eye for the task {config.task}, needed: {task}")
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        return cls(policy.requires_grad_(False), checkpoint, checkpoint.train_config(path), sha256)
+        return cls(policy.requires_grad_(False), checkpoint, config, sha256)
 
     @property
     def vision(self) -> VisionConfig:
@@ -48,9 +50,9 @@ class TrainedEye:
         return self.config.observation.vision
 
 
-def tables_as_seen(data: DataConfig, path: Path) -> list[Table]:
+def tables_as_seen(data: DataConfig, path: Path, task: str) -> list[Table]:
     """The data sets with the slider where the eye of that checkpoint sees it."""
-    eye = TrainedEye.load(path)
+    eye = TrainedEye.load(path, task)
     return [
         table.seen_as(_sliders(table, eye, data.cache)) for table in load_tables(data, eye.vision)
     ]

@@ -84,7 +84,7 @@ def export(
     eye_path = eye_path or config.observation.slider_from
     if eye_path and not config.observation.sees_slider:
         raise TrainingError(f"{path} takes no slider's pose: it has no use for the eye {eye_path}")
-    eye = TrainedEye.load(eye_path) if eye_path else None
+    eye = TrainedEye.load(eye_path, config.task) if eye_path else None
     material = Material.of(config)
     manifest = manifest_of(checkpoint, config, policy, eye, material)
     contents = export_graphs(policy, manifest, eye, precision)
@@ -99,7 +99,7 @@ def export(
             f"{path}: ONNX Runtime's chunks are up to {error:.2e} off PyTorch's, allowed: "
             f"{tolerance:.0e}; nothing was written"
         )
-    contents[PARITY] = _parity_file(twins.runtime, real[0])
+    contents[PARITY] = _parity_file(twins, real[0])
     measured = manifest.changed(
         parity=ParityRecord(frames=len(real), max_abs=error, tolerance=tolerance),
         latency=_latency(twins.runtime, real[0]),
@@ -132,13 +132,12 @@ def _largest_error(twins: Twins, frames: list[Frame]) -> float:
     return float(np.max(errors))  # not a number, if one of them is
 
 
-def _parity_file(runtime: BundlePolicy, frame: Frame) -> bytes:
-    """A frame and what comes of it, for whoever loads the bundle to try."""
-    inputs = dict(runtime.prepare(frame))
-    noise = runtime.noise(_NOISE_SEED)
-    arrays = {**inputs, "chunk": runtime.chunk(inputs, noise)}
+def _parity_file(twins: Twins, frame: Frame) -> bytes:
+    """A frame and what PyTorch makes of it, for whoever loads the bundle to try."""
+    runtime, (chunk, _) = twins.runtime, twins.chunks(frame, _NOISE_SEED, committed=0)
+    arrays = {**runtime.prepare(frame), "chunk": chunk}
     if runtime.manifest.noisy:
-        arrays["noise"] = noise
+        arrays["noise"] = runtime.noise(_NOISE_SEED)
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     return stream.getvalue()

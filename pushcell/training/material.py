@@ -34,7 +34,8 @@ class Material:
         """Read the data sets; raises EpisodeError or TrainingError naming what is wrong."""
         seen = config.observation
         if seen.slider_from is not None:
-            return cls.from_tables(config, tables_as_seen(config.data, seen.slider_from))
+            tables = tables_as_seen(config.data, seen.slider_from, config.task)
+            return cls.from_tables(config, tables)
         return cls.from_tables(config, load_tables(config.data, seen.vision))
 
     def real_frames(self, count: int) -> Batch:
@@ -60,7 +61,8 @@ class Material:
             episodes[table.name] = len(chosen)
         parts = shares(config.data, tables)
         for table, windows, share in zip(tables, train, parts, strict=True):
-            if share > 0 and len(windows) == 0:
+            needed = share > 0 or table.name == config.data.normaliser
+            if needed and len(windows) == 0:
                 raise TrainingError(
                     f"data set {table.name!r} gives no window: none of its episodes has "
                     f"{horizon - padding} steps, action.horizon {horizon} less padding {padding}"

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,8 @@ def load_table(
     folder = cache / f"{config.name}-{digest}"
     if not (folder / "table.json").exists():
         source = open_data_set(config.path, image_px)
-        _fill(folder, source, config, rate_hz, cameras, image_px)
+        with _draft_of(folder) as draft:
+            _fill(draft, source, config, rate_hz, cameras, image_px)
     return _open(folder, config.name)
 
 
@@ -89,17 +91,32 @@ def _fingerprint(path: Path) -> list[Any]:
     return [str(path.resolve()), entries]
 
 
+@contextmanager
+def _draft_of(folder: Path) -> Iterator[Path]:
+    """A folder that gets its name when it is complete, and else is gone."""
+    draft = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        if not folder.exists():  # or another process was quicker
+            draft.rename(folder)
+    except OSError as error:
+        raise EpisodeError(
+            f"data.cache {folder.parent} cannot be written: {error}; make room, or name another"
+        ) from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def _fill(
-    folder: Path,
+    draft: Path,
     source: DataSet,
     config: DataSetConfig,
     rate_hz: float,
     cameras: Sequence[str],
     image_px: tuple[int, int],
 ) -> None:
-    draft = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
     rows: dict[str, list[NDArray[Any]]] = {name: [] for name in _WIDTHS}
     ends: list[int] = []
     files = {camera: (draft / f"{camera}.u8").open("wb") for camera in cameras}
@@ -125,10 +142,6 @@ def _fill(
     width, height = image_px
     shapes = {camera: [ends[-1], height, width, 3] for camera in cameras}
     (draft / "table.json").write_text(json.dumps({"images": shapes}))
-    try:
-        draft.rename(folder)
-    except OSError:  # another process was quicker
-        shutil.rmtree(draft)
 
 
 def _first(source: DataSet, most: int | None, where: str) -> Iterator[Demonstration]:

@@ -91,6 +91,10 @@ def test_images_in_two_stages(tmp_path, capsys):
     )
     assert cli.main(["export", str(eye), "--out", str(tmp_path / "no")]) == 2
     assert "only sees; name it as observation.slider_from" in capsys.readouterr().err
+    board = _train(tmp_path, "board", {**values, "task": "pusht"})
+    words = ["export", str(board), "--eye", str(eye), "--out", str(tmp_path / "no")]
+    assert cli.main(words) == 2
+    assert "is an eye for the task cell, needed: pusht" in capsys.readouterr().err
     seen = {**values["observation"], "slider_from": str(eye)}
     policy = _train(tmp_path, "policy", {**values, "observation": seen})
     _check_image_bundle(policy, tmp_path / "bundle")
@@ -144,12 +148,14 @@ def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
 def test_fewer_bits(tmp_path):
     examples.packed(tmp_path / "walks.parquet")
     checkpoint = _trained(tmp_path)
-    sizes = {}
+    sizes, chunks = {}, []
     for precision in ("fp32", "fp16", "int8"):
         export(checkpoint, tmp_path / precision, 4, precision)
         load_policy(tmp_path / precision)
         manifest = read_manifest(tmp_path / precision)
         sizes[precision] = manifest.files["denoiser.onnx"].size
+        chunks.append(np.load(tmp_path / precision / "parity.npz")["chunk"])
+    assert all(np.array_equal(chunk, chunks[0]) for chunk in chunks), "what PyTorch makes"
     assert sizes["int8"] < sizes["fp16"] < sizes["fp32"]
 
 

@@ -173,6 +173,7 @@ def test_data_that_cannot_be_learned_from(walks, capsys, monkeypatch):
     assert "'walks'" in error
     assert "walks.parquet" in error
     assert "episode_000000 lacks the images of camera 'wrist'; it has overhead" in error
+    assert not list((walks / "cache").iterdir()), "what was begun is not left behind"
     monkeypatch.setattr(Steps, "__post_init__", lambda self: None)
     broken = examples.steps(3)
     broken.slider[7, 1] = np.nan
@@ -180,6 +181,25 @@ def test_data_that_cannot_be_learned_from(walks, capsys, monkeypatch):
     monkeypatch.undo()
     assert cli.main(["train", str(_write(walks)), "--out", str(walks / "out")]) == 2
     assert "episode 0: slider must be finite" in capsys.readouterr().err
+
+
+def test_actions_that_cannot_be_weighed(walks, capsys):
+    late = [examples.steps(seed) for seed in range(4)]
+    for steps in late:  # told to be where it is: the first action of each chunk is zero
+        steps.action[:] = steps.pusher[:, :2]
+    examples.write_packed(
+        [examples.Demonstration("late", s) for s in late], walks / "walks.parquet"
+    )
+    policy = {"prediction": "sample", "even_actions": True}
+    path = _write(walks, policy=policy, action={"reach": 0.3})
+    assert cli.main(["train", str(path), "--out", str(walks / "out")]) == 2
+    assert "action 0 of all chunks of data set 'walks' is the same" in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written(walks, capsys):
+    (walks / "cache").write_text("in the way")
+    assert cli.main(["train", str(_write(walks)), "--out", str(walks / "out")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_checkpoints_that_are_none(walks, capsys):
