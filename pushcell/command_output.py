@@ -39,6 +39,7 @@ def write_json(figures: Mapping[str, Any], json_target: Path | None) -> None:
     if json_target == Path("-"):
         sys.stdout.write(text)
     else:
+        json_target.parent.mkdir(parents=True, exist_ok=True)
         json_target.write_text(text, encoding="utf-8")
 
 

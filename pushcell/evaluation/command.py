@@ -17,7 +17,8 @@ from policy_server.delay import InjectedDelay
 from pushcell.command_output import console_beside, show_result
 from pushcell.config import load_cell
 from pushcell.errors import ConfigError
-from pushcell.evaluation.report import draw_failures, draw_starts, figures, table
+from pushcell.evaluation.pictures import Drawn, Ground, draw_failures, draw_starts
+from pushcell.evaluation.report import figures, table
 from pushcell.evaluation.trial import Evaluation, Motion
 from pushcell.evaluation.workers import SeededTrials, run_trials
 from pushcell.simulation.shifts import World
@@ -89,23 +90,29 @@ def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, worker
     )
     trials, seconds = _run(evaluation, options, seeds, workers)
     shown = {**figures(evaluation, trials), "seconds": seconds}
-    if options.picture is not None:
-        draw_starts(evaluation, trials, options.picture)
-    if options.failures is not None:
-        draw_failures(evaluation, trials, options.failures)
     following = f"pushcell launch launch/rollout.launch.yaml policy:={options.policy}"
     show_result(shown, table(shown), options.json, following)
+    _draw(evaluation.ground, trials, options)
 
 
 def _evaluate_pusht(options: Evaluate, delay: InjectedDelay, seeds: range, workers: int) -> None:
     from pushcell.evaluation import pusht
 
-    if options.picture or options.failures or options.time_step:
-        raise ConfigError("--world pusht has no --picture, no --failures and no --time-step")
+    if options.time_step:
+        raise ConfigError("--world pusht has no --time-step")
     evaluation = pusht.PushTEvaluation(options.policy, options.chunking or "receding", delay)
     trials, seconds = _run(evaluation, options, seeds, workers)
     shown = {**pusht.figures(evaluation, trials), "seconds": seconds}
     show_result(shown, pusht.table(shown), options.json)
+    _draw(evaluation.ground, trials, options)
+
+
+def _draw(ground: Ground, trials: Sequence[Drawn], options: Evaluate) -> None:
+    """The pictures that were asked for."""
+    if options.picture is not None:
+        draw_starts(ground, trials, options.picture)
+    if options.failures is not None:
+        draw_failures(ground, trials, options.failures)
 
 
 def _run(

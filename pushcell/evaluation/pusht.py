@@ -20,12 +20,20 @@ from policy_server.delay import InjectedDelay
 from policy_server.policy import Policy
 from pushcell.errors import ConfigError
 from pushcell.evaluation.lockstep import Lockstep
+from pushcell.evaluation.pictures import Ground
+from pushcell.evaluation.trial import thinned
+from pushcell.geometry import PlanarPose
 from pushcell.statistics import wilson_interval
 
 STEPS = 300
 RATE_HZ = 10.0
 GOAL = np.array([256.0, 256.0, math.pi / 4])
 COVERED = 0.95
+_BOARD = np.array([[0.0, 0.0], [512.0, 0.0], [512.0, 512.0], [0.0, 512.0]])
+_T = np.array(
+    [[-60, 0], [60, 0], [60, 30], [15, 30], [15, 120], [-15, 120], [-15, 30], [-60, 30]], float
+)
+_STEM = np.array([0.0, 60.0])
 _DIGITS = 12
 
 
@@ -54,9 +62,10 @@ class PushTEvaluation:
         environment: Any = gymnasium.make("gym_pusht/PushT-v0", obs_type=seen).unwrapped
         driver = Lockstep(policy, GOAL, self.chunking, self.delay, seed)
         image, _ = environment.reset(seed=seed)
-        start, coverages = _state(environment), []
+        start, coverages, states = _state(environment), [], []
         for step in range(STEPS):
             time_s, state = step / RATE_HZ, _state(environment)
+            states.append([*state[2:], *state[:2]])
             driver.observer.push_pose("pusher", time_s, [*state[:2], 0.0])
             driver.observer.push_pose("slider", time_s, state[2:])
             for camera in cameras:
@@ -73,7 +82,14 @@ class PushTEvaluation:
             coverages[-1] > COVERED,
             max(coverages),
             coverages[-1],
+            thinned(np.array(states)),
         )
+
+    @property
+    def ground(self) -> Ground:
+        """What its trials are drawn on."""
+        goal = PlanarPose.from_array(GOAL)
+        return Ground(f"{self.policy} in Push-T", _T, _STEM, goal, _BOARD, "px", down=True)
 
 
 @dataclass(frozen=True)
@@ -86,6 +102,18 @@ class PushTTrial:
     final_success: bool
     best_coverage: float
     final_coverage: float
+    way: tuple[tuple[float, ...], ...] = ()  # some of its states: block x y theta, agent x y
+
+    @property
+    def reason(self) -> str:
+        """How near it came."""
+        return f"{self.best_coverage:.1%} covered at best"
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values, without the way."""
+        values = {**asdict(self), "start": list(self.start)}
+        del values["way"]
+        return values
 
 
 def figures(evaluation: PushTEvaluation, trials: Sequence[PushTTrial]) -> dict[str, Any]:
@@ -110,7 +138,7 @@ def figures(evaluation: PushTEvaluation, trials: Sequence[PushTTrial]) -> dict[s
         "mean_final_coverage": float(np.mean([trial.final_coverage for trial in trials])),
         "mean_best_reward": float(np.minimum(best / COVERED, 1).mean()),
         "definitions": _DEFINITIONS,
-        "per_trial": [{**asdict(trial), "start": list(trial.start)} for trial in trials],
+        "per_trial": [trial.describe() for trial in trials],
     }
 
 

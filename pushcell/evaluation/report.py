@@ -1,26 +1,18 @@
-"""What an evaluation tells: the figures, their table, and a picture of the starts."""
+"""What an evaluation tells: the figures and their table."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from rich.table import Table
 
 from pushcell.config import SuccessConfig
 from pushcell.evaluation.trial import Evaluation, Trial
-from pushcell.geometry import PlanarPose
 from pushcell.statistics import wilson_interval
-from pushcell.task import Task
-
-_SHEET = 30
-_SUCCESS, _FAILURE = "tab:green", "tab:red"
 
 
 def figures(evaluation: Evaluation, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -71,61 +63,6 @@ def table(shown: dict[str, Any]) -> Table:
     if len(failed) > 10:
         result.add_row("[red]failed besides[/]", str(len(failed) - 10))
     return result
-
-
-def draw_starts(evaluation: Evaluation, trials: Sequence[Trial], picture: Path) -> None:
-    """Outlines of the slider where each trial began, coloured by how it ended."""
-    task, cell = evaluation.task, evaluation.cell
-    figure = Figure(figsize=(7, 8), layout="constrained")
-    axes = figure.subplots()
-    count = Counter(trial.success for trial in trials)
-    for trial in sorted(trials, key=lambda trial: not trial.success):
-        x, y, theta = trial.start
-        end = 0.6 * task.shape.radius_m * np.array([math.sin(theta), -math.cos(theta)])
-        axes.plot(
-            [x, x + end[0]],
-            [y, y + end[1]],
-            color=_SUCCESS if trial.success else _FAILURE,
-            marker="o",
-            markevery=[0],
-            alpha=0.5 if trial.success else 1.0,
-        )
-    for outline, style in (
-        (cell.workspace.polygon.vertices, {"color": "grey", "label": "workspace"}),
-        (task.shape.outline_at(task.goal), {"color": "black", "label": "goal"}),
-    ):
-        axes.plot(*np.vstack([outline, outline[:1]]).T, **style)
-    axes.plot([], [], color=_SUCCESS, marker="o", label=f"success ({count[True]})")
-    axes.plot([], [], color=_FAILURE, marker="o", label=f"failure ({count[False]})")
-    title = f"starts: {evaluation.policy} in the {evaluation.world} world"
-    axes.set(title=title, xlabel="x [m]", ylabel="y [m]", aspect="equal")
-    axes.legend(loc="upper right", fontsize="small")
-    figure.savefig(picture, dpi=100)
-
-
-def draw_failures(evaluation: Evaluation, trials: Sequence[Trial], picture: Path) -> None:
-    """A contact sheet: the way that slider and pusher took in each failed trial."""
-    failed = sorted((t for t in trials if not t.success), key=lambda t: t.seed)[:_SHEET]
-    columns = min(6, max(1, len(failed)))
-    rows = max(1, -(-len(failed) // columns))
-    figure = Figure(figsize=(2.6 * columns, 3 * rows), layout="constrained")
-    task, grid = evaluation.task, figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
-        axes.set_axis_off()
-    for axes, trial in zip(grid, failed, strict=False):
-        poses = [PlanarPose.from_array(state[:3]) for state in trial.way]
-        for k, pose in enumerate(poses):
-            _draw_outline(axes, task, pose, color=_FAILURE, alpha=(k + 1) / len(poses))
-        _draw_outline(axes, task, task.goal, color="black")
-        axes.plot(*np.array(trial.way)[:, 3:].T, color="tab:blue", linewidth=0.8)
-        axes.set(aspect="equal")
-        axes.set_title(f"seed {trial.seed}: {trial.reason}", fontsize=6, wrap=True)
-    figure.savefig(picture, dpi=100)
-
-
-def _draw_outline(axes: Any, task: Task, pose: PlanarPose, **style: Any) -> None:
-    outline = task.shape.outline_at(pose)
-    axes.plot(*np.vstack([outline, outline[:1]]).T, linewidth=0.8, **style)
 
 
 def _smoothness(trials: Sequence[Trial]) -> dict[str, float] | None:

@@ -19,6 +19,7 @@ from pushcell.errors import ConfigError
 from pushcell.evaluation.bundle_controller import BundleController
 from pushcell.evaluation.eyes import Eyes
 from pushcell.evaluation.guarded_loop import Smoothness, lookahead_s, run_guarded
+from pushcell.evaluation.pictures import Ground
 from pushcell.geometry import Array
 from pushcell.simulation.closed_loop import run_closed_loop
 from pushcell.simulation.demonstrators import DEMONSTRATORS, demonstrator
@@ -92,7 +93,20 @@ class Evaluation:
             result.angle_error_rad,
             result.duration_s,
             smoothness,
-            _thinned(np.hstack([result.slider_poses, result.pusher_positions])),
+            thinned(np.hstack([result.slider_poses, result.pusher_positions])),
+        )
+
+    @property
+    def ground(self) -> Ground:
+        """What its trials are drawn on."""
+        task, workspace = self.task, self.cell.workspace.polygon
+        return Ground(
+            f"{self.policy} in the {self.world} world",
+            task.shape.outline,
+            np.array([0.0, -0.6 * task.shape.radius_m]),
+            task.goal,
+            workspace.vertices,
+            "m",
         )
 
     @property
@@ -138,10 +152,10 @@ class Trial:
         return values
 
 
-def _thinned(states: Array) -> tuple[tuple[float, ...], ...]:
-    """At most some of the rows, the last one among them."""
-    step = -(-len(states) // _WAY_STATES)
-    return tuple(tuple(row) for row in states[::-1][::step][::-1].tolist())
+def thinned(states: Array) -> tuple[tuple[float, ...], ...]:
+    """At most some of the rows, evenly from the first to the last."""
+    rows = np.linspace(0, len(states) - 1, min(len(states), _WAY_STATES)).round().astype(int)
+    return tuple(tuple(row) for row in states[rows].tolist())
 
 
 # A worker runs many trials; what is slow to build is built once.

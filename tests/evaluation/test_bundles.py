@@ -1,7 +1,6 @@
 """Bundles in the evaluator: in lock step, repeatable, with delays and cameras."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from pushcell.config import CellConfig
 from pushcell.errors import BundleError, ConfigError, PhysicsError
 from pushcell.evaluation.bundle_controller import BundleController
 from pushcell.evaluation.guarded_loop import GuardedMotion, lookahead_s
-from pushcell.evaluation.report import draw_failures
+from pushcell.evaluation.pictures import draw_failures
 from pushcell.evaluation.trial import Evaluation, Motion
 from pushcell.evaluation.workers import run_trials
 from pushcell.geometry import PlanarPose
@@ -161,7 +160,7 @@ def test_policies_with_cameras_see_the_world(short: CellConfig, tmp_path: Path, 
 
 def test_failures_are_drawn(short: CellConfig, bundle: str, tmp_path: Path) -> None:
     evaluation = Evaluation(short, bundle, "source")
-    draw_failures(evaluation, [evaluation.run(3)], tmp_path / "failures.png")
+    draw_failures(evaluation.ground, [evaluation.run(3)], tmp_path / "failures.png")
     assert (tmp_path / "failures.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -213,13 +212,17 @@ def test_pusht(cell: CellConfig, tmp_path: Path, capsys: pytest.CaptureFixture[s
     manifest = pusht_manifest(cell)
     bundle = write_toy(tmp_path, manifest, driving_graphs(manifest, np.array([60.0, 60.0]), 0.2))
     words = ["evaluate", str(bundle), "--world", "pusht", "--trials", "2", "--workers", "1"]
+    pictures = [tmp_path / "drawn" / name for name in ("starts.png", "failures.png")]
+    words += ["--picture", str(pictures[0]), "--failures", str(pictures[1])]
     assert cli.main([*words, "--json", "-"]) == 0
     shown = json.loads(capsys.readouterr().out)
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
     assert shown["trials"] == len(shown["per_trial"]) == 2
     for trial in shown["per_trial"]:
         assert 0 <= trial["final_coverage"] <= trial["best_coverage"] <= 1
     assert shown["sticky_success_rate"] >= shown["final_success_rate"]
     starts = [trial["start"] for trial in shown["per_trial"]]
     assert starts[0] != starts[1]
-    again = asdict(PushTEvaluation(str(bundle)).run(0))
-    assert {**again, "start": list(again["start"])} == shown["per_trial"][0]
+    again = PushTEvaluation(str(bundle)).run(0)
+    assert again.describe() == shown["per_trial"][0]
+    assert again.way[0] == (*again.start[2:], *again.start[:2])

@@ -10,7 +10,8 @@ import pytest
 from pushcell import cli
 from pushcell.config import CellConfig
 from pushcell.errors import PlanningError
-from pushcell.evaluation.report import draw_starts, figures, table
+from pushcell.evaluation.pictures import draw_starts
+from pushcell.evaluation.report import figures, table
 from pushcell.evaluation.trial import Evaluation, Trial
 from pushcell.evaluation.workers import run_trials
 from pushcell.statistics import wilson_interval
@@ -45,6 +46,7 @@ def test_every_policy_has_the_same_starts(cell: CellConfig, trials: list[Trial])
     task = Task.of(cell.task, cell.pusher.radius_m)
     start = task.sample_start(np.random.default_rng(5))
     assert other.start == trials[0].start == (start.x, start.y, start.theta)
+    assert other.way[0][:3] == other.start
 
 
 def test_figures_add_up(evaluation: Evaluation, trials: list[Trial]) -> None:
@@ -73,8 +75,8 @@ def test_the_picture_shows_both_outcomes(
     evaluation: Evaluation, trials: list[Trial], tmp_path: Path
 ) -> None:
     failed = [dataclasses.replace(trial, success=False) for trial in trials]
-    draw_starts(evaluation, trials, tmp_path / "good.png")
-    draw_starts(evaluation, failed, tmp_path / "bad.png")
+    draw_starts(evaluation.ground, trials, tmp_path / "good.png")
+    draw_starts(evaluation.ground, failed, tmp_path / "bad.png")
     good, bad = ((tmp_path / name).read_bytes() for name in ("good.png", "bad.png"))
     assert good.startswith(b"\x89PNG")
     assert good != bad
