@@ -19,6 +19,7 @@ from pushcell.strict_yaml import read_yaml
 from pushcell.training.config_policy import (
     DiffusionConfig,
     FlowConfig,
+    NearestConfig,
     PlanarConfig,
     PolicyConfig,
     PoseConfig,
@@ -279,6 +280,8 @@ class TrainConfig(Section):
             raise ValueError(f"max_prefix must be below the horizon {self.action.horizon}")
         if isinstance(self.policy, DiffusionConfig | FlowConfig):
             self._denoiser_fits(self.policy)
+        if isinstance(self.policy, NearestConfig) and self.device.devices > 1:
+            raise ValueError("policy kind nearest keeps windows in one process: device.devices 1")
         if self.training.batch_size % self.device.devices:
             raise ValueError(f"batch_size must be a multiple of devices {self.device.devices}")
         return self

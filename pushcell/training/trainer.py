@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from pushcell.training.policy import Policy, make_policy
 from pushcell.training.validation import validate
 
 LAST = "last.pt"
+_AGREE_EVERY = 10  # steps, of several processes: to ask each other takes time
 Told = Callable[[int, dict[str, float]], None]
 """Called with the number of steps done and with what has been logged at it."""
 
@@ -116,14 +118,16 @@ class _Run:
         config, loss = self._config, math.nan
         log = LossLog(self._folder, self._step, config.log.tensorboard, self._fabric.global_rank)
         with log, interruptions() as interrupted:
-            while self._step < config.training.steps and not interrupted.is_set():
+            last, stops = self._step == config.training.steps, False
+            while not (last or stops):
                 self._advance()
                 last = self._step == config.training.steps
+                stops = self._agree(interrupted)
                 values = self._due(last)
                 loss = values.get("loss", loss)
                 if values:
                     log.add(self._step, values)
-                if last or interrupted.is_set() or self._at(config.log.checkpoint_every):
+                if last or stops or self._at(config.log.checkpoint_every):
                     self._save(LAST)
                 if config.log.keep_every and self._at(config.log.keep_every):
                     self._save(f"step_{self._step:07d}.pt")
@@ -177,6 +181,15 @@ class _Run:
                 "or take precision 32-true, and go on with --resume"
             )
         return mean
+
+    def _agree(self, interrupted: Event) -> bool:
+        """Whether any process was interrupted: they all end after the same step, or none does."""
+        if self._fabric.world_size == 1:
+            return interrupted.is_set()
+        if not self._at(_AGREE_EVERY):
+            return False
+        asked = torch.tensor(float(interrupted.is_set()), device=self._fabric.device)
+        return bool(self._fabric.all_reduce(asked, reduce_op="max"))
 
     def _at(self, every: int) -> bool:
         return self._step % every == 0

@@ -83,6 +83,12 @@ def test_few_windows_are_all_neighbours(tmp_path):
     assert torch.isfinite(made).all()
 
 
+def test_windows_are_kept_in_one_process(tmp_path):
+    values = examples.config_values(tmp_path, device={"devices": 2})
+    with pytest.raises(ConfigError, match="nearest keeps windows in one process"):
+        examples.train_config_of({**values, "policy": POLICIES["nearest"]}, "test")
+
+
 def test_a_prefix_is_held_and_counts(tmp_path):
     policy, material = _made(tmp_path, POLICIES["prefix"])
     policy.eval()

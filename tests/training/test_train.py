@@ -64,8 +64,11 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(walks):
         assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_an_interrupt_keeps_the_step(walks):
-    path = _write(walks, training={"steps": 100_000}, log={"checkpoint_every": 100_000})
+@pytest.mark.parametrize("devices", [1, 2])
+def test_an_interrupt_keeps_the_step(walks, devices):
+    """Of two processes one is told, and both end."""
+    log = {"checkpoint_every": 100_000}
+    path = _write(walks, training={"steps": 100_000}, log=log, device={"devices": devices})
     out = walks / "out"
     command = [sys.executable, "-m", "pushcell.cli", "train", str(path), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -103,6 +106,7 @@ def test_another_configuration_does_not_go_on(walks, capsys):
     assert cli.main([*words, "training.steps=5", "seed=4"]) == 2
     assert "was trained with seed: 0, the configuration says 4" in capsys.readouterr().err
     assert cli.main([*words, "training.steps=5", "log.log_every=2"]) == 0
+    assert Checkpoint.load(walks / "out" / "last.pt").step == 5, "it was done"
 
 
 def test_two_processes_train_one_policy(walks):
