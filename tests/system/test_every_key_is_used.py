@@ -1,14 +1,11 @@
 """Every key of the default cell is read by code outside the schema when the cell runs."""
 
-import functools
-import sys
 import threading
 import time
 from collections import Counter
 
 import numpy as np
 import pytest
-from pydantic import BaseModel
 
 pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
 
@@ -22,7 +19,6 @@ from policy_server.chunk import ActionChunk
 from policy_server.driver import PolicyDriver
 from pushcell import config
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config_types import Section
 from pushcell.drivers.joint_stream import JointStream
 from pushcell.motion.guard import Source
 from pushcell.simulation.rendering import SceneRenderer
@@ -36,6 +32,7 @@ from pushcell_ros.recorder_node import RecorderNode
 from pushcell_ros.render_node import RenderNode
 from pushcell_ros.teleop_node import TeleopNode
 from tests.conftest import SIM_CELL
+from tests.key_reads import keys_of, record
 from tests.motion.rig import Rig
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.toy_bundle import random_graphs, write_toy
@@ -43,37 +40,10 @@ from tests.policy_server.toy_bundle import random_graphs, write_toy
 DOMAIN = 91
 
 
-def keys_of(value: object) -> set[tuple[str, str]]:
-    """(section, key) of a section and everything below it."""
-    if isinstance(value, tuple):
-        return set().union(*map(keys_of, value))
-    if not isinstance(value, BaseModel):
-        return set()
-    found = {(type(value).__name__, name) for name in type(value).model_fields}
-    return found.union(*(keys_of(getattr(value, name)) for name in type(value).model_fields))
-
-
-def is_property(section: type[BaseModel], name: str) -> bool:
-    """Whether a name is a property of the schema that stands for its keys, as a camera's matrix."""
-    return isinstance(section.__dict__.get(name), (property, functools.cached_property))
-
-
 @pytest.fixture
 def read_keys(monkeypatch):
     """(section, key) of everything that is read while the test runs, but by config.py."""
-    read = set()
-    plain = BaseModel.__getattribute__
-
-    def recording(self, name):
-        caller = sys._getframe(1)
-        module = caller.f_globals.get("__name__", "")
-        in_schema = module.startswith(("pushcell.config", "pydantic"))
-        if not in_schema or is_property(type(self), caller.f_code.co_name):
-            read.add((type(self).__name__, name))
-        return plain(self, name)
-
-    monkeypatch.setattr(Section, "__getattribute__", recording, raising=False)
-    return read
+    return record(monkeypatch, ("pushcell.config",))
 
 
 def end_when_seen(images):
