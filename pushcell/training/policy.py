@@ -7,10 +7,13 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from pushcell.errors import TrainingError
 from pushcell.training.batches import Batch, Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.encoder import Encoder
 from pushcell.training.ranges import Ranges
+
+_MOST_BEYOND = 0.01  # of the actions
 
 
 class Policy(nn.Module, ABC):
@@ -53,6 +56,12 @@ class Policy(nn.Module, ABC):
         if self.reach is None:
             self.actions.fit(batch.chunk, ("action x", "action y"), data_set, self.outliers)
         else:
+            beyond = float((batch.chunk.abs() > self.reach).float().mean())
+            if beyond > _MOST_BEYOND:
+                raise TrainingError(
+                    f"{beyond:.0%} of the actions of data set {data_set!r} are beyond action.reach "
+                    f"{self.reach}, where they would be clipped: make it larger, or leave it out"
+                )
             self.actions.bounds.copy_(torch.tensor([[-self.reach], [self.reach]]).expand(2, 2))
 
     def normalised(self, chunk: Tensor) -> Tensor:

@@ -200,6 +200,13 @@ def test_actions_that_cannot_be_weighed(walks, capsys):
     assert "action 0 of all chunks of data set 'walks' is the same" in capsys.readouterr().err
 
 
+def test_actions_out_of_reach(walks, capsys):
+    path = _write(walks, action={"reach": 0.02})
+    assert cli.main(["train", str(path), "--out", str(walks / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "% of the actions of data set 'walks' are beyond action.reach 0.02" in error
+
+
 def test_a_cache_that_cannot_be_written(walks, capsys):
     (walks / "cache").write_text("in the way")
     assert cli.main(["train", str(_write(walks)), "--out", str(walks / "out")]) == 2
