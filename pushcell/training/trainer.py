@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
 from pushcell.errors import TrainingError
 from pushcell.training.augmentation import prepared
 from pushcell.training.checkpoint import Checkpoint, fill
-from pushcell.training.config import OptimiserConfig, TrainConfig
+from pushcell.training.config import OptimiserConfig, Precision, TrainConfig
 from pushcell.training.interruption import explained_memory, interruptions
 from pushcell.training.loss_log import LossLog
 from pushcell.training.material import Material
@@ -52,6 +53,16 @@ def learning_rate(config: OptimiserConfig, step: int) -> float:
         return config.learning_rate * (step + 1) / config.warmup_steps
     done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def optimiser_of(policy: nn.Module, config: OptimiserConfig, precision: Precision) -> AdamW:
+    """AdamW; fused, except where gradients are scaled: it would undo that only after clipping."""
+    return AdamW(
+        policy.parameters(),
+        betas=config.betas,
+        weight_decay=config.weight_decay,
+        fused=precision != "16-mixed",
+    )
 
 
 def train(
@@ -92,16 +103,11 @@ class _Run:
         if checkpoint is None:
             self._policy.fit(material.normaliser_windows(), config.data.normaliser)
         else:
+            _check_same_data(checkpoint, material, folder / LAST)
             fill(self._policy, checkpoint.policy, folder / LAST)
         self._average = _average_of(self._policy, config.training.ema_decay)
-        self._model, self._optimiser = fabric.setup(
-            self._policy, torch.optim.AdamW(
-                self._policy.parameters(),
-                betas=config.training.betas,
-                weight_decay=config.training.weight_decay,
-                fused=True,
-            )
-        )  # fmt: skip
+        optimiser = optimiser_of(self._policy, config.training, config.device.precision)
+        self._model, self._optimiser = fabric.setup(self._policy, optimiser)
         self._average.to(fabric.device)
         self._step, self._recent, self._validation = 0, list[Tensor](), dict[str, float]()
         if checkpoint is not None:
@@ -209,6 +215,15 @@ class _Run:
             episodes=self._material.episodes,
             shares=dict(zip(names, self._material.mixture.shares.tolist(), strict=True)),
         ).save(self._folder / name)
+
+
+def _check_same_data(checkpoint: Checkpoint, material: Material, path: Path) -> None:
+    """Raise TrainingError where other episodes would be learned from than before."""
+    if checkpoint.episodes != material.episodes:
+        raise TrainingError(
+            f"{path} was trained on episodes {checkpoint.episodes}, now there are "
+            f"{material.episodes}: bring the data sets back, or train anew into another --out"
+        )
 
 
 def _average_of(policy: Policy, decay: float) -> AveragedModel:

@@ -109,6 +109,16 @@ def test_another_configuration_does_not_go_on(walks, capsys):
     assert Checkpoint.load(walks / "out" / "last.pt").step == 5, "it was done"
 
 
+def test_other_data_does_not_go_on(walks, capsys):
+    path, out = _write(walks, training={"steps": 5}), str(walks / "out")
+    assert cli.main(["train", str(path), "--out", out]) == 0
+    examples.packed(walks / "walks.parquet", episodes=12)
+    assert cli.main(["train", str(path), "--out", out, "--resume"]) == 2
+    assert "was trained on episodes {'walks': 6}, now there are {'walks': 9}" in (
+        capsys.readouterr().err
+    )
+
+
 def test_two_processes_train_one_policy(walks):
     path, out = _write(walks, device={"devices": 2}), walks / "out"
     command = [sys.executable, "-m", "pushcell.cli", "train", str(path), "--out", str(out)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from lightning_fabric.plugins.precision.amp import _optimizer_handles_unscaling
 from torch import nn
 
 from pushcell.errors import TrainingError
 from pushcell.training.config import OptimiserConfig
 from pushcell.training.interruption import explained_memory
-from pushcell.training.trainer import _average_of, learning_rate
+from pushcell.training.trainer import _average_of, learning_rate, optimiser_of
 
 
 def test_the_learning_rate_rises_and_falls_along_a_cosine():
@@ -18,6 +19,15 @@ def test_the_learning_rate_rises_and_falls_along_a_cosine():
     rates = np.array([learning_rate(config, step) for step in range(1000)])
     np.testing.assert_allclose(rates[:100], 2.0 * np.arange(1, 101) / 100)
     np.testing.assert_allclose(rates[100:], 1 + np.cos(np.pi * np.arange(900) / 900))
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_gradients_that_are_scaled_can_be_clipped(precision):
+    config = OptimiserConfig(steps=1, batch_size=1, betas=(0.8, 0.9), weight_decay=0.3)
+    optimiser = optimiser_of(nn.Linear(1, 1), config, precision)
+    assert precision != "16-mixed" or not _optimizer_handles_unscaling(optimiser)
+    (group,) = optimiser.param_groups
+    assert (group["betas"], group["weight_decay"]) == ((0.8, 0.9), 0.3)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.99])
