@@ -31,7 +31,7 @@ class LeRobotSet:
         if info.get("codebase_version") != VERSION:
             found = info.get("codebase_version")
             raise EpisodeError(f"{folder} is of LeRobot's version {found}, not {VERSION}")
-        missing = [key for key in VECTORS if key not in info["features"]]
+        missing = [key for key in VECTORS if key not in info.get("features", ())]
         if missing:
             raise EpisodeError(f"{folder} lacks the features {', '.join(missing)}")
         videos = [k for k, f in info["features"].items() if f["dtype"] == "video"]
@@ -39,9 +39,11 @@ class LeRobotSet:
             raise EpisodeError(f"{folder} keeps {', '.join(videos)} as videos, which lose detail")
         self._cameras = [key for key in info["features"] if key.startswith(IMAGES)]
         self._rate_hz = float(info["fps"])
+        files = sorted((folder / "meta/episodes").glob("*/*.parquet"))
+        if not files:
+            raise EpisodeError(f"{folder} lacks meta/episodes: it was copied in part")
         self._rows = pa.concat_tables(
-            pq.read_table(path, columns=_EPISODE_COLUMNS)
-            for path in sorted((folder / "meta/episodes").glob("*/*.parquet"))
+            pq.read_table(path, columns=_EPISODE_COLUMNS) for path in files
         ).to_pylist()
 
     def __len__(self) -> int:

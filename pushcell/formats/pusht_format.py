@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration, check_ends
+from pushcell.formats.zarr_arrays import check_complete, rows_of
 from pushcell.recording.steps import Steps
 
 RATE_HZ = 10.0
@@ -48,6 +49,7 @@ class PushTSet:
                 raise EpisodeError(f"{path}: data/{name} has rows of shape {found}")
         self._ends = np.asarray(self._group["meta/episode_ends"][:]).astype(np.int64)
         check_ends(self._ends, self._arrays["state"].shape[0], str(path))
+        check_complete({f"data/{name}": array for name, array in self._arrays.items()}, path)
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -63,7 +65,9 @@ class PushTSet:
             start = end
 
     def _steps(self, rows: slice) -> Steps:
-        state, action, images = (np.asarray(self._arrays[name][rows]) for name in _SHAPES)
+        state, action, images = (
+            rows_of(self._arrays[name], f"data/{name}", self._path, rows) for name in _SHAPES
+        )
         if not np.isfinite(images).all():
             raise EpisodeError("data/img has values that are not finite")
         pusher = np.column_stack([state[:, :2], np.zeros(len(state))]).astype(float)

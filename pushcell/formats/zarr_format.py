@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration, check_ends
+from pushcell.formats.zarr_arrays import check_complete, rows_of
 from pushcell.recording.steps import Steps
 
 RATE_HZ = 10.0
@@ -53,6 +54,8 @@ class ZarrSet:
             counts = ", ".join(f"{name} {count}" for name, count in rows.items())
             raise EpisodeError(f"{path}: the arrays differ in their number of steps: {counts}")
         check_ends(self._ends, rows["data/state"], str(path))
+        # A goal of zeros is one; its chunks need not be kept.
+        check_complete({k: v for k, v in self._arrays.items() if k != "data/target"}, path)
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -60,7 +63,8 @@ class ZarrSet:
     def __iter__(self) -> Iterator[Demonstration]:
         start = 0
         # Poses at once, images bit by bit: of short episodes many share a chunk.
-        poses = [np.asarray(self._arrays[f"data/{name}"][:], np.float64) for name in _WIDTHS]
+        names = [f"data/{name}" for name in _WIDTHS]
+        poses = [rows_of(self._arrays[k], k, self._path).astype(np.float64) for k in names]
         for number, end in enumerate(self._ends.tolist()):
             rows = slice(start, end)
             steps = self._steps(number, rows, [values[rows] for values in poses])
@@ -71,7 +75,10 @@ class ZarrSet:
         state, slider_state, action, target = poses
         if (target != target[0]).any():
             raise EpisodeError(f"{self._path}: the goal changes within episode {number}")
-        images = {name: self._arrays[array][rows] for name, array in self._images.items()}
+        images = {
+            name: rows_of(self._arrays[array], array, self._path, rows)
+            for name, array in self._images.items()
+        }
         try:
             return Steps(RATE_HZ, state, slider_state, action, target[0], images)
         except EpisodeError as error:

@@ -197,6 +197,24 @@ def test_other_faults_of_a_zarr_are_told(published: Path, tmp_path: Path) -> Non
         open_data_set(tmp_path / "nowhere", SIZE)
 
 
+@pytest.mark.parametrize("name", ["data/state", "data/wrist_camera"])
+def test_a_zarr_that_was_copied_in_part_is_refused(name: str, tmp_path: Path) -> None:
+    """Its library would read zeros."""
+    write_zarr(some_demonstrations(), tmp_path / "set.zarr")
+    array = zarr.open_array(str(tmp_path / "set.zarr" / name), mode="r")
+    (tmp_path / "set.zarr" / name / ".".join("0" * array.ndim)).unlink()
+    with pytest.raises(EpisodeError, match=rf"1 of the \d chunks of {name} are not there"):
+        ZarrSet(tmp_path / "set.zarr")
+
+
+def test_a_damaged_chunk_is_named(tmp_path: Path) -> None:
+    write_zarr(some_demonstrations(), tmp_path / "set.zarr")
+    chunk = tmp_path / "set.zarr/data/action/0.0"
+    chunk.write_bytes(chunk.read_bytes()[:20])
+    with pytest.raises(EpisodeError, match=r"set\.zarr: data/action cannot be read"):
+        list(ZarrSet(tmp_path / "set.zarr"))
+
+
 def test_lerobot_files_are_laid_out_as_version_3_says(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
@@ -238,6 +256,10 @@ def test_other_lerobot_sets_are_refused(tmp_path: Path) -> None:
     info = json.loads(path.read_text())
     path.write_text(json.dumps({**info, "codebase_version": "v2.1"}))
     with pytest.raises(EpisodeError, match=r"version v2\.1, not v3\.0"):
+        open_data_set(tmp_path / "set", SIZE)
+    path.write_text(json.dumps(info))
+    (tmp_path / "set/meta/episodes").rename(tmp_path / "elsewhere")
+    with pytest.raises(EpisodeError, match="lacks meta/episodes"):
         open_data_set(tmp_path / "set", SIZE)
     del info["features"]["goal"]
     path.write_text(json.dumps(info))
