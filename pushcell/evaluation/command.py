@@ -98,8 +98,8 @@ def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, worker
 def _evaluate_pusht(options: Evaluate, delay: InjectedDelay, seeds: range, workers: int) -> None:
     from pushcell.evaluation import pusht
 
-    if options.time_step:
-        raise ConfigError("--world pusht has no --time-step")
+    if options.time_step or options.motion != "guarded":
+        raise ConfigError("--world pusht has no --time-step and no --motion: nothing guards it")
     evaluation = pusht.PushTEvaluation(options.policy, options.chunking or "receding", delay)
     trials, seconds = _run(evaluation, options, seeds, workers)
     shown = {**pusht.figures(evaluation, trials), "seconds": seconds}

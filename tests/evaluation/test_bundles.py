@@ -226,3 +226,5 @@ def test_pusht(cell: CellConfig, tmp_path: Path, capsys: pytest.CaptureFixture[s
     again = PushTEvaluation(str(bundle)).run(0)
     assert again.describe() == shown["per_trial"][0]
     assert again.way[0] == (*again.start[2:], *again.start[:2])
+    assert cli.main([*words, "--motion", "direct"]) == 2
+    assert "pusht has no --time-step and no --motion" in capsys.readouterr().err
