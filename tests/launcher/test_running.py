@@ -308,11 +308,11 @@ def test_two_runs_have_two_domains(start: Start) -> None:
     shared = {"TMPDIR": str(first.folder)}
     second = start(WAITING % "SIGINT", environment=shared, patient=PATIENT)
     second.wait_for("[patient] ready")
-    assert "ROS_DOMAIN_ID 1" in second.output
-    third = start(WAITING % "SIGINT", environment={**shared, "ROS_DOMAIN_ID": "1"}, patient=PATIENT)
+    assert "ROS_DOMAIN_ID 2" in second.output
+    third = start(WAITING % "SIGINT", environment={**shared, "ROS_DOMAIN_ID": "2"}, patient=PATIENT)
     assert third.end() == 2
     owner = second.process.pid
-    assert f"DDS domain 1 is taken by another pushcell run (process {owner})" in third.output
+    assert f"DDS domain 2 is taken by another pushcell run (process {owner})" in third.output
     assert not (third.folder / "runs").exists()
 
 
