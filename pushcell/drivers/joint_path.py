@@ -18,7 +18,7 @@ from pushcell.geometry import Array
 _KEPT = 8
 # The share of a tick's unevenness that is believed: the rest is of the computer, not of the path.
 _EVENING = 0.02
-# Commands that differ by their velocities times whole periods, up to this, are of one motion.
+# Commands that differ by whole periods of a speed between theirs, up to this, are of one motion.
 _SAME_RAD = 2e-4
 # How fast a difference fades [1/s].
 FADING = 15.0
@@ -68,8 +68,10 @@ class JointPath:
         """Go on to a command; ``motion`` is the one at ``at_s``, the latest time that was asked."""
         periods = max(1, round((command.due_s - self._even_s) / self._period_s))
         even_s = self._even_s + periods * self._period_s
-        way = 0.5 * periods * self._period_s * (self.newest.qd + command.qd)
-        same_motion = (np.abs(command.q - self.newest.q - way) <= _SAME_RAD).all()
+        half_s = 0.5 * periods * self._period_s
+        off = command.q - self.newest.q - half_s * (self.newest.qd + command.qd)
+        between = half_s * np.abs(command.qd - self.newest.qd)
+        same_motion = (np.abs(off) <= between + _SAME_RAD).all()
         ends_s = self._knots[-1].due_s
         if not same_motion or even_s <= ends_s or ends_s < at_s:
             self._join(at_s, motion, command)

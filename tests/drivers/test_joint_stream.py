@@ -118,6 +118,20 @@ def test_it_passes_gently_from_where_it_stands_to_the_first_commands(stream):
     assert np.abs(acceleration).max() < 4.0
 
 
+def test_a_hard_stop_is_played_as_it_is_commanded(stream):
+    """Velocities as ``motion_node`` has them: those of the tick that led to the position."""
+    speeds = np.concatenate([np.minimum(0.1 * np.arange(6), 0.4), np.arange(0.3, 0, -0.1)])
+    speeds = np.concatenate([speeds, np.zeros(10)])
+    played, position = [], START
+    for tick, tick_speed in enumerate(speeds):
+        now = tick * PERIOD_S
+        position = position + tick_speed * PERIOD_S
+        assert stream.push(now, now, position, np.full(7, tick_speed), "motion")
+        played += [stream.position_at(now), stream.position_at(now + STEP_S)]
+    rested = 2 * int(np.flatnonzero(speeds)[-1]) + 6  # and what it is played late
+    assert np.abs(np.array(played[rested:]) - position).max() < 1e-4
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
