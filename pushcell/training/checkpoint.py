@@ -13,7 +13,7 @@ from pushcell.errors import TrainingError
 from pushcell.training.config import TrainConfig, train_config_of
 from pushcell.training.policy import Policy, make_policy
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Checkpoint:
     policy: dict[str, Any]  # the weights that are trained
     average: dict[str, Any]  # their moving average, which is what is used
     optimiser: dict[str, Any]
+    precision: dict[str, Any]  # what losses are scaled by with 16-mixed; else empty
     recent: list[float]  # losses since the last line of the log
     validation: dict[str, float]
     episodes: dict[str, int]  # of each data set, those trained on

@@ -280,8 +280,16 @@ class TrainConfig(Section):
             raise ValueError(f"max_prefix must be below the horizon {self.action.horizon}")
         if isinstance(self.policy, DiffusionConfig | FlowConfig):
             self._denoiser_fits(self.policy)
-        if isinstance(self.policy, NearestConfig) and self.device.devices > 1:
-            raise ValueError("policy kind nearest keeps windows in one process: device.devices 1")
+        if isinstance(self.policy, NearestConfig):
+            if self.device.devices > 1:
+                raise ValueError(
+                    "policy kind nearest keeps windows in one process: device.devices 1"
+                )
+            if self.observation.vision is not None:
+                raise ValueError(
+                    "policy kind nearest learns nothing, so cannot learn to see: take "
+                    "observation.slider_from in the place of vision"
+                )
         if self.training.batch_size % self.device.devices:
             raise ValueError(f"batch_size must be a multiple of devices {self.device.devices}")
         return self

@@ -92,6 +92,8 @@ def export(
     twins = Twins(policy, EncoderGraph(policy, manifest, eye), BundlePolicy(manifest, networks))
     shown = _shown_to(eye, config) if eye else material
     real = _raw_frames(shown.real_frames(frames), manifest)
+    if len(real) < frames:
+        raise TrainingError(f"{path}: its data sets have {len(real)} windows, to compare {frames}")
     error = _largest_error(twins, real)
     tolerance = TOLERANCE[precision]
     if not error < tolerance:

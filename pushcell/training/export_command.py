@@ -13,6 +13,8 @@ from tyro.conf import Positional, arg
 from pushcell.command_output import figures_table, show_result
 from pushcell.errors import TrainingError
 
+LEAST_FRAMES = 32
+
 
 @dataclass(frozen=True)
 class Export:
@@ -29,7 +31,7 @@ class Export:
     """The bundle's folder; it must not be there yet."""
     eye: Path | None = None
     """A checkpoint of kind pose: what the policy knows of the slider, its bundle then sees."""
-    frames: int = 32
+    frames: int = LEAST_FRAMES
     """On so many the whole chunk is compared with PyTorch's."""
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     """Of the weights; fewer bits make it smaller and less exact: evaluate it by itself."""
@@ -40,8 +42,8 @@ class Export:
 def main(words: Sequence[str]) -> int:
     """Run the command; raises TrainingError or BundleError."""
     options = tyro.cli(Export, prog="pushcell export", args=list(words))
-    if options.frames < 1:
-        raise TrainingError(f"--frames must be at least 1, not {options.frames}")
+    if options.frames < LEAST_FRAMES:
+        raise TrainingError(f"--frames must be at least {LEAST_FRAMES}, not {options.frames}")
     if options.out.exists():
         raise TrainingError(f"{options.out} is there already: choose another --out, or delete it")
     from pushcell.training.export import export

@@ -69,5 +69,7 @@ def _tensorboard(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError:
-        raise TrainingError("log.tensorboard needs tensorboard: pip install tensorboard") from None
+        raise TrainingError(
+            "log.tensorboard needs tensorboard: pip install 'pushcell[tensorboard]'"
+        ) from None
     return SummaryWriter(str(folder), purge_step=step + 1)

@@ -84,11 +84,9 @@ def load_table(
 
 def _fingerprint(path: Path) -> list[Any]:
     """Changes when the data set does."""
-    stat = path.stat()
-    if path.is_file():
-        return [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
-    entries = sorted((entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(path))
-    return [str(path.resolve()), entries]
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    stats = [(str(file), file.stat()) for file in files]
+    return [str(path.resolve()), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
 
 
 @contextmanager

@@ -116,6 +116,7 @@ class _Run:
             self._average.module.load_state_dict(checkpoint.average)
             self._average.n_averaged.fill_(checkpoint.step)
             self._optimiser.load_state_dict(checkpoint.optimiser)
+            fabric.strategy.precision.load_state_dict(checkpoint.precision)
         batches = material.validation_batches(config.training.batch_size)
         self._validation_batches = batches if fabric.is_global_zero else []
 
@@ -210,6 +211,7 @@ class _Run:
             policy=self._policy.state_dict(),
             average=self._average.module.state_dict(),
             optimiser=self._optimiser.state_dict(),
+            precision=self._fabric.strategy.precision.state_dict(),
             recent=[float(loss) for loss in self._recent],
             validation=self._validation,
             episodes=self._material.episodes,

@@ -68,7 +68,7 @@ def test_collect_check_convert_train_export_evaluate_roll_out_and_replay(here):
     _, following = run(f"pushcell episodes check episodes --cell {cell}")
     _, following = run(following)
     _, following = run(following, *SMALL)
-    _, following = run(following, "--frames", "8")
+    _, following = run(following)
     report = here / "report.json"
     _, following = run(following, "--world", "source", "--trials", "1", "--json", str(report))
     assert json.loads(report.read_text())["trials"] == 1

@@ -89,6 +89,13 @@ def test_windows_are_kept_in_one_process(tmp_path):
         examples.train_config_of({**values, "policy": POLICIES["nearest"]}, "test")
 
 
+def test_what_learns_nothing_cannot_learn_to_see(tmp_path):
+    vision = {"cameras": ["overhead"], "image_px": [16, 16], "crop_px": [16, 16], "width": 8}
+    values = examples.config_values(tmp_path, observation={"vision": vision})
+    with pytest.raises(ConfigError, match="take observation"):
+        examples.train_config_of({**values, "policy": POLICIES["nearest"]}, "test")
+
+
 def test_a_prefix_is_held_and_counts(tmp_path):
     policy, material = _made(tmp_path, POLICIES["prefix"])
     policy.eval()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,10 +15,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 
 from pushcell import cli
 from pushcell.recording.steps import Steps
-from pushcell.training.checkpoint import Checkpoint
+from pushcell.training import trainer
+from pushcell.training.checkpoint import VERSION, Checkpoint
 from tests.training import examples
 
 
@@ -62,6 +66,26 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(walks):
     for part in ("policy", "average"):
         one, other = (getattr(end, part) for end in ends)
         assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_run_in_half_precision_goes_on_with_its_scale(walks, monkeypatch):
+    """How losses are scaled belongs to a run, as weights do. (Fabric keeps fp16 from CPUs.)"""
+
+    def halved(accelerator, devices, precision):
+        return Fabric(
+            accelerator=accelerator, devices=devices, plugins=MixedPrecision(precision, accelerator)
+        )
+
+    monkeypatch.setattr(trainer, "Fabric", halved)
+    path = _write(walks, device={"precision": "16-mixed"}, log={"keep_every": 10})
+    whole, half = walks / "whole", walks / "half"
+    assert cli.main(["train", str(path), "--out", str(whole)]) == 0
+    half.mkdir()
+    shutil.copy(whole / "step_0000010.pt", half / "last.pt")
+    assert cli.main(["train", str(path), "--out", str(half), "--resume"]) == 0
+    assert _losses(half) == _losses(whole)[10:]
+    ends = [Checkpoint.load(folder / "last.pt").precision for folder in (whole, half)]
+    assert ends[0] == ends[1] != Checkpoint.load(whole / "step_0000010.pt").precision
 
 
 @pytest.mark.parametrize("devices", [1, 2])
@@ -233,12 +257,12 @@ def test_checkpoints_that_are_none(walks, capsys):
         (out / "last.pt").write_bytes(content)
         assert cli.main(words) == 2
         assert "is not a checkpoint, or is damaged" in capsys.readouterr().err
-    torch.save({"version": 1, "step": 3}, out / "last.pt")
+    torch.save({"version": VERSION, "step": 3}, out / "last.pt")
     assert cli.main(words) == 2
     assert "is not a checkpoint, or is damaged" in capsys.readouterr().err
     torch.save({"version": 99}, out / "last.pt")
     assert cli.main(words) == 2
-    assert "is a checkpoint of version 99, this program reads 1" in capsys.readouterr().err
+    assert f"is a checkpoint of version 99, this program reads {VERSION}" in capsys.readouterr().err
 
 
 def test_weights_of_other_networks_are_one_sentence(walks, capsys):
