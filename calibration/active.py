@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import numpy as np
-
 from calibration.camera_info import read_camera_info
 from calibration.files import read_hand_eye, read_latency
 from calibration.lens import Lens
@@ -23,7 +21,7 @@ def active_lens(cell: CellConfig, camera: str) -> Lens:
     said = cell.camera(camera)
     path = cell.calibration_of(camera).intrinsics
     if path is None:
-        return Lens(said.matrix, np.zeros(5), (said.width_px, said.height_px))
+        return Lens(said.matrix, said.distortion, (said.width_px, said.height_px))
     lens = read_camera_info(path)
     if lens.size != (said.width_px, said.height_px):
         raise CalibrationError(

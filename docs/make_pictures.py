@@ -45,7 +45,7 @@ def main() -> None:
         camera = cell.camera(name).resized(480, 360)
         view = renderer.render(joints, slider, camera)
         if name == "overhead":
-            draw_task(view, camera, task, SLIDER)
+            draw_task(view, camera, camera.pose_in_link, task, SLIDER)
         views.append(view)
     picture = np.hstack([overview, np.vstack(views)])
     cv2.imwrite(str(DOCS / "cell.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))

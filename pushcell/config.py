@@ -168,6 +168,11 @@ class CameraConfig(Section):
         """(3, 3) pinhole matrix [px]."""
         return np.array([[self.fx_px, 0, self.cx_px], [0, self.fy_px, self.cy_px], [0, 0, 1]])
 
+    @property
+    def distortion(self) -> np.ndarray:
+        """(5,) none: what a real lens does is measured by ``pushcell calibrate``."""
+        return np.zeros(5)
+
     def resized(self, width_px: int, height_px: int) -> CameraConfig:
         """The camera whose image is this one's squeezed; a pixel's centre is a whole number."""
         x, y = width_px / self.width_px, height_px / self.height_px

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pushcell.config import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.task import Task
 
@@ -15,16 +16,29 @@ _SLIDER_RGB = (230, 60, 60)
 _NEAREST_M = 1e-3
 
 
-def project(camera: CameraConfig, pose_camera_in_base: Pose, points: ArrayLike) -> Array:
+class Camera(Protocol):
+    """A camera of a cell's configuration, or a calibrated lens."""
+
+    @property
+    def matrix(self) -> Array:
+        """(3, 3) pinhole matrix [px]."""
+
+    @property
+    def distortion(self) -> Array:
+        """(5,) k1 k2 p1 p2 k3."""
+
+
+def project(camera: Camera, pose_camera_in_base: Pose, points: ArrayLike) -> Array:
     """Pixels (N, 2) of points (N, 3) in the base frame; NaN for what is not in front."""
     seen = pose_camera_in_base.inverse().transform(points)
-    depth = np.where(seen[:, 2:] > _NEAREST_M, seen[:, 2:], np.nan)
-    return (seen / depth @ camera.matrix.T)[:, :2]
+    still = np.zeros(3)
+    pixels = cv2.projectPoints(seen, still, still, camera.matrix, camera.distortion)[0][:, 0]
+    return np.where(seen[:, 2:] > _NEAREST_M, pixels, np.nan)
 
 
 def draw_outline(
     image: NDArray[np.uint8],
-    camera: CameraConfig,
+    camera: Camera,
     pose_camera_in_base: Pose,
     points: ArrayLike,
     colour_rgb: tuple[int, int, int],
@@ -42,11 +56,15 @@ def draw_outline(
 
 
 def draw_task(
-    image: NDArray[np.uint8], camera: CameraConfig, task: Task, slider: PlanarPose | None
+    image: NDArray[np.uint8],
+    camera: Camera,
+    pose_camera_in_base: Pose,
+    task: Task,
+    slider: PlanarPose | None,
 ) -> None:
-    """Draw goal (green) and slider (red) on an image of a camera that is fixed to the base."""
+    """Draw goal (green) and slider (red) on an image, in place."""
     for pose, colour in ((task.goal, _GOAL_RGB), (slider, _SLIDER_RGB)):
         if pose is not None:
             outline = task.shape.outline_at(pose)
             on_table = np.column_stack([outline, np.zeros(len(outline))])
-            draw_outline(image, camera, camera.pose_in_link, on_table, colour)
+            draw_outline(image, camera, pose_camera_in_base, on_table, colour)

@@ -6,8 +6,9 @@ import asyncio
 from pathlib import Path
 from typing import Any, Protocol
 
+from calibration.active import active_lens, active_pose
 from pushcell.config import CellConfig
-from pushcell.geometry import PlanarPose
+from pushcell.geometry import PlanarPose, Pose
 from pushcell.task import Task
 from pushcell.timing import steady_seconds
 from teleop.actions import ACTIONS
@@ -61,6 +62,8 @@ class ConsoleDesk:
         self._starts = Starts(Task.of(cell.task, cell.pusher.radius_m), seed)
         self._outlines = Outlines(cell)
         self._camera = cell.camera(cell.teleop.camera)
+        self._lens = active_lens(cell, self._camera.name)
+        self._X_BaseCamera = Pose.from_matrix(active_pose(cell, self._camera.name))
         self._keyboard, self._gamepad = load_map("keyboard"), load_map("page_gamepad")
         self.view = CellView([camera.name for camera in cell.cameras])
         self.procedures = Procedures(
@@ -115,7 +118,8 @@ class ConsoleDesk:
         """Pass on what the person holds."""
         place = None
         if hands.drag is not None:
-            place = table_point(self._camera, hands.drag, self._cell.pusher.tip_height_m)
+            height_m = self._cell.pusher.tip_height_m
+            place = table_point(self._lens, self._X_BaseCamera, hands.drag, height_m)
         self.view.press_latency.on_hands(steady_seconds(), place is not None)
         where = [] if place is None else [float(value) for value in place]
         pointer, keyboard, gamepad = self.joy_topics

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from calibration.active import active_lens, active_pose
 from pushcell.config import CameraConfig, CellConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.overlay import project
@@ -21,6 +22,10 @@ class Outlines:
     def __init__(self, cell: CellConfig) -> None:
         self._cell = cell
         self._task = Task.of(cell.task, cell.pusher.radius_m)
+        self._lenses = {camera.name: active_lens(cell, camera.name) for camera in cell.cameras}
+        self._poses_in_link = {
+            camera.name: Pose.from_matrix(active_pose(cell, camera.name)) for camera in cell.cameras
+        }
         # From the pusher's tip back to the link that carries it.
         self._X_TipLink = Pose(np.array([0.0, 0.0, -cell.pusher.tip_offset_m]), np.eye(3))
 
@@ -49,12 +54,13 @@ class Outlines:
         seen = []
         for kind, corners, height_m in shapes:
             points = np.column_stack([corners, np.full(len(corners), height_m)])
-            pixels = project(camera, X_BC, points)
+            pixels = project(self._lenses[camera.name], X_BC, points)
             if np.isfinite(pixels).all():
                 seen.append((kind, pixels.round(1).tolist()))
         return seen
 
     def _camera_in_base(self, camera: CameraConfig, tip: Pose | None) -> Pose | None:
+        in_link = self._poses_in_link[camera.name]
         if camera.link == self._cell.arm.model.base_link:
-            return camera.pose_in_link
-        return None if tip is None else tip @ self._X_TipLink @ camera.pose_in_link
+            return in_link
+        return None if tip is None else tip @ self._X_TipLink @ in_link

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibration.active import active_pose
 from pushcell.config import CellConfig
-from pushcell.geometry import Array
+from pushcell.geometry import Array, Pose
 from teleop.picture_plane import picture_axes
 
 
@@ -43,7 +44,7 @@ class StickSpeed:
             teleop.slow_factor,
             teleop.fast_factor,
             cell.motion.teleop.speed_m_s,
-            picture_axes(cell.camera(teleop.camera)),
+            picture_axes(Pose.from_matrix(active_pose(cell, teleop.camera))),
         )
 
     def velocity(self, stick: Array, slow: bool, fast: bool) -> Array:

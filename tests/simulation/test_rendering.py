@@ -147,7 +147,7 @@ def test_overlay_frames_the_drawn_slider(cell: CellConfig) -> None:
     camera = cell.camera("overhead")
     task = Task.of(cell.task, cell.pusher.radius_m)
     image = np.zeros((camera.height_px, camera.width_px, 3), np.uint8)
-    draw_task(image, camera, task, SLIDER_POSES[1])
+    draw_task(image, camera, camera.pose_in_link, task, SLIDER_POSES[1])
     red = (image[:, :, 0] > 100) & (image[:, :, 1] < 100)
     outline = task.shape.outline_at(SLIDER_POSES[1])
     level = np.column_stack([outline, np.zeros(len(outline))])
@@ -157,7 +157,7 @@ def test_overlay_frames_the_drawn_slider(cell: CellConfig) -> None:
     assert red.sum() > 50
     assert np.abs(distance).max() <= 1.5
     without = np.zeros_like(image)
-    draw_task(without, camera, task, None)
+    draw_task(without, camera, camera.pose_in_link, task, None)
     assert without.any()
     assert (without != image).any()
 

@@ -26,6 +26,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
+from calibration.active import active_lens, active_pose
 from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
 from pushcell.overlay import draw_task
@@ -112,6 +113,8 @@ class TrialNode(CellNode):
             steady = Clock(clock_type=ClockType.STEADY_TIME)
             self.create_timer(1.0 / _STATE_RATE_HZ, self._publish_state, clock=steady)
         if self.params.video:
+            self._lens = active_lens(self.cell, _VIDEO_CAMERA)
+            self._X_BaseCamera = Pose.from_matrix(active_pose(self.cell, _VIDEO_CAMERA))
             topic = f"/camera/{_VIDEO_CAMERA}/color/image_raw"
             self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
 
@@ -349,7 +352,7 @@ class TrialNode(CellNode):
         if self._video is None:
             return
         image = to_image(message).copy()
-        draw_task(image, self.cell.camera(_VIDEO_CAMERA), self._task, self._slider)
+        draw_task(image, self._lens, self._X_BaseCamera, self._task, self._slider)
         self._video.add(image)
 
 
