@@ -18,6 +18,7 @@ from rich.table import Table
 from sensor_msgs.msg import Image, JointState
 
 from benchmarks.rollout_process import Rollout, rollout
+from pushcell.errors import PushcellError
 from pushcell.timing import Distribution, steady_seconds
 
 DOMAIN = "83"
@@ -114,7 +115,7 @@ def measure(running: Rollout) -> dict[str, Any]:
         spin(executor, MEASURED_S)
         after = _cpu_seconds(running)
         if not probe.arrivals["command"]:
-            raise SystemExit("error: the cell did not start; run pushcell launch to see why")
+            raise PushcellError("the cell did not start; run pushcell launch to see why")
     finally:
         rclpy.shutdown()
     streams = {

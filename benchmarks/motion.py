@@ -12,6 +12,7 @@ from rich.table import Table
 from policy_server.chunk import ActionChunk
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config import load_cell
+from pushcell.errors import PushcellError
 from pushcell.geometry import Array
 from pushcell.motion.commanded import CommandedArm
 from pushcell.motion.guard import MotionGuard, Phase, Source
@@ -52,7 +53,7 @@ def run() -> dict[str, Any]:
         arm.move(reference, cell.motion.policy)
         core.append(steady_seconds() - began)
     if guard.state.phase is not Phase.MOVING:
-        raise SystemExit(f"error: the pusher does not move: {guard.state}")
+        raise PushcellError(f"the pusher does not move: {guard.state}")
     return {
         "ticks": TICKS - WARM_UP,
         "filter and inverse kinematics": asdict(Distribution.of(core[WARM_UP:])),

@@ -22,6 +22,7 @@ from std_srvs.srv import Trigger
 
 from pushcell.config import load_cell
 from pushcell.environment import changed_environment
+from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
 from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.messages import capture_stamp_ns, has_header
@@ -110,18 +111,18 @@ class RecordingRig:
         """Call one of its services."""
         client = self.node.create_client(Trigger, f"/recorder/{name}")
         if not client.wait_for_service(60.0):
-            raise SystemExit(f"error: the recorder offers no /recorder/{name}")
+            raise PushcellError(f"the recorder offers no /recorder/{name}")
         future = client.call_async(Trigger.Request())
         self.wait(future.done, 60.0)
         if not future.result().success:
-            raise SystemExit(f"error: /recorder/{name}: {future.result().message}")
+            raise PushcellError(f"/recorder/{name}: {future.result().message}")
 
     def wait(self, condition: Callable[[], bool], timeout_s: float) -> None:
         """Handle events until it holds."""
         until = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > until:
-                raise SystemExit(f"error: nothing came of it within {timeout_s:.0f} s")
+                raise PushcellError(f"nothing came of it within {timeout_s:.0f} s")
             self._executor.spin_once(timeout_sec=0.05)
 
     def listen(self, seconds: float) -> None:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from benchmarks.made_up_cell import START_NS, tip_at
 from pushcell.config import CellConfig, cell_from_dict, load_cell
+from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose
 from pushcell.recording.bag_writer import BagWriter, Topic
 from pushcell.recording.messages import (
@@ -193,7 +194,7 @@ def _bundle() -> Path:
     """The first one that is shipped."""
     found = sorted((ROOT / "bundles").glob("target_state*"))
     if not found:
-        raise SystemExit("error: there is no bundle bundles/target_state to measure with")
+        raise PushcellError("there is no bundle bundles/target_state to measure with")
     return found[0]
 
 

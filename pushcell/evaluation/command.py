@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pushcell.evaluation.report import figures, table
 from pushcell.evaluation.trial import Evaluation, Motion
 from pushcell.evaluation.workers import SeededTrials, run_trials
 from pushcell.simulation.shifts import World
+from pushcell.worker_pool import worker_count
 
 T = TypeVar("T")
 
@@ -70,10 +70,10 @@ class Evaluate:
 def main(words: Sequence[str]) -> int:
     """Run the command; 0 when the trials were run, whatever they came to."""
     options = tyro.cli(Evaluate, prog="pushcell evaluate", args=list(words))
-    if options.trials < 1 or (options.workers or 1) < 1 or options.seed < 0:
-        raise ConfigError("--trials and --workers must be at least 1, --seed at least 0")
+    if options.trials < 1 or options.seed < 0:
+        raise ConfigError("--trials must be at least 1, --seed at least 0")
     delay = InjectedDelay.parse(options.delay) if options.delay else InjectedDelay()
-    workers = min(options.workers or len(os.sched_getaffinity(0)), options.trials)
+    workers = min(worker_count(options.workers), options.trials)
     seeds = range(options.seed, options.seed + options.trials)
     if options.world == "pusht":
         _evaluate_pusht(options, delay, seeds, workers)

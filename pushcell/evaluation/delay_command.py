@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pushcell.config import load_cell
 from pushcell.errors import ConfigError
 from pushcell.evaluation.delay_report import draw, figures, table
 from pushcell.evaluation.delay_study import DelayStudy
+from pushcell.worker_pool import worker_count
 
 PICTURE = "delay.png"
 
@@ -61,8 +61,8 @@ class SweepDelay:
 def main(words: Sequence[str]) -> int:
     """Run the study; 0 when its trials were run, whatever they came to."""
     options = tyro.cli(SweepDelay, prog="pushcell sweep delay", args=list(words))
-    if options.trials < 1 or (options.workers or 1) < 1 or options.seed < 0:
-        raise ConfigError("--trials and --workers must be at least 1, --seed at least 0")
+    if options.trials < 1 or options.seed < 0:
+        raise ConfigError("--trials must be at least 1, --seed at least 0")
     study = DelayStudy(
         load_cell(options.cell),
         options.policy,
@@ -70,7 +70,7 @@ def main(words: Sequence[str]) -> int:
         options.delays,
         options.time_step,
     )
-    workers = options.workers or len(os.sched_getaffinity(0))
+    workers = worker_count(options.workers)
     seeds = range(options.seed, options.seed + options.trials)
     began = time.monotonic()
     running = study.run(seeds, workers, options.out)

@@ -55,11 +55,6 @@ class ArmCell:
         return self._physics.slider_pose_in_space
 
     @property
-    def slider_tilt_rad(self) -> float:
-        """Angle between the slider's axis and the vertical; 0 while it lies flat."""
-        return self._physics.slider_tilt_rad
-
-    @property
     def joint_positions(self) -> Array:
         """(7,) true joint positions [rad]."""
         return self._physics.positions

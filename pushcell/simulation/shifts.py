@@ -1,7 +1,8 @@
 """Ways in which a simulated world may differ from the cell as configured, in levels.
 
-Level 1 is no shift. Everything happens here: `shifted_cell` changes what is pushed where,
-`Looks` what the cameras see, anew for each episode.
+Level 1 is no shift; of `colour_randomisation` it is the source world's usual jitter, which the
+target world has only when asked. Everything happens here: `shifted_cell` changes what is pushed
+where, `Looks` what the cameras see, anew for each episode.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ class SimulatedCamera(PacedCamera):
         task = Task.of(self._cell.task, self._cell.pusher.radius_m)
         joints = ArmKinematics(self._cell).home_joints(task.pusher_home)
         renderer = SceneRenderer(self._cell, "target")
-        image = renderer.render(joints, Pose.from_planar(task.goal), self._camera)
+        middle_m = self._cell.simulated.physics.slider_height_m / 2
+        image = renderer.render(joints, Pose.from_planar(task.goal, middle_m), self._camera)
         while True:
             yield image.copy()

@@ -128,7 +128,8 @@ def run_labelled(
 ) -> TrialResult:
     """A trial whose ``actions`` (N - 1, 2) are the teacher's for each state that was visited."""
     result = run_closed_loop(world, controller, task, rate_hz)
-    return replace(result, actions=np.array(controller.labels).reshape(-1, 2))
+    labels = np.array(controller.labels).reshape(-1, 2)
+    return replace(result, actions=labels[: len(result.actions)])  # physics may fail after a label
 
 
 def samples(result: TrialResult) -> tuple[Array, Array]:

@@ -15,8 +15,6 @@ from pushcell.training.policy import Policy
 class ActPolicy(Policy):
     """In training a style is inferred from the chunk itself; at run time it is the mean, zero."""
 
-    needs_noise = False
-
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
         assert isinstance(config.policy, ActConfig)

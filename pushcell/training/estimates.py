@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from pushcell.errors import TrainingError
+from pushcell.errors import EpisodeError, TrainingError
 from pushcell.training.augmentation import prepared
 from pushcell.training.batches import Observation
 from pushcell.training.checkpoint import Checkpoint
@@ -67,9 +68,15 @@ def _sliders(table: Table, eye: TrainedEye, cache: Path) -> NDArray[np.float32]:
         chunks = range(0, len(table), _ROWS)
         rows = [slice(k, min(k + _ROWS, len(table))) for k in chunks]
         shown = track(rows, f"sliders of {table.name}", transient=True)
-        draft = file.with_suffix(".partial.npy")
-        np.save(draft, np.concatenate([_seen(table, part, eye) for part in shown]))
-        draft.replace(file)
+        seen = np.concatenate([_seen(table, part, eye) for part in shown])
+        draft = file.with_suffix(f".{os.getpid()}.npy")
+        try:
+            np.save(draft, seen)
+            draft.replace(file)
+        except OSError as error:
+            raise EpisodeError(
+                f"data.cache {cache} cannot be written: {error}; make room, or name another"
+            ) from None
     return np.load(file)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,7 @@ class LossLog(Closing):
         if further:
             self._rewrite([*self._columns, *further])
         else:
-            with self._path.open("a", newline="", encoding="utf-8") as file:
+            with _named(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, self._columns, restval="").writerow(row)
         if self._board is not None:
             for name, value in values.items():
@@ -53,11 +55,22 @@ class LossLog(Closing):
     def _rewrite(self, columns: list[str]) -> None:
         self._columns = columns
         draft = self._path.with_name(f"{FILE}.partial")
-        with draft.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, restval="")
-            writer.writeheader()
-            writer.writerows(self._rows)
-        draft.replace(self._path)
+        with _named(self._path):
+            with draft.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, columns, restval="")
+                writer.writeheader()
+                writer.writerows(self._rows)
+            draft.replace(self._path)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"{path} cannot be written ({error.strerror}): make room and go on with --resume"
+        ) from None
 
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:

@@ -14,7 +14,6 @@ from pushcell.training.policy import Policy
 class NearestPolicy(Policy):
     """Keeps demonstrated windows; learns nothing but them. The oldest give way when it is full."""
 
-    needs_noise = False
     keys: Tensor
     chunks: Tensor
     filled: Tensor

@@ -23,8 +23,6 @@ class Policy(nn.Module, ABC):
     everywhere else.
     """
 
-    needs_noise = True
-
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self.encoder = Encoder(config.observation)

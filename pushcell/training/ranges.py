@@ -36,7 +36,7 @@ class Ranges(nn.Module):
             if not most - least > 1e-6 * max(1.0, abs(least), abs(most)):
                 raise TrainingError(
                     f"{name} is {least:g} throughout data set {data_set!r}, so it has no range: "
-                    "leave it out of observation.features, or name another data.normaliser"
+                    "name another data.normaliser or, if it is a feature, leave it out"
                 )
         self.bounds.copy_(bounds)
 

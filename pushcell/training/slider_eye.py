@@ -24,7 +24,6 @@ class SliderEye(Policy):
     """No policy to run by itself: it has no chunks, but the slider's frame."""
 
     corners: Tensor  # (K, 2) in the slider's frame
-    needs_noise = False
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)

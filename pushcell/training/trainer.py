@@ -41,7 +41,7 @@ class Outcome:
     """What a run came to."""
 
     steps: int
-    loss: float
+    loss: float | None  # as told last; None before the first time
     validation: dict[str, float]
     parameters: int
     finished: bool
@@ -122,7 +122,7 @@ class _Run:
 
     def go(self, told: Told) -> Outcome:
         """Train until all steps are done, or until someone interrupts."""
-        config, loss = self._config, math.nan
+        config, loss = self._config, None
         log = LossLog(self._folder, self._step, config.log.tensorboard, self._fabric.global_rank)
         with log, interruptions() as interrupted:
             last, stops = self._step == config.training.steps, False
@@ -183,11 +183,15 @@ class _Run:
         mean = float(self._fabric.all_reduce(torch.stack(self._recent).mean()))  # type: ignore[arg-type]
         self._recent.clear()
         if not math.isfinite(mean):
-            raise TrainingError(
-                f"the loss is {mean} at step {self._step}: lower training.learning_rate, "
-                "or take precision 32-true, and go on with --resume"
-            )
+            raise self._diverged(f"the loss is {mean}")
         return mean
+
+    def _diverged(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"{what} at step {self._step}: take device.precision 32-true and go on with --resume "
+            "from the last checkpoint, or train anew with a lower training.learning_rate into "
+            "another --out"
+        )
 
     def _agree(self, interrupted: Event) -> bool:
         """Whether any process was interrupted: they all end after the same step, or none does."""
@@ -204,6 +208,8 @@ class _Run:
     def _save(self, name: str) -> None:
         if not self._fabric.is_global_zero:
             return
+        if not all(torch.isfinite(weights).all() for weights in self._policy.parameters()):
+            raise self._diverged("a weight is not finite")  # and what was saved before stays
         names = [windows.table.name for windows in self._material.train]
         Checkpoint(
             config=self._config.model_dump(mode="json"),

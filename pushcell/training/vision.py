@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from pushcell.training.config import VisionConfig
 from pushcell.training.hourglass import Hourglass
 from pushcell.training.networks import ExactLinear
 
-_GROUP = 8  # channels a group
+_GROUP = 8  # channels a group, or more where they cannot be shared out so
 
 
 class ImageNetwork(nn.Module):
@@ -110,4 +111,4 @@ class _Residual(nn.Module):
 
 
 def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(max(1, channels // _GROUP), channels)
+    return nn.GroupNorm(math.gcd(channels, max(1, channels // _GROUP)), channels)

@@ -268,7 +268,10 @@ def test_a_start_that_nothing_solves_names_the_episode_and_leaves_the_others(
         EpisodeError, match=f"episode 2 failed {MOST_ATTEMPTS} times .* too far left"
     ):
         generate(recipe_of(cell), tmp_path, 3, made_here, silently)
-    assert contents(tmp_path) == before
+    after = contents(tmp_path)
+    assert {name: after[name] for name in before} == before
+    failed = {Path(name).parts[1] for name in set(after) - set(before)}
+    assert failed == {f"episode_000002_attempt_{k}" for k in range(MOST_ATTEMPTS)}
 
 
 def test_a_box_too_small_for_the_slider_names_the_episode(cell, tmp_path) -> None:
@@ -297,6 +300,14 @@ def test_another_recipe_is_not_mixed_in(cell, tmp_path) -> None:
     ):
         with pytest.raises(EpisodeError, match="choose another folder"):
             generate(other, tmp_path, 2, made_here, silently)
+    (tmp_path / "recipe.yaml").write_text("")
+    with pytest.raises(EpisodeError, match=r"recipe.yaml is damaged"):
+        generate(recipe_of(cell), tmp_path, 2, made_here, silently)
+
+
+def test_a_folder_in_which_nothing_was_made_takes_any_recipe(cell, tmp_path) -> None:
+    generate(recipe_of(cell, seed=2), tmp_path, 0, made_here, silently)
+    assert generate(recipe_of(cell), tmp_path, 1, made_here, silently).complete == 1
 
 
 @pytest.mark.parametrize(
@@ -354,6 +365,9 @@ def test_without_a_physics_gap_the_source_world_moves_as_the_target(coarse) -> N
 def test_what_cannot_be_made_is_refused(cell) -> None:
     with pytest.raises(ConfigError, match="no demonstrator 'nobody'; known are: planner"):
         recipe_of(cell, demonstrator="nobody")
+    for noise_m in (-0.001, np.nan, np.inf):
+        with pytest.raises(ConfigError, match="noise must be a length"):
+            recipe_of(cell, noise_m=noise_m)
     with pytest.raises(ConfigError, match="only the source world"):
         Recipe(cell, "target", "planner", 0, Shifts(visual_gap=False))
 
@@ -369,5 +383,10 @@ def test_the_command_tells_what_it_made(tmp_path, capsys, monkeypatch) -> None:
     assert (tmp_path / "summary.png").stat().st_size > 10_000
     assert cli.main([*words, "--shift", "goal=3"]) == 2
     assert "choose another folder" in capsys.readouterr().err
+    assert cli.main([*words, "--start-box", "nan", "0.3"]) == 2
+    assert "--start-box must be positive" in capsys.readouterr().err
+    fresh = [*words[:-4], "--out", str(tmp_path / "fresh")]
+    assert cli.main([*fresh, "--shift", "object=triangle", "centre_of_mass=4"]) == 2
+    assert "workers die" not in capsys.readouterr().err
     assert cli.main([*words, "--cell", "nowhere.yaml"]) == 2
     assert "nowhere.yaml: cannot be read" in capsys.readouterr().err

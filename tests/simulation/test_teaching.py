@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from pushcell.config import CellConfig
-from pushcell.errors import ConfigError
+from pushcell.errors import ConfigError, PhysicsError
 from pushcell.geometry import Array, PlanarPose
 from pushcell.simulation.closed_loop import Controller, TrialResult, run_closed_loop
 from pushcell.simulation.operator import Operator
@@ -49,6 +49,27 @@ def labelled(cell: CellConfig, controller: LabellingController, seed: int) -> Tr
 def plain(cell: CellConfig, controller: Controller, seed: int) -> TrialResult:
     world, task = world_at(cell, seed)
     return run_closed_loop(world, controller, task)
+
+
+class Breaks(SourceWorld):
+    """Whose physics fails in the fifth step."""
+
+    steps = 0
+
+    def advance(self, pusher_target: ArrayLike, duration_s: float) -> None:
+        self.steps += 1
+        if self.steps == 5:
+            raise PhysicsError("the solver gave up")
+        super().advance(pusher_target, duration_s)
+
+
+def test_physics_that_fails_ends_the_labels_where_it_ends_the_way(cell: CellConfig) -> None:
+    world, task = Breaks(cell), Task.of(cell.task, cell.pusher.radius_m)
+    world.reset(task.sample_start(np.random.default_rng(0)), task.pusher_home)
+    hand = NoisyHand(ClosedLoopPlanner(cell), cell, np.random.default_rng(0), 0.003)
+    result = run_labelled(world, hand, task)
+    assert not result.success
+    assert len(result.actions) == len(result.times_s) - 1 == 4
 
 
 def test_noise_is_executed_and_not_recorded(cell: CellConfig) -> None:

@@ -5,10 +5,11 @@ import torch
 
 from pushcell.errors import ConfigError, TrainingError
 from pushcell.training.augmentation import prepared
-from pushcell.training.config import OF_KEYPOINTS, ObservationConfig
+from pushcell.training.config import OF_KEYPOINTS, ObservationConfig, VisionConfig
 from pushcell.training.material import Material
 from pushcell.training.policy import make_policy
 from pushcell.training.pose_features import FEATURES, Frame, PoseFeatures
+from pushcell.training.vision import ImageNetwork
 from tests.training import examples
 
 MLP = {"kind": "mlp", "width": 32}
@@ -191,6 +192,12 @@ def test_a_unet_needs_a_chunk_it_can_halve(tmp_path):
                 policy={"network": {"kind": "unet", "widths": [8, 8, 8]}},
             )
         )
+
+
+def test_any_number_of_channels_can_be_grouped():
+    config = VisionConfig(cameras=("overhead",), image_px=(32, 32), crop_px=(32, 32), width=28)
+    images = torch.zeros(1, 3, 32, 32)
+    assert ImageNetwork(config)(images).shape == (1, config.features)
 
 
 def test_crops_and_colours(tmp_path):

@@ -88,6 +88,23 @@ def test_a_run_in_half_precision_goes_on_with_its_scale(walks, monkeypatch):
     assert ends[0] == ends[1] != Checkpoint.load(whole / "step_0000010.pt").precision
 
 
+def test_a_run_that_diverges_keeps_what_was_good(walks, capsys, monkeypatch):
+    monkeypatch.setattr(trainer, "learning_rate", lambda _, step: 1e-3 if step < 7 else 1e38)
+    log = {"log_every": 100, "validate_every": 100, "checkpoint_every": 5}
+    path, out = _write(walks, training={"steps": 100}, log=log), walks / "out"
+    assert cli.main(["train", str(path), "--out", str(out)]) == 2
+    assert "a weight is not finite at step 10" in capsys.readouterr().err
+    assert Checkpoint.load(out / "last.pt").step == 5
+
+
+def test_a_log_that_cannot_be_written(walks, capsys):
+    path, out = _write(walks), walks / "out"
+    out.mkdir()
+    (out / "losses.csv.partial").symlink_to("/dev/full")
+    assert cli.main(["train", str(path), "--out", str(out)]) == 2
+    assert "losses.csv cannot be written (No space left" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("devices", [1, 2])
 def test_an_interrupt_keeps_the_step(walks, devices):
     """Of two processes one is told, and both end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +27,7 @@ from pushcell.simulation.factory.generate import Crew, Progress, generate
 from pushcell.simulation.factory.recipe import Recipe
 from pushcell.simulation.factory.summary import draw_summary
 from pushcell.simulation.shifts import Shifts
+from pushcell.worker_pool import worker_count
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Generate:
     world: Literal["source", "target"]
     """Source: quasi-static and plain; target: full contact physics, lights and shadows."""
     demonstrator: str
-    """Who pushes: planner, operator."""
+    """Who pushes: planner, operator or steady."""
     episodes: int
     """How many the folder shall hold in the end."""
     out: Path
@@ -75,8 +76,8 @@ class Generate:
 def main(words: Sequence[str]) -> int:
     """Run the command; raises EpisodeError and ConfigError."""
     options = tyro.cli(Generate, prog="pushcell generate", args=list(words))
-    if options.episodes < 1 or (options.workers or 1) < 1:
-        raise ConfigError("--episodes and --workers must be at least 1")
+    if options.episodes < 1:
+        raise ConfigError(f"--episodes must be at least 1, not {options.episodes}")
     shifts = Shifts.parse(
         itertools.chain.from_iterable(options.shift), options.visual_gap, options.physics_gap
     )
@@ -108,14 +109,14 @@ def main(words: Sequence[str]) -> int:
 
 
 def _with_start_box(cell: CellConfig, size_m: tuple[float, float]) -> CellConfig:
-    if min(size_m) <= 0:
+    if not all(0 < size < math.inf for size in size_m):
         raise ConfigError(f"--start-box must be positive, not {size_m}")
     return cell.changed(task=cell.task.changed(start_box_m=size_m).model_dump())
 
 
 def _crew(options: Generate) -> Crew:
+    workers = worker_count(options.workers)
     if options.ray is None:
-        workers = options.workers or len(os.sched_getaffinity(0))
         return functools.partial(made_by_processes, workers=workers)
     from pushcell.simulation.factory.ray_crew import made_by_ray  # an extra that few need
 

@@ -17,7 +17,13 @@ from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.folder_lock import alone_in
 from pushcell.recording.plain_yaml import yaml_text
-from pushcell.recording.store import BAG_FILE, EpisodeStore, Journal, naming_a_full_disk
+from pushcell.recording.store import (
+    BAG_FILE,
+    EpisodeStore,
+    Journal,
+    naming_a_full_disk,
+    write_durably,
+)
 from pushcell.simulation.factory.maker import Made
 from pushcell.simulation.factory.recipe import Recipe
 from pushcell.strict_yaml import read_yaml
@@ -58,16 +64,23 @@ def _complete_to(
     tell: Callable[[Progress], None],
 ) -> Progress:
     folder = store.folder
-    _agree_on_recipe(recipe, folder)
+    _agree_on_recipe(recipe, store)
     failures = _Failures(folder)
     complete = _complete(store)
     missing = [index for index in range(episodes) if index not in complete]
     progress = Progress(episodes - len(missing), failures.count(episodes), 0.0)
     tell(progress)
     for attempts in crew(recipe, missing) if missing else ():
-        *failed, made = attempts
-        for attempt in failed:
-            failures.add(attempt)
+        made = attempts[-1]
+        for attempt in attempts:
+            if not attempt.success:
+                failures.add(attempt)
+        if not made.success:
+            start = [round(value, 4) for value in made.start]
+            raise EpisodeError(
+                f"episode {made.index} failed {len(attempts)} times in a row, at last from start "
+                f"{start}: {made.reason}"
+            )
         store.save(made.name, made.files, _entry(made))
         progress = Progress(
             progress.complete + 1,
@@ -137,19 +150,21 @@ def _complete(store: EpisodeStore) -> set[int]:
     return found
 
 
-def _agree_on_recipe(recipe: Recipe, folder: Path) -> None:
-    """Note the recipe in the folder, or see that it is the one which is noted there."""
-    path, asked = folder / _RECIPE_FILE, recipe.describe()
-    if not path.exists():
+def _agree_on_recipe(recipe: Recipe, store: EpisodeStore) -> None:
+    """Note the recipe in the folder, or see that it is the one by which its episodes were made."""
+    path, asked = store.folder / _RECIPE_FILE, recipe.describe()
+    if not (path.exists() and store.episodes()):
+        draft = path.with_suffix(".partial")
         with naming_a_full_disk(str(path)):
-            draft = path.with_suffix(".partial")
-            draft.write_text(yaml_text(asked), encoding="utf-8")
+            write_durably(draft, yaml_text(asked).encode())
             os.replace(draft, path)
         return
     noted = read_yaml(path)
+    if not isinstance(noted, dict):
+        raise EpisodeError(f"{path} is damaged: choose another folder")
     for key, value in asked.items():
         if noted.get(key) != value:
             raise EpisodeError(
-                f"{folder} holds episodes with {key} {noted.get(key)}, not {value}: choose another "
-                "folder, or ask for the same"
+                f"{store.folder} holds episodes with {key} {noted.get(key)}, not {value}: choose "
+                "another folder, or ask for the same"
             )

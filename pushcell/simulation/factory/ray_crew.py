@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from pushcell.errors import EpisodeError
+from pushcell.errors import EpisodeError, PushcellError
 from pushcell.ray_cluster import joined
 from pushcell.simulation.factory.crew import ENVIRONMENT
 from pushcell.simulation.factory.maker import EpisodeMaker, Made
@@ -48,4 +48,4 @@ def _made(recipe: Recipe, indices: Iterable[int], workers: int) -> Iterator[list
         try:
             yield ray.get(done)
         except ray.exceptions.RayTaskError as error:
-            raise error.cause if isinstance(error.cause, EpisodeError) else error from None
+            raise error.cause if isinstance(error.cause, PushcellError) else error from None

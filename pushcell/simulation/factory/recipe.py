@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,8 @@ class Recipe:
         demonstrator(self.demonstrator)
         if self.world == "target" and not (self.shifts.visual_gap and self.shifts.physics_gap):
             raise ConfigError("only the source world can be without a gap to the target world")
+        if not 0 <= self.noise_m < math.inf:
+            raise ConfigError(f"noise must be a length of at least 0 m, not {self.noise_m}")
         if self.seed < 0:
             raise ConfigError(f"a seed must not be negative: {self.seed}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,12 +20,12 @@ from pushcell.formats.zarr_format import write_zarr
 from pushcell.recording.steps import Steps
 from pushcell.simulation.closed_loop import Controller
 from pushcell.simulation.lessons.lesson import SHOWN, Lessons
-from pushcell.worker_pool import worker_pool
+from pushcell.worker_pool import worker_count, worker_pool
 
 
 @dataclass(frozen=True)
 class LessonsOptions:
-    """Let a student drive in the source world, and show it from each of its states how to go on.
+    """Let a student drive in the source world; show it from its states, every eighth, how to go on.
 
     What is shown are short flawless demonstrations. Without a student a noisy teacher drives.
     Each lesson depends on seed, index and student alone.
@@ -54,8 +53,8 @@ class LessonsOptions:
 def main(words: Sequence[str]) -> int:
     """Run the command; raises ConfigError and what stands in the way of the student."""
     options = tyro.cli(LessonsOptions, prog="pushcell lessons", args=list(words))
-    if options.lessons < 1 or (options.workers or 1) < 1 or options.seed < 0:
-        raise ConfigError("--lessons and --workers must be at least 1, --seed at least 0")
+    if options.lessons < 1 or options.seed < 0:
+        raise ConfigError("--lessons must be at least 1, --seed at least 0")
     if options.out.exists():
         raise ConfigError(f"{options.out} is there already: choose another --out")
     began, shown, driven = time.monotonic(), 0, 0
@@ -82,7 +81,7 @@ def main(words: Sequence[str]) -> int:
 
 def _made(options: LessonsOptions) -> Iterator[list[Steps]]:
     """One lesson after the other."""
-    workers = min(options.workers or len(os.sched_getaffinity(0)), options.lessons)
+    workers = min(worker_count(options.workers), options.lessons)
     cell = load_cell(options.cell)
     pool = worker_pool(workers, _prepare, cell, options.seed, options.student)
     try:

@@ -70,8 +70,6 @@ class ClosedLoopPlanner:
         self._course: _Course | None = None
         self._last_call_s = -math.inf
         self._done = False
-        self.pushes = 0
-        self.aborts = 0
 
     @property
     def done(self) -> bool:
@@ -109,11 +107,9 @@ class ClosedLoopPlanner:
         if time_s < course.start_s:
             return course  # going back off the slider, with the plan made already
         if course.deviation(time_s, slider, self._planner.settings) > 1:
-            self.aborts += 1
             return self._planned(slider, course.braked(time_s), time_s + _BRAKE_S, None)
         pushes = course.plan.pushes
         if pushes and time_s >= course.start_s + pushes[0].end_s:
-            self.pushes += 1
             clear_s = max(course.start_s + pushes[0].clear_s, time_s)
             remaining = pushes[1].primitive if len(pushes) > 1 else None
             return self._planned(slider, course.command, clear_s, remaining)

@@ -140,7 +140,7 @@ class SequenceSearch:
         return sorted(candidates, key=outside)[:_INWARD_PUSHES]
 
     def _costs(self, found: Sequences, first: Array, last: Array) -> Array:
-        """(M,) seconds, at least; ``first`` and ``last`` are the travels from and to home."""
+        """(M,) seconds, at least; ``first`` and ``last`` are the travels to the slider and home."""
         between = self._travel(self._roadmap.free_lengths)
         push, length = found.pushes, found.lengths
         cost = self._settings.residual_cost(found.place_left, found.angle_left)
