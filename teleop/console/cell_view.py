@@ -52,7 +52,9 @@ class CellView:
     def put_recorder(self, state: Mapping[str, Any]) -> bool:
         """The recorder said what it does; whether an episode is over by that."""
         self.recorder.put(dict(state))
-        before, self._recording = self._recording, state.get("state") in ("recording", "verifying")
+        before, word = self._recording, state.get("state")
+        # What is verified without having been recorded is left of a run before.
+        self._recording = word == "recording" or (before and word == "verifying")
         return before and not self._recording
 
     def put_node(self, name: str, level: int, message: str, values: Mapping[str, str]) -> None:

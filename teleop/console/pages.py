@@ -24,8 +24,13 @@ class OpenPages:
         if self._driver is page and not hands.holding:
             self._driver = None
             return hands
-        speaker = next(iter(self._heard_s)) if self._driver is None else self._driver
+        speaker = self._first_heard(now_s) if self._driver is None else self._driver
         return hands if page is speaker else None
+
+    def _first_heard(self, now_s: float) -> object:
+        """Who says that nothing is held: not a page that has fallen silent, as hidden ones do."""
+        heard = self._heard_s.items()
+        return next(page for page, heard_s in heard if now_s - heard_s <= self._silence_s)
 
     def left(self, page: object) -> Hands | None:
         """A page is closed: what it held is released."""

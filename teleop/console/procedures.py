@@ -67,14 +67,14 @@ class Procedures:
                 await self._place_slider()
             return problem
 
-    async def after_episode(self) -> None:
+    async def after_episode(self) -> str:
         """Show the next start; without an operator's deadman the cell also goes there."""
         if self._view.trials_run:
-            return
+            return ""
         if self._place is not None and self._view.motion_value("require_deadman") == "False":
-            await self.prepare()
-        else:
-            self._starts.next()
+            return await self.prepare()
+        self._starts.next()
+        return ""
 
     async def policy(self) -> str:
         """Let the policy drive."""

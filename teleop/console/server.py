@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -172,17 +171,21 @@ def _listener(host: str, port: int) -> socket.socket:
     ports = [port] if port else range(_FIRST_PORT, _FIRST_PORT + _PORTS)
     problem = ""
     for candidate in ports:
-        with suppress(OSError):
+        try:
             family, *_, address = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0]
-            listener = socket.socket(family)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(address)
-            except OSError as error:
-                listener.close()
-                problem = f" ({error.strerror})"
-                continue
-            return listener
+        except OSError as error:
+            raise PushcellError(
+                f"the console cannot be at {host} ({error.strerror}): choose another host"
+            ) from None
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            listener.close()
+            problem = f" ({error.strerror})"
+            continue
+        return listener
     wanted = port or f"{_FIRST_PORT} to {_FIRST_PORT + _PORTS - 1}"
     raise PushcellError(
         f"the console cannot use port {wanted} of {host}{problem}: choose a free port"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pushcell.config_problems import read_schema
 from pushcell.config_types import Fraction, Section, Topic
@@ -30,7 +30,7 @@ class AxisStick(Section):
     def value(self, axes: list[float], buttons: list[int]) -> float:
         """In [-1, 1]; 0 for an axis that the pad does not have."""
         raw = axes[self.axis] if self.axis < len(axes) else 0.0
-        return -raw if self.reversed else raw
+        return min(1.0, max(-1.0, -raw if self.reversed else raw))
 
 
 class ButtonStick(Section):
@@ -63,6 +63,12 @@ class AxisSwitch(Section):
     axis: Index
     released: float
     held: float
+
+    @model_validator(mode="after")
+    def _moves(self) -> AxisSwitch:
+        if self.released == self.held:
+            raise ValueError(f"released and held are both {self.held}, allowed: two places")
+        return self
 
     def pressed(self, axes: list[float], buttons: list[int]) -> bool:
         """Whether it is, by the most part of its way."""

@@ -26,8 +26,8 @@ export class Buttons {
     }
     window.addEventListener("keydown", (event) => {
       const action = this.byKey.get(event.code);
-      const typing = event.target.tagName === "INPUT" && event.code !== "Escape";
-      if (!action || typing || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+      const elsewhere = event.target.tagName === "INPUT" || event.ctrlKey || event.metaKey || event.altKey;
+      if (!action || event.repeat || (elsewhere && action !== "stop")) return;
       event.preventDefault();
       this.act(action);
     });
@@ -48,6 +48,10 @@ export class Buttons {
   act(action) {
     const button = this.all.find((it) => it.dataset.action === action);
     if (button.disabled) return;
+    if (!this.link.connected) {
+      toast("Not sent: there is no connection to the console.");
+      return;
+    }
     if (action === "discard" && !button.classList.contains("sure")) {
       this.askOnce(button);
       return;
@@ -56,7 +60,7 @@ export class Buttons {
     this.link.send({ t: "act", action });
   }
 
-  // What is discarded is gone: it takes a second press.
+  // It takes a second press.
   askOnce(button) {
     const label = button.firstChild;
     const text = label.data;

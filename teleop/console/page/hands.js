@@ -90,9 +90,12 @@ export class Hands {
   }
 
   onKey(event, down) {
-    if (!this.driveKeys.includes(event.code) || event.target.tagName === "INPUT") return;
+    // While Meta is held some systems do not tell of keys that are let go.
+    if (event.key === "Meta") return this.release();
+    // A key is let go wherever the focus has come to; a repeat is no press.
+    if (!this.driveKeys.includes(event.code) || (down && event.target.tagName === "INPUT")) return;
     event.preventDefault();
-    if (down === this.keys.has(event.code)) return;
+    if (down === this.keys.has(event.code) || (down && event.repeat)) return;
     if (down) this.keys.add(event.code);
     else this.keys.delete(event.code);
     this.say();

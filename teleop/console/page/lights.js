@@ -62,7 +62,7 @@ function showReasons(recorder) {
 }
 
 function bannerText(state, welcome, connected) {
-  if (!connected) return ["bad", "No connection to the console: what you held is released, the arm stops."];
+  if (!connected) return ["bad", "No connection to the console: what this page held is released. STOP does not reach the arm from here."];
   if (!welcome.may_act) return ["warn", "This page may only look, and stop: open the address with its token to drive."];
   if (state.recorder?.problem) return ["bad", `Recorder: ${state.recorder.problem}`];
   if (state.motion?.require_deadman === "False") {

@@ -2,6 +2,7 @@
 
 const RETRY_MS = 1000;
 const PING_MS = 1000;
+const SILENT_MS = 3000; // states come ten times a second: the line is cut, whatever the socket says
 
 export class Link extends EventTarget {
   constructor(token) {
@@ -9,7 +10,7 @@ export class Link extends EventTarget {
     this.token = token;
     this.roundTripMs = null;
     this.open();
-    setInterval(() => this.send({ t: "ping", sent_ms: performance.now() }), PING_MS);
+    setInterval(() => this.check(), PING_MS);
   }
 
   get connected() {
@@ -19,12 +20,27 @@ export class Link extends EventTarget {
   open() {
     this.socket = new WebSocket(`ws://${location.host}/socket`);
     this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => this.send({ t: "hello", token: this.token });
-    this.socket.onclose = () => {
-      this.tell("closed");
-      setTimeout(() => this.open(), RETRY_MS);
+    this.socket.onopen = () => {
+      this.heardMs = performance.now();
+      this.send({ t: "hello", token: this.token });
     };
-    this.socket.onmessage = ({ data }) => this.take(data);
+    this.socket.onclose = () => this.lost();
+    this.socket.onmessage = ({ data }) => {
+      this.heardMs = performance.now();
+      this.take(data);
+    };
+  }
+
+  lost() {
+    this.socket.onclose = this.socket.onmessage = null; // a silent one may take minutes to close
+    this.socket.close();
+    this.tell("closed");
+    setTimeout(() => this.open(), RETRY_MS);
+  }
+
+  check() {
+    if (this.connected && performance.now() - this.heardMs > SILENT_MS) this.lost();
+    this.send({ t: "ping", sent_ms: performance.now() });
   }
 
   send(message) {

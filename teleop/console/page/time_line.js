@@ -14,6 +14,10 @@ export class TimeLine {
     byId("loop").addEventListener("change", ({ target }) => this.ask("loop", Number(target.checked)));
     const position = byId("position");
     position.addEventListener("pointerdown", () => { this.held = true; });
+    // A press that moves nothing changes nothing.
+    for (const name of ["pointerup", "pointercancel"]) {
+      position.addEventListener(name, () => { this.held = false; });
+    }
     position.addEventListener("change", () => {
       this.held = false;
       this.ask("seek", position.valueAsNumber);

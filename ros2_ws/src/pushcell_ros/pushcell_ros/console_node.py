@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,7 +193,7 @@ class ConsoleNode(CellNode):
 
     def _starter(self, procedure: Callable[[], Coroutine[Any, Any, str]]) -> Any:
         def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            asyncio.run_coroutine_threadsafe(procedure(), self._loop)
+            self._begin(procedure())
             response.success, response.message = True, "begun"
             return response
 
@@ -216,9 +217,9 @@ class ConsoleNode(CellNode):
         view, feed = self._desk.view, self._feeds[name]
 
         def take(message: Image) -> None:
-            view.pictures[name].put(None)
-            outlines = self._desk.outlines(name)
             captured_s = self.control_time(message.header.stamp)
+            view.pictures[name].put(captured_s)
+            outlines = self._desk.outlines(name)
             feed.put(Picture(captured_s, to_image(message), outlines))
 
         return take
@@ -238,8 +239,17 @@ class ConsoleNode(CellNode):
 
     def _on_recorder(self, state: dict[str, Any]) -> None:
         if self._desk.view.put_recorder(state):
-            after = self._desk.procedures.after_episode()
-            asyncio.run_coroutine_threadsafe(after, self._loop)
+            self._begin(self._desk.procedures.after_episode())
+
+    def _begin(self, work: Coroutine[Any, Any, str]) -> None:
+        """Nobody waits for the answer of what is begun here: a refusal goes to the log."""
+
+        def tell(done: Future[str]) -> None:
+            problem = done.exception() or done.result()
+            if problem:
+                self.get_logger().warning(str(problem))
+
+        asyncio.run_coroutine_threadsafe(work, self._loop).add_done_callback(tell)
 
     def _finish(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -157,7 +157,12 @@ class TeleopNode(CellNode):
         if not client.service_is_ready():
             self.get_logger().warning(f"{ACTIONS[action].service} is not there")
             return
-        client.call_async(Trigger.Request())
+        answer = client.call_async(Trigger.Request())
+        answer.add_done_callback(lambda done: self._on_answer(action, done.result()))
+
+    def _on_answer(self, action: str, answer: Trigger.Response) -> None:
+        if not answer.success:
+            self.get_logger().warning(f"{ACTIONS[action].label}: {answer.message}")
 
     def _publish_state(self) -> None:
         driver = self._seat.driver

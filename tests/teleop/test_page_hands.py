@@ -1,0 +1,103 @@
+"""What is held on the real page is let go of, and its STOP is not lost silently; in a Chromium."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+pytest.importorskip("aiohttp", reason="no aiohttp: install pushcell[teleop]")
+pytest.importorskip("selenium", reason="no selenium: install pushcell[dev]")
+
+from selenium.webdriver.support.wait import WebDriverWait
+
+from benchmarks.browser import Page, found_browser, open_page
+from pushcell.config import CellConfig
+from tests.teleop.test_console_server import Served
+
+pytestmark = pytest.mark.skipif(
+    found_browser() is None, reason="no browser: install chromium, chromedriver"
+)
+
+PATIENCE_S = 60.0
+CONTROL = 2  # of the DevTools protocol
+TYPE_SOMETHING = (
+    "const input = document.body.appendChild(document.createElement('input')); input.focus();"
+)
+
+
+def on_page(cell: CellConfig, look: Callable[[Page, Served, Callable], None]) -> None:
+    """Open the page; ``look`` gets it, the server and what waits for a condition."""
+
+    async def play() -> None:
+        async with Served(cell) as console:
+            await asyncio.to_thread(open_and_look, console, asyncio.get_running_loop())
+
+    def open_and_look(console: Served, loop: asyncio.AbstractEventLoop) -> None:
+        console.loop = loop
+        with open_page(console.url) as page:
+            patience = WebDriverWait(page.driver, PATIENCE_S)
+            patience.until(lambda _: console.wire.joys)
+            look(page, console, lambda condition: patience.until(lambda _: condition()))
+
+    asyncio.run(play())
+
+
+def key(page: Page, event: str, code: str, **more) -> None:
+    page.command("Input.dispatchKeyEvent", type=event, code=code, key=code, **more)
+
+
+def held_keys(console: Served) -> int:
+    """How many the page says are held."""
+    return sum([joy[2] for joy in console.wire.joys if joy[0] == "/teleop/keyboard"][-1])
+
+
+def test_a_key_is_let_go_wherever_the_focus_has_come_to(cell):
+    def look(page, console, until):
+        key(page, "rawKeyDown", "Space")
+        until(lambda: held_keys(console) == 1)
+        page.script(TYPE_SOMETHING)
+        key(page, "keyUp", "Space")
+        until(lambda: held_keys(console) == 0)
+        key(page, "rawKeyDown", "Space")
+        time.sleep(0.3)
+        assert held_keys(console) == 0, "typing is no deadman"
+
+    on_page(cell, look)
+
+
+def test_meta_lets_go_of_all_and_a_repeat_is_no_press(cell):
+    def look(page, console, until):
+        key(page, "rawKeyDown", "Space")
+        until(lambda: held_keys(console) == 1)
+        page.command("Input.dispatchKeyEvent", type="rawKeyDown", code="MetaLeft", key="Meta")
+        until(lambda: held_keys(console) == 0)
+        key(page, "rawKeyDown", "Space", autoRepeat=True)
+        time.sleep(0.3)
+        assert held_keys(console) == 0
+
+    on_page(cell, look)
+
+
+def test_escape_stops_while_somebody_types_and_with_other_keys_held(cell):
+    def look(page, console, until):
+        page.script(TYPE_SOMETHING)
+        key(page, "rawKeyDown", "Escape", modifiers=CONTROL)
+        until(lambda: console.wire.called == ["/safety/stop"])
+        key(page, "rawKeyDown", "KeyA")
+        time.sleep(0.3)
+        assert console.wire.called == ["/safety/stop"], "typing an A arms nothing"
+
+    on_page(cell, look)
+
+
+def test_a_line_that_fell_silent_is_told_and_so_is_a_stop_that_was_not_sent(cell):
+    def look(page, console, until):
+        until(lambda: page.text("light-motion"))
+        console.loop.call_soon_threadsafe(time.sleep, 12.0)  # its socket stays open
+        until(lambda: "STOP does not reach the arm" in page.text("banner"))
+        key(page, "rawKeyDown", "Escape")
+        until(lambda: "Not sent" in page.text("toast"))
+        until(lambda: "No connection" not in page.text("banner"))
+
+    on_page(cell, look)
