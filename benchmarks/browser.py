@@ -70,7 +70,9 @@ class Page:
         """Click the button of an action once the page offers it."""
         button = self.driver.find_element("css selector", f"[data-action={action}]")
         offered = WebDriverWait(self.driver, _OFFERED_S)
-        offered.until(lambda _: button.is_displayed() and button.is_enabled())
+        offered.until(
+            lambda _: button.is_displayed() and button.is_enabled(), f"{action} is not offered"
+        )
         button.click()
 
     def mouse(self, event: str, pixel: tuple[float, float]) -> None:

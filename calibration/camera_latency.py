@@ -18,7 +18,7 @@ from pushcell.config import CellConfig
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.messages import PIXELS, capture_stamp_ns, planar_pose_of
+from pushcell.recording.messages import capture_stamp_ns, planar_pose_of
 from pushcell.recording.store import BAG_FILE
 from pushcell.recording.streams import COMPRESSED, IMAGE_TOPIC, PUSHER_TOPIC
 
@@ -81,7 +81,7 @@ def _read(episode: Path, cell: CellConfig, camera: str) -> tuple[Array, Array, A
             if message.topic == PUSHER_TOPIC:
                 tips.append((stamp_s, planar_pose_of(message.cdr)[:2]))
             else:
-                parts = find_colour(PIXELS[bag.types[images]](message.cdr), colour)
+                parts = find_colour(bag.pixels(message), colour)
                 if len(parts):
                     seen.append((stamp_s, parts))
     if not seen:

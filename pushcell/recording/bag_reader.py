@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from mcap.reader import make_reader
 from mcap.records import Channel, Schema
+from numpy.typing import NDArray
 from rosbags.rosbag2 import ReaderError
 from rosbags.rosbag2.metadata import parse_qos
 
@@ -15,7 +17,7 @@ from pushcell.closing import Closing
 from pushcell.errors import EpisodeError
 from pushcell.recording.bag_writer import BagSummary, Topic
 from pushcell.recording.mcap_records import DAMAGE, is_as_written
-from pushcell.recording.messages import MessageDefinition
+from pushcell.recording.messages import PIXELS, MessageDefinition
 
 
 class BagMessage(NamedTuple):
@@ -62,6 +64,13 @@ class BagReader(Closing):
                 yield BagMessage(topic, message.log_time, message.data, message.publish_time, lost)
         except DAMAGE as error:
             raise self._damaged(error) from None
+
+    def pixels(self, message: BagMessage) -> NDArray[np.uint8]:
+        """The picture (H, W, 3) RGB of a message of an image's topic."""
+        try:
+            return PIXELS[self.types[message.topic]](message.cdr)
+        except ValueError as error:
+            raise EpisodeError(f"{self._path}: {message.topic}: {error}") from None
 
     def verify(self) -> None:
         """Read every message and check all checksums and the counts of the index."""

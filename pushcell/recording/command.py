@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,12 +20,12 @@ from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo, Verdict
 from pushcell.recording.episodes_table import entry_of, episode_table, list_table
 from pushcell.recording.quality import review
 from pushcell.recording.rearranging import merge, split
-from pushcell.recording.recovery import DISCARDED, recover_all
+from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import BAG_FILE, EpisodeStore, find_episodes, write_durably
 
 Json = Annotated[Path | None, arg(metavar="FILE")]
 _CELL = Path("config/cell.sim.yaml")
-_REJECTED = 1
+_REJECTED = _LEFT = 1
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class Show:
 
     def run(self) -> int:
         """0."""
-        for path in _found(self.directory):
-            entry = entry_of(path, EpisodeInfo.load(path))
-            show_result(entry, episode_table(entry), self.json)
+        path = _the_one(self.directory)
+        entry = entry_of(path, EpisodeInfo.load(path))
+        show_result(entry, episode_table(entry), self.json)
         return 0
 
 
@@ -111,6 +111,8 @@ class Check:
 class Recover:
     """Bring back what a crash has left; the recorder does the same when it starts.
 
+    Exit code 1 when something could not be brought back; it stays where it is.
+
     example: pushcell episodes recover episodes
     """
 
@@ -121,24 +123,22 @@ class Recover:
     """Write the same as JSON; - for standard output."""
 
     def run(self) -> int:
-        """0, also when there was nothing to do."""
+        """0 when nothing is left to bring back."""
         found = recover_all(EpisodeStore(_there(self.directory)), load_cell(self.cell))
-        shown = Table(title=f"{len(found)} partial episodes")
-        for title in ("now at", "messages", "cut off [bytes]"):
-            shown.add_column(title)
+        shown = Table("what became of it", "now at", title=f"{len(found)} partial episodes")
         for one in found:
-            shown.add_row(str(one.path), str(one.messages), str(one.cut_off_bytes))
+            shown.add_row(one.sentence(), str(one.path))
         figures = [
             {
                 "path": str(one.path),
-                "messages": one.messages,
-                "cut_off_bytes": one.cut_off_bytes,
+                **asdict(one.repaired),
                 "recovered": one.info is not None,
+                "problem": one.problem,
             }
             for one in found
         ]
         show_result({"recovered": figures}, shown, self.json)
-        return 0
+        return _LEFT if any(one.problem for one in found) else 0
 
 
 @dataclass(frozen=True)
@@ -171,18 +171,10 @@ class Relabel:
     def _one(self, path: Path) -> Path:
         store = EpisodeStore(path.parent)
         if self.discard:
-            aside = store.folder / DISCARDED / path.name
-            if aside.exists():
-                raise EpisodeError(f"{aside} is there already: move it away first")
-            aside.parent.mkdir(exist_ok=True)
-            path.rename(aside)
-            store.journal.append({"event": "discarded", "episode": path.name})
-            return aside
+            return store.put_aside(path, "discarded")
         changes = {"verdict": self.verdict, "reason": self.reason}
         info = EpisodeInfo.load(path).model_copy(update=changes)
-        draft = path / f".{INFO_FILE}"
-        write_durably(draft, info.to_yaml().encode())
-        draft.replace(path / INFO_FILE)
+        write_durably(path / INFO_FILE, info.to_yaml().encode())
         store.journal.append({"event": "relabelled", "episode": path.name, **changes})
         return path
 
@@ -226,13 +218,13 @@ class Split:
 
     def run(self) -> int:
         """0."""
-        (episode,) = _found(self.directory)
+        episode = _the_one(self.directory)
         if not self.at:
             raise EpisodeError("say where to cut, such as --at 4.5 9")
         parts = split(episode, self.at, load_cell(self.cell))
         _show([entry_of(path, EpisodeInfo.load(path)) for path in parts], self.json)
         if self.yes:
-            Relabel(episode, discard=True)._one(episode)
+            EpisodeStore(episode.parent).put_aside(episode, "discarded")
         return 0
 
 
@@ -265,10 +257,17 @@ def _there(folder: Path) -> Path:
 
 
 def _found(folder: Path) -> list[Path]:
-    episodes = find_episodes(_there(folder))
+    episodes = find_episodes(_there(folder).resolve())
     if not episodes:
         raise EpisodeError(f"{folder} holds no complete episode")
     return episodes
+
+
+def _the_one(folder: Path) -> Path:
+    episodes = _found(folder)
+    if len(episodes) > 1:
+        raise EpisodeError(f"{folder} holds {len(episodes)} episodes: name one of them")
+    return episodes[0]
 
 
 def _show(

@@ -50,9 +50,8 @@ def _tiles(episode: Path) -> list[NDArray[np.uint8]]:
             return [grey] * _COLUMNS
         count = bag.counts[topics[0]]
         wanted = np.linspace(0, count - 1, _COLUMNS).round().astype(int).tolist()
-        pixels = PIXELS[bag.types[topics[0]]]
         seen = {
-            number: cv2.resize(pixels(message.cdr), _TILE_PX, interpolation=cv2.INTER_AREA)
+            number: cv2.resize(bag.pixels(message), _TILE_PX, interpolation=cv2.INTER_AREA)
             for number, message in enumerate(bag.messages(topics[:1]))
             if number in wanted
         }

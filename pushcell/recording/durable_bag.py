@@ -38,9 +38,9 @@ class DurableBag:
 
     def __init__(self, path: Path, topics: Sequence[Topic]) -> None:
         self.path = path
+        _reserve(path.with_name(RESERVE_FILE))
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         lock(self._descriptor)
-        _reserve(path.with_name(RESERVE_FILE))
         self._file = path.open("rb")
         self._writer = BagWriter(cast(IO[bytes], _Unbuffered(self._descriptor)), topics)
         self._checked_to = len(MAGIC)

@@ -209,11 +209,12 @@ def _values(
     for message in bag.messages(rows):
         stamp = capture_stamp_ns(message.cdr)
         if stamp in wanted[message.topic]:
-            pixels = PIXELS.get(bag.types[message.topic])
-            if pixels is None:
-                read[message.topic][stamp] = planar_pose_of(message.cdr)
-            else:
-                read[message.topic][stamp] = _squeezed(pixels(message.cdr), image_px)
+            is_image = bag.types[message.topic] in PIXELS
+            read[message.topic][stamp] = (
+                _squeezed(bag.pixels(message), image_px)
+                if is_image
+                else planar_pose_of(message.cdr)
+            )
     return {
         topic: np.stack([read[topic][stamp] for stamp in stamps[topic][chosen].tolist()])
         for topic, chosen in rows.items()

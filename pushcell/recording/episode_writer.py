@@ -27,8 +27,8 @@ class EpisodeWriter:
     """``put`` and ``end`` may be called in any thread, ``run`` is the writing one's.
 
     Messages wait in memory while the disk is slow, up to a limit; what comes beyond it is
-    counted in ``overflowed`` and missing in the episode. Images that are ``not_colour`` cannot be
-    judged; they are recorded all the same, unless they were to be compressed.
+    counted in ``overflowed`` and missing in the episode. An image that is not colour is recorded
+    as it came, unless it was to be compressed; the gate rejects the episode either way.
     """
 
     def __init__(
@@ -41,7 +41,6 @@ class EpisodeWriter:
         self._taken_bytes = 0
         self._put_bytes = 0
         self.overflowed = 0
-        self.not_colour = 0
 
     def put(self, topic: str, log_ns: int, cdr: bytes, lost: int) -> None:
         """Hand over a message as it was published."""
@@ -56,16 +55,19 @@ class EpisodeWriter:
         self._items.put(None)
 
     def run(self, folder: Path, topics: Sequence[Topic]) -> BagSummary:
-        """Write until the end; raises EpisodeError, the file whole as far as it could be written.
+        """Write until the end; raises EpisodeError, or OSError for a disk that fails otherwise, the
+        file whole as far as it could be written.
 
         A message is on the disk ``sync_s`` after it came, and what a sync takes.
         """
-        with DurableBag(folder / BAG_FILE, topics) as bag:
+        with (
+            naming_a_full_disk(f"the rest of {folder.stem}"),
+            DurableBag(folder / BAG_FILE, topics) as bag,
+        ):
             try:
-                with naming_a_full_disk(f"the rest of {folder.stem}"):
-                    self._write(bag)
-                    return bag.close(BAG_FILE)
-            except EpisodeError:
+                self._write(bag)
+                return bag.close(BAG_FILE)
+            except (EpisodeError, OSError):
                 bag.cut_short()
                 raise
 
@@ -86,12 +88,10 @@ class EpisodeWriter:
 
     def _add(self, bag: DurableBag, item: _Item) -> None:
         self._taken_bytes += len(item.cdr)
+        self._gate.on_message(item.topic, item.log_ns, item.cdr, item.lost)
         try:
-            self._gate.on_message(item.topic, item.log_ns, item.cdr, item.lost)
             cdr = self._streams[item.topic].encoded(item.cdr)
-        except ValueError:
-            self.not_colour += 1
-            if self._streams[item.topic].jpeg_quality is not None:
-                return
-            cdr = item.cdr
+        except ValueError as error:
+            self._gate.cannot_judge(item.topic, error)
+            return
         bag.add(self._names[item.topic], item.log_ns, cdr, item.lost)

@@ -56,6 +56,7 @@ class QualityGate:
         self._motion = MotionCheck(cell)
         self.driving = DrivingLog()
         self._unknown_policy: list[Finding] = []
+        self._unreadable: dict[str, str] = {}
         rate_hz = cell.recording.image_checks_hz
         self._pictures = {
             stream.topic: PictureCheck(match[1], self._limits, rate_hz)
@@ -73,19 +74,19 @@ class QualityGate:
         self._lock = threading.Lock()
 
     def on_message(self, topic: str, log_ns: int, cdr: bytes, lost: int = 0) -> None:
-        """A message as it was published; ValueError for an image that is not colour."""
+        """A message as it was published."""
         with self._lock:
             self._checked_ns = max(self._checked_ns, log_ns)
             self._streams[topic].on_message(log_ns, cdr, lost)
-            if topic == MOTION_TOPIC:
-                self._on_motion_state(log_ns, cdr)
-            elif topic == POLICY_TOPIC:
-                self._on_policy(from_cdr(cdr, STRING).data)
-            elif topic in self._motion_checks and self._motion.due(topic, log_ns):
-                self._motion_checks[topic](capture_stamp_ns(cdr), cdr)
-            elif topic in self._pictures and self._pictures[topic].due(log_ns):
-                image = PIXELS[self._types[topic]](cdr)
-                self._pictures[topic].on_picture(image, self._motion.way_m)
+            try:
+                self._look_at(topic, log_ns, cdr)
+            except ValueError as error:
+                self._unreadable[topic] = str(error)
+
+    def cannot_judge(self, topic: str, why: object) -> None:
+        """The episode is no good: something of a topic could not be read."""
+        with self._lock:
+            self._unreadable[topic] = str(why)
 
     def report(self, now_ns: int, heard_ns: Mapping[str, int] | None = None) -> QualityReport:
         """Of the episode up to now; ``heard_ns`` is when each topic was heard last."""
@@ -95,6 +96,8 @@ class QualityGate:
             # What is on its way to the gate is not missing.
             counted_ns = min(now_ns, self._checked_ns) if live else now_ns
             findings = list(self._unknown_policy)
+            for topic, why in self._unreadable.items():
+                findings.append(Finding("reject", f"{topic} cannot be judged: {why}"))
             for topic, check in self._streams.items():
                 silent_ns = check.silent_ns(self._start_ns, now_ns, (heard_ns or {}).get(topic))
                 findings += check.findings(counted_ns - self._start_ns, silent_ns, self._limits)
@@ -117,6 +120,17 @@ class QualityGate:
     def counts(self) -> dict[str, int]:
         """Messages of each topic so far."""
         return {topic: check.messages for topic, check in self._streams.items()}
+
+    def _look_at(self, topic: str, log_ns: int, cdr: bytes) -> None:
+        if topic == MOTION_TOPIC:
+            self._on_motion_state(log_ns, cdr)
+        elif topic == POLICY_TOPIC:
+            self._on_policy(from_cdr(cdr, STRING).data)
+        elif topic in self._motion_checks and self._motion.due(topic, log_ns):
+            self._motion_checks[topic](capture_stamp_ns(cdr), cdr)
+        elif topic in self._pictures and self._pictures[topic].due(log_ns):
+            image = PIXELS[self._types[topic]](cdr)
+            self._pictures[topic].on_picture(image, self._motion.way_m)
 
     def _on_motion_state(self, log_ns: int, cdr: bytes) -> None:
         values = {pair.key: pair.value for pair in from_cdr(cdr, STATUS).values}

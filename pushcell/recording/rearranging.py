@@ -32,25 +32,32 @@ def merge(folders: Sequence[Path], out: Path) -> list[Path]:
     if out.exists():
         raise EpisodeError(f"{out} is there already: choose another --out")
     store = EpisodeStore(out)
-    added = []
-    for episode in (path for folder in folders for path in find_episodes(folder)):
-        name, number = episode.name, 1
-        while (out / name).exists():
-            number += 1
-            name = f"{episode.name}_{number}"
-        partial = out / (name + PARTIAL)
-        with naming_a_full_disk(f"episode {name} in {out}"):
-            shutil.copytree(episode, partial)
-            info = EpisodeInfo.load(partial).model_copy(update={"name": name})
-            write_durably(partial / INFO_FILE, info.to_yaml().encode())
-            added.append(store.commit(partial, {"event": "merged", "from": str(episode)}))
-    return added
+    try:
+        episodes = [path for folder in folders for path in find_episodes(folder)]
+        return [_merged(store, episode) for episode in episodes]
+    except BaseException:
+        shutil.rmtree(out)  # or the same command could not be run again
+        raise
+
+
+def _merged(store: EpisodeStore, episode: Path) -> Path:
+    name, number = episode.name, 1
+    while (store.folder / name).exists():
+        number += 1
+        name = f"{episode.name}_{number}"
+    partial = store.folder / (name + PARTIAL)
+    with naming_a_full_disk(f"episode {name} in {store.folder}"):
+        shutil.copytree(episode, partial)
+        info = EpisodeInfo.load(partial).model_copy(update={"name": name})
+        write_durably(partial / INFO_FILE, info.to_yaml().encode())
+        return store.commit(partial, {"event": "merged", "from": str(episode)})
 
 
 def split(episode: Path, at_s: Sequence[float], cell: CellConfig) -> list[Path]:
     """Write the parts of an episode beside it, as NAME_part1 and so on; times from its start.
 
-    Raises EpisodeError for times that are not inside the episode, in their order.
+    Raises EpisodeError for times that are not inside the episode, in their order; all parts are
+    there, or none.
     """
     store = EpisodeStore(episode.parent)
     with BagReader(episode / BAG_FILE) as bag:
@@ -61,32 +68,38 @@ def split(episode: Path, at_s: Sequence[float], cell: CellConfig) -> list[Path]:
                 f"{episode} lasts {(end_ns - start_ns) / _NS:.1f} s: --at needs times inside it, "
                 f"one after the other, not {' '.join(f'{time_s:g}' for time_s in at_s)}"
             )
-        parts = list(enumerate(pairwise(cuts), start=1))
-        return [_part(store, episode, bag, number, span, cell) for number, span in parts]
+        spans = list(pairwise(cuts))
+        paths = [episode.with_name(f"{episode.name}_part{k + 1}") for k in range(len(spans))]
+        partials = [path.with_name(path.name + PARTIAL) for path in paths]
+        for path in (*paths, *partials):
+            if path.exists():
+                raise EpisodeError(f"{path} is there already: move it away first")
+        try:
+            for partial, span in zip(partials, spans, strict=True):
+                with naming_a_full_disk(f"a part of episode {episode.name}"):
+                    _write_part(episode, bag, partial, span, cell)
+        except BaseException:
+            for partial in partials:
+                shutil.rmtree(partial, ignore_errors=True)
+            raise
+    return [store.commit(path, {"event": "split", "from": episode.name}) for path in partials]
 
 
-def _part(
-    store: EpisodeStore,
-    episode: Path,
-    bag: BagReader,
-    number: int,
-    span: tuple[int, int],
-    cell: CellConfig,
-) -> Path:
-    name = f"{episode.name}_part{number}"
-    partial = store.folder / (name + PARTIAL)
-    if partial.exists() or (store.folder / name).exists():
-        raise EpisodeError(f"{store.folder / name} is there already: move it away first")
-    with naming_a_full_disk(f"episode {name}"):
-        partial.mkdir()
-        shutil.copy(episode / INFO_FILE, partial / INFO_FILE)
-        _copy_span(bag, partial / BAG_FILE, span)
-        with BagReader(partial / BAG_FILE) as part:
-            gate, summary = review(part, cell), part.summary
-        report = gate.final_report(summary.end_ns)
-        changes = {"name": name, "verdict": "unjudged", "reason": f"a part of {episode.name}"}
-        finish_episode(partial, summary, lambda _: report, gate.driving, changes)
-        return store.commit(partial, {"event": "split", "from": episode.name})
+def _write_part(
+    episode: Path, bag: BagReader, partial: Path, span: tuple[int, int], cell: CellConfig
+) -> None:
+    partial.mkdir()
+    shutil.copy(episode / INFO_FILE, partial / INFO_FILE)
+    _copy_span(bag, partial / BAG_FILE, span)
+    with BagReader(partial / BAG_FILE) as part:
+        gate, summary = review(part, cell), part.summary
+    report = gate.final_report(summary.end_ns)
+    changes = {
+        "name": partial.name.removesuffix(PARTIAL),
+        "verdict": "unjudged",
+        "reason": f"a part of {episode.name}",
+    }
+    finish_episode(partial, summary, lambda _: report, gate.driving, changes)
 
 
 def _copy_span(bag: BagReader, path: Path, span: tuple[int, int]) -> None:

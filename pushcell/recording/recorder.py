@@ -6,7 +6,8 @@
                         |                   |
                         +-- disk full ------+--> failed --start--> recording
 
-Messages come in the caller's thread and are written in another; no method waits for the disk.
+Messages come in the caller's thread and are written in another; neither ``on_message`` nor
+``stop`` waits for the disk.
 Times are of the clock that messages are stamped with [ns].
 """
 
@@ -29,8 +30,8 @@ from pushcell.recording.episode_writer import EpisodeWriter
 from pushcell.recording.finishing import finish_episode
 from pushcell.recording.quality import QualityGate
 from pushcell.recording.quality_report import Finding, QualityReport
-from pushcell.recording.recovery import DISCARDED, recover_all
-from pushcell.recording.store import PARTIAL, EpisodeStore, write_durably
+from pushcell.recording.recovery import recover_all
+from pushcell.recording.store import DISCARDED, PARTIAL, EpisodeStore, write_durably
 from pushcell.recording.streams import streams_of
 from pushcell.urgency import Urgency
 
@@ -111,6 +112,8 @@ class Recorder:
         with self._lock:
             if self._phase in (RECORDING, VERIFYING):
                 return f"an episode cannot begin while the recorder is {self._phase}"
+            if not self.store.folder.is_dir():
+                return f"{self.store.folder} is gone: bring it back, or launch again"
             free_mb = self._free_bytes() / _MB
             if free_mb < self._cell.recording.min_free_mb:
                 return (
@@ -200,8 +203,9 @@ class Recorder:
             self._phase = FAILED if failure else IDLE
 
     def _broke_off(self, problem: str) -> None:
+        """Told at once; what was written is still to be kept."""
         with self._lock:
-            self._phase, self._problem, self._episode = FAILED, problem, None
+            self._phase, self._problem, self._episode = VERIFYING, problem, None
         self._on_failure(problem)
 
     def _finish(self, episode: _Episode, summary: BagSummary | None, failure: str) -> None:
@@ -278,7 +282,10 @@ class Recorder:
         return next(name for name in names if not list(self.store.folder.glob(f"**/{name}*")))
 
     def _free_bytes(self) -> int:
-        return shutil.disk_usage(self.store.folder).free
+        try:
+            return shutil.disk_usage(self.store.folder).free
+        except OSError:
+            return 0  # what is gone has no room
 
     def _begin_thread(self, work: Callable[[], None]) -> None:
         def run() -> None:
@@ -287,6 +294,8 @@ class Recorder:
                 work()
             except Exception as error:
                 self._broke_off(f"the recorder has a fault of its own: {error!r}")
+                with self._lock:
+                    self._phase = FAILED
                 raise
 
         self._thread = threading.Thread(target=run, name="recorder", daemon=False)
@@ -295,10 +304,7 @@ class Recorder:
 
 def _with_losses(report: QualityReport, writer: EpisodeWriter) -> QualityReport:
     """What the writer could not write counts against the episode."""
-    if writer.overflowed:
-        text = f"{writer.overflowed} messages were left out: the disk is too slow"
-        report = report.with_finding(Finding("reject", text))
-    if writer.not_colour:
-        text = f"{writer.not_colour} images are neither rgb8 nor bgr8: nobody can use them"
-        report = report.with_finding(Finding("reject", text))
-    return report
+    if not writer.overflowed:
+        return report
+    text = f"{writer.overflowed} messages were left out: the disk is too slow"
+    return report.with_finding(Finding("reject", text))

@@ -11,70 +11,77 @@ from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.durable_bag import lock
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.finishing import finish_episode
-from pushcell.recording.mcap_repair import repair
+from pushcell.recording.mcap_repair import Repair, repair
 from pushcell.recording.quality import review
 from pushcell.recording.quality_report import Finding
 from pushcell.recording.store import BAG_FILE, PARTIAL, EpisodeStore
 
-DISCARDED = "discarded"
+_NOTHING = Repair(messages=0, damaged_chunks=0, cut_off_bytes=0)
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """What became of a partial episode; without info there was nothing in it."""
+    """What became of a partial episode; without info there was nothing in it, or a problem."""
 
     path: Path
-    info: EpisodeInfo | None
-    messages: int
-    cut_off_bytes: int
+    info: EpisodeInfo | None = None
+    repaired: Repair = _NOTHING
+    problem: str = ""
 
     def sentence(self) -> str:
         """For people."""
+        if self.problem:
+            return f"{self.path.name} could not be recovered and stays: {self.problem}"
         if self.info is None:
             return f"{self.path.name} held no message and was put aside"
-        return f"{self.path.name} was cut off and is recovered: {self.messages} messages"
+        return (
+            f"{self.path.name} was cut off and is recovered: {self.repaired.messages} messages"
+            f"{_losses(self.repaired)}"
+        )
 
 
 def recover_all(store: EpisodeStore, cell: CellConfig) -> list[Recovered]:
-    """Every partial recording in a folder which nobody is writing.
+    """Every partial recording in a folder which nobody is writing; what cannot be recovered stays.
 
     Partial episodes of other origins have no ``episode.yaml`` yet: who makes them writes them anew.
     """
     partials = sorted(store.folder.glob(f"*{PARTIAL}/{INFO_FILE}"))
-    found = (_recover(store, path.parent, cell) for path in partials)
+    found = (_recovered(store, path.parent, cell) for path in partials)
     return [one for one in found if one is not None]
+
+
+def _recovered(store: EpisodeStore, partial: Path, cell: CellConfig) -> Recovered | None:
+    try:
+        return _recover(store, partial, cell)
+    except (EpisodeError, OSError) as error:
+        return Recovered(partial, problem=str(error))
 
 
 def _recover(store: EpisodeStore, partial: Path, cell: CellConfig) -> Recovered | None:
     bag_path = partial / BAG_FILE
-    name = partial.name.removesuffix(PARTIAL)
     try:
         file = bag_path.open("rb")
     except FileNotFoundError:
-        return _put_aside(store, partial, name)
+        return Recovered(store.put_aside(partial, "put aside"))
     with file:
         if not lock(file.fileno()):
             return None
         try:
             repaired = repair(bag_path)
         except EpisodeError:
-            return _put_aside(store, partial, name)
+            repaired = _NOTHING
         if not repaired.messages:
-            return _put_aside(store, partial, name)
+            return Recovered(store.put_aside(partial, "put aside"))
         with BagReader(bag_path) as bag:
             summary, gate = bag.summary, review(bag, cell)
-        cut_off = Finding("warn", "the recording was cut off, and recovered")
-        report = gate.final_report(summary.end_ns).with_finding(cut_off)
+        reason = f"the recording was cut off, and recovered{_losses(repaired)}"
+        report = gate.final_report(summary.end_ns).with_finding(Finding("warn", reason))
         changes = {"recovered": True}
         info = finish_episode(partial, summary, lambda _: report, gate.driving, changes)
         entry = {"event": "recovered", "messages": repaired.messages, "quality": report.verdict}
-        path = store.commit(partial, entry, store.folder / name)
-    return Recovered(path, info, repaired.messages, repaired.cut_off_bytes)
+        return Recovered(store.commit(partial, entry), info, repaired)
 
 
-def _put_aside(store: EpisodeStore, partial: Path, name: str) -> Recovered:
-    folder = store.folder / DISCARDED
-    folder.mkdir(exist_ok=True)
-    path = partial.rename(folder / name)
-    store.journal.append({"event": "put aside", "episode": name})
-    return Recovered(path, None, 0, 0)
+def _losses(repaired: Repair) -> str:
+    damaged = repaired.damaged_chunks
+    return f", without {damaged} damaged chunks of it" if damaged else ""

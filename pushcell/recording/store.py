@@ -21,6 +21,7 @@ from pushcell.recording.episode_info import INFO_FILE
 BAG_FILE = "episode.mcap"
 METADATA_FILE = "metadata.yaml"
 PARTIAL = ".partial"
+DISCARDED = "discarded"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -72,6 +73,17 @@ class EpisodeStore:
         _sync_folder(final.parent)
         self.journal.append({"event": "complete", "episode": final.name, **entry})
         return final
+
+    def put_aside(self, folder: Path, event: str) -> Path:
+        """Move what is no episode, or no longer, into ``discarded/``; an event of the journal."""
+        name = folder.name.removesuffix(PARTIAL)
+        aside = self.folder / DISCARDED / name
+        if aside.exists():
+            raise EpisodeError(f"{aside} is there already: move it away first")
+        aside.parent.mkdir(exist_ok=True)
+        folder.rename(aside)
+        self.journal.append({"event": event, "episode": name})
+        return aside
 
     def episodes(self) -> list[Path]:
         """The folders of the complete episodes, by name."""
@@ -131,11 +143,17 @@ def naming_a_full_disk(what: str) -> Iterator[None]:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """A file that is on the disk when this returns."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """A file that is on the disk when this returns; until then the one before stays."""
+    draft = path.with_name(f".{path.name}")
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    draft.replace(path)
 
 
 def _sync_folder(folder: Path) -> None:

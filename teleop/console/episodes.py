@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pushcell.errors import EpisodeError
 from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
-from pushcell.recording.messages import compressed_image_of, image_of
 from pushcell.recording.store import BAG_FILE, find_episodes
 from pushcell.recording.streams import COMPRESSED, IMAGE_TOPIC
 
@@ -57,13 +56,12 @@ def _info(path: Path, changed_ns: int) -> EpisodeInfo:
 @functools.lru_cache(maxsize=256)
 def _thumbnail(path: Path, camera: str) -> bytes | None:
     plain = IMAGE_TOPIC.format(camera)
-    readers = {plain: image_of, plain + COMPRESSED: compressed_image_of}
     try:
         with BagReader(path / BAG_FILE) as bag:
-            first = next(iter(bag.messages(list(readers))), None)
+            first = next(iter(bag.messages([plain, plain + COMPRESSED])), None)
+            return None if first is None else _jpeg(bag.pixels(first))
     except EpisodeError:
         return None
-    return None if first is None else _jpeg(readers[first.topic](first.cdr))
 
 
 def _jpeg(image: NDArray[np.uint8]) -> bytes:

@@ -278,7 +278,7 @@ def test_a_full_disk_is_told(tmp_path, cell, capsys) -> None:
     write("packed", some_demonstrations(), tmp_path / "a", cell)
     (tmp_path / "b").mkdir()
     (tmp_path / "b/episode_000001.partial").mkdir()
-    (tmp_path / "b/episode_000001.partial/episode.mcap").symlink_to("/dev/full")
+    (tmp_path / "b/episode_000001.partial/.episode.mcap").symlink_to("/dev/full")
     with pytest.raises(EpisodeError, match=r"disk is full .* episode_000001"):
         write_episodes(PackedSet(tmp_path / "a"), tmp_path / "b", cell, "a")
     assert len(EpisodeSet(tmp_path / "b", SIZE)) == 1

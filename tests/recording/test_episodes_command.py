@@ -14,10 +14,12 @@ from pushcell import cli
 from pushcell.config import CellConfig
 from pushcell.formats.packed_format import PackedSet
 from pushcell.recording.bag_reader import BagReader
+from pushcell.recording.bag_writer import BagWriter
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.episode_steps import read_steps
 from pushcell.recording.recorder import Recorder
 from pushcell.recording.store import BAG_FILE, Journal
+from teleop.console.episodes import thumbnail
 from tests.conftest import SIM_CELL
 
 SECONDS = 6.0
@@ -111,6 +113,54 @@ def test_merged_episodes_are_copies(cell: CellConfig, episode: Path, capsys) -> 
     for name in names:
         assert (out / name / BAG_FILE).read_bytes() == (episode / BAG_FILE).read_bytes()
         assert EpisodeInfo.load(out / name).name == name
+
+
+def test_a_merge_that_fails_leaves_nothing(cell: CellConfig, episode: Path, capsys) -> None:
+    other = record(cell, episode.parent)
+    (other / BAG_FILE).write_bytes(b"torn")
+    out = episode.parent.parent / "all"
+    assert cli.main(["episodes", "merge", str(episode.parent), "--out", str(out)]) == 2
+    assert not out.exists()
+
+
+def test_a_split_that_fails_leaves_nothing(episode: Path, capsys) -> None:
+    before = sorted(episode.parent.iterdir())
+    words = ["episodes", "split", str(episode), "--at", "2", *CELL]
+    content = (episode / BAG_FILE).read_bytes()
+    damaged = bytearray(content)
+    damaged[content.index(b"\x28\xb5\x2f\xfd") + 1000] ^= 0xFF  # in the first chunk, by its magic
+    (episode / BAG_FILE).write_bytes(damaged)
+    assert cli.main(words) == 2
+    assert "is damaged" in capsys.readouterr().err
+    assert sorted(episode.parent.iterdir()) == before
+
+
+def test_one_episode_is_named_where_one_is_asked_for(cell, episode: Path, capsys) -> None:
+    record(cell, episode.parent)
+    for words in (["show"], ["split", "--at", "2"]):
+        assert cli.main(["episodes", words[0], str(episode.parent), *words[1:]]) == 2
+        assert "holds 2 episodes: name one of them" in capsys.readouterr().err
+
+
+def test_an_episode_may_be_the_current_folder(episode: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(episode)
+    assert run(capsys, "show", ".")["path"] == str(episode)
+
+
+def test_a_picture_that_is_not_colour_is_named_by_its_file(episode: Path, capsys) -> None:
+    content = (episode / BAG_FILE).read_bytes()
+    with BagReader(episode / BAG_FILE) as bag:
+        topics, messages = bag.summary.topics, list(bag.messages())
+    with (episode / BAG_FILE).open("wb") as stream:
+        writer = BagWriter(stream, topics)
+        for message in messages:
+            writer.add(*message._replace(cdr=message.cdr.replace(b"rgb8", b"mono")))
+        writer.close(BAG_FILE)
+    assert (episode / BAG_FILE).read_bytes() != content
+    sheet = str(episode.parent / "sheet.png")
+    assert cli.main(["episodes", "ls", str(episode), "--picture", sheet]) == 2
+    assert "must be rgb8 or bgr8" in capsys.readouterr().err
+    assert thumbnail(episode.parent, episode.name, "overhead") is None
 
 
 def test_parts_put_together_are_the_whole(episode: Path, capsys) -> None:

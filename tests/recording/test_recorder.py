@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from rosbags.highlevel import AnyReader
 
 from benchmarks.killed_recorder import kill_and_recover
 from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
+from pushcell import cli
 from pushcell.config import CellConfig
 from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.driving import PolicyIdentity
@@ -31,6 +32,7 @@ from pushcell.recording.recorder import Recorder
 from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import BAG_FILE, EpisodeStore
 from pushcell.recording.streams import IMAGE_TOPIC, POLICY_TOPIC
+from tests.conftest import SIM_CELL
 
 SECONDS = 3.0
 S = 10**9
@@ -42,7 +44,12 @@ class Rig:
     def __init__(self, cell: CellConfig, folder: Path) -> None:
         self.now_ns = START_NS
         self.failures: list[str] = []
-        self.recorder = Recorder(cell, folder, lambda: self.now_ns, self.failures.append)
+        self.on_failure: Callable[[], None] = lambda: None
+        self.recorder = Recorder(cell, folder, lambda: self.now_ns, self._fail)
+
+    def _fail(self, problem: str) -> None:
+        self.failures.append(problem)
+        self.on_failure()
 
     def hear(self, messages: list[Heard]) -> None:
         for message in messages:
@@ -50,7 +57,9 @@ class Rig:
             self.recorder.on_message(*message)
 
     def wait_for(self, *states: str) -> dict:
+        until = time.monotonic() + 30
         while (state := self.recorder.state())["state"] not in states:
+            assert time.monotonic() < until, state
             time.sleep(0.01)
         return state
 
@@ -190,7 +199,26 @@ def test_a_picture_that_cannot_be_judged_is_recorded_and_told(rig: Rig, heard: l
     assert by_topic(messages_of(episode)) == by_topic([tuple(m) for m in grey])
     last = rig.recorder.state()["last"]
     assert last["verdict"] == "reject"
-    assert any("are neither rgb8 nor bgr8" in reason for reason in last["reasons"])
+    assert any("must be rgb8 or bgr8, not 'mono'" in reason for reason in last["reasons"])
+
+
+def test_the_gate_rejects_what_it_cannot_read_and_goes_on(
+    cell: CellConfig, tmp_path: Path, heard: list[Heard]
+) -> None:
+    rig = Rig(recording_cell(cell, images="jpeg"), tmp_path)
+    rig.recorder.start()
+    torn = [m._replace(cdr=m.cdr.replace(b"rgb8", b"mono")) for m in heard]
+    rig.hear(torn)
+    rig.recorder.stop("success", "")
+    state = rig.wait_for("idle")
+    assert state["problem"] == ""
+    assert any("wrist" in r and "cannot be judged" in r for r in state["last"]["reasons"])
+
+
+def test_a_folder_that_is_gone_is_told(rig: Rig) -> None:
+    rig.recorder.store.folder.rmdir()
+    assert "is gone" in str(rig.recorder.start())
+    assert rig.recorder.state()["free_bytes"] == 0
 
 
 def test_a_disk_that_is_too_slow_costs_the_episode(
@@ -227,6 +255,8 @@ def test_a_full_disk_ends_the_recording_with_a_valid_file(
     cell: CellConfig, small_disk: Path
 ) -> None:
     rig = Rig(recording_cell(cell, sync_s=0.1), small_disk)
+    answers: list[str | None] = []
+    rig.on_failure = lambda: answers.append(rig.recorder.start())
     assert rig.recorder.start() is None
     rng = np.random.default_rng(0)
     sent = []
@@ -240,6 +270,7 @@ def test_a_full_disk_ends_the_recording_with_a_valid_file(
             break
     state = rig.wait_for("failed")
     assert "the disk is full" in rig.failures[0]
+    assert "cannot begin while the recorder is verifying" in str(answers[0]), "not yet at its end"
     assert "the disk is full" in state["problem"]
     rig.recorder.close()
     state = rig.recorder.state()
@@ -290,3 +321,23 @@ def test_an_empty_partial_episode_is_put_aside(cell: CellConfig, rig: Rig) -> No
     rig.recorder.close()
     assert "torn held no message and was put aside" in rig.recorder.state()["problem"]
     assert (rig.recorder.store.folder / "discarded" / "torn" / BAG_FILE).exists()
+
+
+def test_one_that_cannot_be_recovered_stays_and_keeps_no_other_from_it(
+    cell: CellConfig, rig: Rig, heard: list[Heard]
+) -> None:
+    folder = rig.recorder.store.folder
+    for _ in range(2):
+        rig.recorder.start()
+        rig.hear(heard)
+        rig.recorder.stop("success", "")
+        rig.wait_for("idle")
+    first, second = rig.recorder.store.episodes()
+    first, second = (path.rename(f"{path}.partial") for path in (first, second))
+    (first / "episode.yaml").write_text("torn")
+    found = recover_all(rig.recorder.store, cell)
+    assert [one.path.name for one in found] == [first.name, second.name.removesuffix(".partial")]
+    assert "could not be recovered and stays" in found[0].sentence()
+    assert "is recovered" in found[1].sentence()
+    words = ["episodes", "recover", str(folder), "--cell", str(SIM_CELL)]
+    assert cli.main(words) == 1

@@ -11,7 +11,7 @@ from pushcell.config import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import EpisodeInfo, configuration_sha256
 from pushcell.recording.episode_steps import episode_files
-from pushcell.recording.store import EpisodeStore, Journal, find_episodes
+from pushcell.recording.store import EpisodeStore, Journal, find_episodes, write_durably
 from tests.recording.examples import some_info, some_steps
 
 
@@ -55,7 +55,7 @@ def test_a_full_disk_is_told_and_costs_only_the_episode_at_hand(
     store = EpisodeStore(tmp_path)
     store.save("first", files, {})
     (tmp_path / "second.partial").mkdir()
-    (tmp_path / "second.partial" / "episode.mcap").symlink_to("/dev/full")
+    (tmp_path / "second.partial" / ".episode.mcap").symlink_to("/dev/full")
     with pytest.raises(EpisodeError, match=r"disk is full .* episode second in .* stays"):
         store.save("second", files, {})
     assert [path.name for path in store.episodes()] == ["first"]
@@ -69,6 +69,17 @@ def test_an_episode_that_the_disk_gives_back_otherwise_is_refused(
     with pytest.raises(EpisodeError, match="damaged"):
         store.save("a", cut, {})
     assert store.episodes() == []
+
+
+def test_a_file_is_whole_or_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "episode.yaml"
+    write_durably(path, b"before")
+    (tmp_path / ".episode.yaml").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space"):
+        write_durably(path, b"after")
+    assert path.read_bytes() == b"before"
+    write_durably(path, b"after")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"episode.yaml": b"after"}
 
 
 def test_a_torn_line_costs_the_journal_only_that_line(tmp_path: Path) -> None:

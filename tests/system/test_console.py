@@ -23,9 +23,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    with Collection(DOMAIN, tmp_path_factory.mktemp("episodes")) as running:
+@pytest.fixture
+def run(tmp_path):
+    with Collection(DOMAIN, tmp_path / "episodes") as running:
         yield running
 
 

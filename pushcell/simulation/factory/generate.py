@@ -6,7 +6,6 @@ The folder holds one folder an episode, ``failed/`` with the attempts that did n
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -154,10 +153,8 @@ def _agree_on_recipe(recipe: Recipe, store: EpisodeStore) -> None:
     """Note the recipe in the folder, or see that it is the one by which its episodes were made."""
     path, asked = store.folder / _RECIPE_FILE, recipe.describe()
     if not (path.exists() and store.episodes()):
-        draft = path.with_suffix(".partial")
         with naming_a_full_disk(str(path)):
-            write_durably(draft, yaml_text(asked).encode())
-            os.replace(draft, path)
+            write_durably(path, yaml_text(asked).encode())
         return
     noted = read_yaml(path)
     if not isinstance(noted, dict):
