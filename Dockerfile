@@ -1,5 +1,5 @@
 # ROS 2 Jazzy with pushcell in it:
-#   docker build -t pushcell . && docker run --rm -it --network host pushcell make rollout
+#   docker build -t pushcell . && docker run --rm -it --network host --shm-size 512m pushcell make rollout
 FROM ros:jazzy-ros-base
 RUN apt-get update && apt-get install -y --no-install-recommends \
       chromium-browser libegl1 libgl1 libglib2.0-0t64 libsm6 libx11-6 libxt6t64 \

@@ -33,8 +33,7 @@ CELL = ROOT / "config" / "cell.iiwa.yaml"  # two 640x480 cameras at 30 Hz, 200 H
 DOMAIN = 84
 FRAMES = 30
 NOISE = 2.0  # of 255, standard deviation: as a good camera has it in a lit room
-# As launch files have it; processes that differ in it do not hear each other.
-TRANSPORTS = "LARGE_DATA?max_msg_size=4MB&sockets_size=4MB&non_blocking=true"
+PROFILE = ROOT / "config" / "fastdds.xml"  # as launch files have it
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -73,7 +72,7 @@ class RecordingRig:
         self._log = folder / "published.json"
         self.state: dict = {}
         self._environment = changed_environment(
-            {"ROS_DOMAIN_ID": str(domain), "FASTDDS_BUILTIN_TRANSPORTS": TRANSPORTS}
+            {"ROS_DOMAIN_ID": str(domain), "FASTRTPS_DEFAULT_PROFILES_FILE": str(PROFILE)}
         )
         self._processes: list[subprocess.Popen] = []
 

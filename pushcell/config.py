@@ -143,6 +143,19 @@ class TeleopConfig(Section):
     lead_m: Positive
 
 
+class CameraSourceConfig(Section):
+    """Where a real camera's frames come from; 0 leaves exposure [us] and white balance [K] alone.
+
+    ``driver`` is realsense, uvc, file, recording, simulated, or one's own as module:function;
+    ``device`` a serial number, /dev/video0, or the path of a file or recording.
+    """
+
+    driver: Name = "realsense"
+    device: str = ""
+    exposure_us: Annotated[int, Field(ge=0)] = 0
+    white_balance_k: Annotated[int, Field(ge=0)] = 0
+
+
 class CameraConfig(Section):
     """A pinhole camera; fixed to the arm's base or tip link, the pose is of its optical frame."""
 
@@ -157,6 +170,7 @@ class CameraConfig(Section):
     cx_px: Positive
     cy_px: Positive
     rate_hz: Rate
+    source: CameraSourceConfig | None = None
 
     @property
     def pose_in_link(self) -> Pose:

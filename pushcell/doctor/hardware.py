@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pushcell.config import CellConfig
+from pushcell.config import CameraSourceConfig, CellConfig
 from pushcell.config_arm import IiwaLinkConfig, PluginLinkConfig
 from pushcell.doctor.finding import Finding, bad, good, worth_knowing
 from pushcell.drivers.lcm_url import lcm_url
-from pushcell.errors import ArmLinkError, ConfigError
+from pushcell.drivers.realsense_camera import find_realsense
+from pushcell.errors import ArmLinkError, CameraError, ConfigError
 from pushcell.plugins import load_plugin
 
 _LISTEN_S = 0.5
@@ -31,7 +32,7 @@ def examine(cell: CellConfig) -> Iterator[Finding]:
             f"{link.kind}: over ROS topics",
             f"ros2 topic hz {link.state_topic} must show {cell.arm.status_rate_hz:.0f} Hz",
         )
-    yield _video_devices(cell)
+    yield from _cameras(cell)
 
 
 def _plugin(link: PluginLinkConfig) -> Finding:
@@ -72,13 +73,27 @@ def _lcm(cell: CellConfig, link: IiwaLinkConfig) -> Finding:
     return bad("arm link", f"no report heard, {where}", "start the arm's driver on this machine")
 
 
-def _video_devices(cell: CellConfig) -> Finding:
-    names = ", ".join(camera.name for camera in cell.cameras)
+def _cameras(cell: CellConfig) -> Iterator[Finding]:
     if cell.simulation is not None:
-        return good("cameras", f"{names}: simulated")
-    devices = sorted(Path("/dev").glob("video*"))
-    if len(devices) >= len(cell.cameras):
-        return good("cameras", f"{names}: {len(devices)} video devices")
-    return bad(
-        "cameras", f"{names}: {len(devices)} video devices", "plug them in; try another port"
-    )
+        names = ", ".join(camera.name for camera in cell.cameras)
+        yield good("cameras", f"{names}: simulated")
+        return
+    for camera in cell.cameras:
+        what = f"camera {camera.name}"
+        if camera.source is None:
+            found = "no source in the cell's file"
+            yield worth_knowing(what, found, "another driver must publish its pictures")
+        else:
+            yield _camera(what, camera.source)
+
+
+def _camera(what: str, source: CameraSourceConfig) -> Finding:
+    advice = "plug it in, or name another in cameras.source of the cell's file"
+    if source.driver == "realsense":
+        try:
+            find_realsense(source.device)
+        except CameraError as error:
+            return bad(what, str(error), advice)
+    elif source.driver in ("uvc", "file", "recording") and not Path(source.device).exists():
+        return bad(what, f"{source.driver}: {source.device!r} is not there", advice)
+    return good(what, f"{source.driver} {source.device}")

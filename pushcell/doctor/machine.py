@@ -17,6 +17,7 @@ _FEW_CORES, _GOOD_CORES = 2, 4
 _LITTLE_SPACE_GB, _NO_SPACE_GB = 20.0, 2.0
 _COARSE_TIMER_S = 0.002
 _SOCKET_BYTES = 4 * 2**20
+_SHARED_BYTES = 256 * 2**20
 _GROUPS = {"video": "cameras", "dialout": "serial devices"}
 
 
@@ -28,6 +29,7 @@ def examine() -> Iterator[Finding]:
     yield _clock()
     yield _real_time()
     yield _sockets()
+    yield _shared_memory()
     yield _graphics_card()
     yield _usb()
 
@@ -103,6 +105,18 @@ def _sockets() -> Finding:
         "socket buffers",
         f"{size / 2**10:.0f} KiB",
         "enough on one machine; for images from another one: sysctl -w net.core.rmem_max=4194304",
+    )
+
+
+def _shared_memory() -> Finding:
+    path = Path("/dev/shm")
+    size = shutil.disk_usage(path).total if path.is_dir() else 0
+    if size >= _SHARED_BYTES:
+        return good("shared memory", f"{size / 2**20:.0f} MiB")
+    return worth_knowing(
+        "shared memory",
+        f"{size / 2**20:.0f} MiB",
+        "images travel through it; of a container: docker run --shm-size 512m",
     )
 
 

@@ -47,7 +47,7 @@ def choose(devices: list[Any], serial: str) -> Any:
             require_usb3(device)
             return device
     there = ", ".join(d.get_info(rs.camera_info.serial_number) for d in devices) or "none"
-    raise CameraError(f"there is no RealSense camera {serial}; there are: {there}")
+    raise CameraError(f"there is no RealSense camera {serial!r}; there are: {there}")
 
 
 def open_recording(path: Path) -> Any:

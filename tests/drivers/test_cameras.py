@@ -296,11 +296,11 @@ def test_realsense_problems_are_one_sentence(tmp_path):
     with pytest.raises(CameraError, match=r"0815 is on USB 2\.1: use a USB 3 port"):
         require_usb3(Software(usb="2.1").device)
     require_usb3(Software(usb="3.2").device)
-    with pytest.raises(CameraError, match="there is no RealSense camera 42; there are: none"):
+    with pytest.raises(CameraError, match="there is no RealSense camera '42'; there are: none"):
         find_realsense("42")
     software = Software()
     assert choose([software.device], "0815") is software.device
-    with pytest.raises(CameraError, match="there is no RealSense camera 42; there are: 0815"):
+    with pytest.raises(CameraError, match="there is no RealSense camera '42'; there are: 0815"):
         choose([software.device], "42")
     with (
         software.camera(),

@@ -63,19 +63,18 @@ class Graph:
 
     def __enter__(self) -> "Graph":
         rclpy.init(context=self._context, domain_id=self._domain)
-        self._node = rclpy.create_node("person", context=self._context)
+        self.node = rclpy.create_node("person", context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._node.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
-        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        self._node.create_subscription(PoseStamped, "/pusher/pose", self._on_pose, 10)
-        self._node.create_subscription(PoseStamped, "/motion/target", self._on_target, 10)
-        self._chunks = self._node.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
+        self._executor.add_node(self.node)
+        self.node.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self.node.create_subscription(PoseStamped, "/pusher/pose", self._on_pose, 10)
+        self.node.create_subscription(PoseStamped, "/motion/target", self._on_target, 10)
+        self.chunks = self.node.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
         start = [str(value) for value in self.start]
         script = [str(ROOT / "tests/ros/ros2_control_arm.py"), str(self.cell_path), self.record]
-        self._run("stand_in", [*script, "--drop", str(self._drop), "--start", *start])
-        self.run_node("arm_node")
-        self.run_node("motion_node", "-p", "require_deadman:=false")
+        self.run("stand_in", [*script, "--drop", str(self._drop), "--start", *start])
+        self.run_nodes()
         self.wait(lambda: self.motion.get("phase") == "stopped", "the arm")
         return self
 
@@ -88,7 +87,7 @@ class Graph:
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
-        self._node.destroy_node()
+        self.node.destroy_node()
         rclpy.shutdown(context=self._context)
 
     @property
@@ -101,9 +100,13 @@ class Graph:
         self.processes["stand_in"].wait(timeout=20)
         return np.load(self.record)
 
+    def run_nodes(self) -> None:
+        self.run_node("arm_node")
+        self.run_node("motion_node", "-p", "require_deadman:=false")
+
     def run_node(self, name: str, *arguments: str) -> None:
         parameters = ["--ros-args", "-p", f"cell:={self.cell_path}", *arguments]
-        self._run(name, ["-m", f"pushcell_ros.{name}", *parameters])
+        self.run(name, ["-m", f"pushcell_ros.{name}", *parameters])
 
     def spin(self, duration_s: float) -> None:
         until = time.monotonic() + duration_s
@@ -117,11 +120,11 @@ class Graph:
             self._executor.spin_once(timeout_sec=0.05)
 
     def call(self, service: str) -> Trigger.Response:
-        client = self._node.create_client(Trigger, service)
+        client = self.node.create_client(Trigger, service)
         self.wait(client.service_is_ready, service)
         future = client.call_async(Trigger.Request())
         self.wait(future.done, f"an answer of {service}")
-        self._node.destroy_client(client)
+        self.node.destroy_client(client)
         return future.result()
 
     def release(self) -> None:
@@ -141,17 +144,17 @@ class Graph:
         share = np.linspace(0, 1, round(duration_s * 10) + 1)[:, None]
         positions = self.home + share**2 * (3 - 2 * share) * np.array(offset)
         assert self.call("/motion/policy").success
-        self.wait(lambda: self._chunks.get_subscription_count() > 0, "who takes chunks")
+        self.wait(lambda: self.chunks.get_subscription_count() > 0, "who takes chunks")
         capture, until = time.time(), time.monotonic() + sent_for_s
         message = chunk_message(
             ActionChunk.at_rate(capture, capture, 10.0, positions), to_stamp(capture)
         )
         while time.monotonic() < until:
-            self._chunks.publish(message)
+            self.chunks.publish(message)
             self.spin(0.05)
         return positions[-1]
 
-    def _run(self, name: str, arguments: list[str]) -> None:
+    def run(self, name: str, arguments: list[str]) -> None:
         environment = {
             **os.environ,
             "ROS_DOMAIN_ID": str(self._domain),

@@ -212,7 +212,7 @@ def test_the_slider_is_published_with_its_covariance(listener, folder):
 def test_a_camera_that_is_not_there_is_one_sentence(folder):
     for driver, device, problem in (
         ("uvc", "/dev/video97", "there is no camera /dev/video97"),
-        ("realsense", "42", "there is no RealSense camera 42|need"),
+        ("realsense", "42", "there is no RealSense camera '42'|need"),
         (
             "magic",
             "1",

@@ -13,6 +13,7 @@ from rclpy.qos import qos_profile_system_default
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from calibration.active import active_lens
+from pushcell.config import CameraSourceConfig
 from pushcell.drivers.camera import CameraDriver, Frame, FrameCounter, Request
 from pushcell.drivers.file_camera import FileCamera
 from pushcell.drivers.realsense_camera import RealSenseCamera, find_realsense, open_recording
@@ -43,10 +44,12 @@ class CameraParams(CellParams):
     """Parameters of ``camera_node``."""
 
     camera: str = parameter("", "which of the cell's cameras this is")
-    driver: str = parameter("realsense", f"{', '.join(_DRIVERS)}, or module:function")
+    driver: str = parameter(
+        "", f"{', '.join(_DRIVERS)}, or module:function; like the rest else as the cell's file says"
+    )
     device: str = parameter("", "serial number, /dev/video0, or path of the file or recording")
-    exposure_us: int = parameter(0, "locks the exposure [us]; 0 leaves it as it is")
-    white_balance_k: int = parameter(0, "locks the white balance [K]; 0 leaves it as it is")
+    exposure_us: int = parameter(0, "locks the exposure [us]")
+    white_balance_k: int = parameter(0, "locks the white balance [K]")
     repeat: bool = parameter(False, "play a file over and over")
     compressed: bool = parameter(False, "publish JPEG images too")
 
@@ -61,11 +64,7 @@ class CameraNode(CellNode):
         super().__init__("camera_node")
         asked = self.params
         self._camera = self.cell.camera(asked.camera)
-        if asked.driver not in _DRIVERS and not re.match(PLUGIN_PATTERN, asked.driver):
-            raise ConfigError(
-                f"driver = {asked.driver!r}, allowed: {', '.join(_DRIVERS)}, or a "
-                "driver of your own as module:function"
-            )
+        self._source = _source(self._camera.source or CameraSourceConfig(), asked)
         self._device = ReconnectingCamera(self._find)
         self._counter = FrameCounter(self._camera.rate_hz)
         self._frames = PeriodMonitor(window=100)
@@ -114,26 +113,26 @@ class CameraNode(CellNode):
         return OK, "taking pictures", figures
 
     def _find(self) -> CameraDriver:
-        asked, camera = self.params, self._camera
+        source, camera = self._source, self._camera
         request = Request(camera.width_px, camera.height_px, camera.rate_hz)
-        if asked.driver not in _DRIVERS:
-            return load_plugin(asked.driver, "driver")(asked.device, request)
-        if asked.driver == "file":
-            return FileCamera(Path(asked.device), request, asked.repeat)
-        if asked.driver == "simulated":
+        if source.driver not in _DRIVERS:
+            return load_plugin(source.driver, "driver")(source.device, request)
+        if source.driver == "file":
+            return FileCamera(Path(source.device), request, self.params.repeat)
+        if source.driver == "simulated":
             # Whoever has a real camera needs no simulator.
             from pushcell.simulation.simulated_camera import SimulatedCamera
 
             return SimulatedCamera(self.cell, camera.name, request)
-        if asked.driver == "uvc":
-            return UvcCamera(asked.device, request, asked.exposure_us or None)
-        if asked.driver == "recording":
-            return RealSenseCamera(open_recording(Path(asked.device)), request)
+        if source.driver == "uvc":
+            return UvcCamera(source.device, request, source.exposure_us or None)
+        if source.driver == "recording":
+            return RealSenseCamera(open_recording(Path(source.device)), request)
         return RealSenseCamera(
-            find_realsense(asked.device),
+            find_realsense(source.device),
             request,
-            asked.exposure_us or None,
-            asked.white_balance_k or None,
+            source.exposure_us or None,
+            source.white_balance_k or None,
         )
 
     def _publish(self, frame: Frame) -> None:
@@ -153,6 +152,19 @@ class CameraNode(CellNode):
         self._metadata.publish(status_message(self._camera.name, OK, "", values))
         if self._jpegs is not None:
             self._jpegs.publish(compressed_message(frame.image, frame_id, stamp))
+
+
+def _source(noted: CameraSourceConfig, asked: CameraParams) -> CameraSourceConfig:
+    """What the cell's file says, but for what is asked otherwise; raises ConfigError."""
+    names = CameraSourceConfig.model_fields
+    changes = {name: value for name in names if (value := getattr(asked, name))}
+    source = noted.model_copy(update=changes)
+    if source.driver not in _DRIVERS and not re.match(PLUGIN_PATTERN, source.driver):
+        raise ConfigError(
+            f"driver = {source.driver!r}, allowed: {', '.join(_DRIVERS)}, or a "
+            "driver of your own as module:function"
+        )
+    return source
 
 
 def main() -> None:
