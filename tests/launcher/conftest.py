@@ -15,6 +15,8 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# Tests under nohup: the runs would inherit that they are not to end with their terminal.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Run:
