@@ -32,6 +32,7 @@ from pushcell.recording.messages import (
     camera_info_cdr,
     capture_stamp_ns,
     image_cdr,
+    optical_frame,
     planar_pose_of,
     tool_pose_cdr,
     upright_pose_cdr,
@@ -143,21 +144,17 @@ def _messages(
     slider_m = cell.simulation.physics.slider_height_m / 2 if cell.simulation else 0.0
     stamps = [_FIRST_NS + round(k * _NS / steps.rate_hz) for k in range(len(steps) + 1)]
     for camera in cameras:
-        info = camera_info_cdr(stamps[0], _optical_frame(camera.name), camera)
+        info = camera_info_cdr(stamps[0], optical_frame(camera.name), camera)
         yield _Message(stamps[0], INFO_TOPIC.format(camera.name), info)
     for k, (stamp, following) in enumerate(itertools.pairwise(stamps)):
         pusher, slider = map(PlanarPose.from_array, (steps.pusher[k], steps.slider[k]))
         yield _Message(stamp, PUSHER_TOPIC, tool_pose_cdr(stamp, pusher, tip_m))
         yield _Message(stamp, SLIDER_TOPIC, upright_pose_cdr(stamp, slider, slider_m))
         for name, images in steps.images.items():
-            image = image_cdr(stamp, _optical_frame(name), images[k])
+            image = image_cdr(stamp, optical_frame(name), images[k])
             yield _Message(stamp, IMAGE_TOPIC.format(name), image)
         target = PlanarPose.from_array([*steps.action[k], pusher.theta])
         yield _Message(following, TARGET_TOPIC, tool_pose_cdr(following, target, tip_m))
-
-
-def _optical_frame(camera: str) -> str:
-    return f"{camera}_color_optical_frame"
 
 
 def _stamps(bag: BagReader, topics: list[str], episode: Path) -> dict[str, Stamps]:

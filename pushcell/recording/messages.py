@@ -81,6 +81,11 @@ def capture_stamp_ns(cdr: bytes | memoryview) -> int:
     return seconds * _NS + nanoseconds
 
 
+def optical_frame(camera: str) -> str:
+    """The frame id of a camera's images."""
+    return f"{camera}_color_optical_frame"
+
+
 def image_cdr(stamp_ns: int, frame: str, image: NDArray[np.uint8]) -> bytes:
     """An RGB image (H, W, 3)."""
     height, width, _ = image.shape
@@ -91,13 +96,13 @@ def image_cdr(stamp_ns: int, frame: str, image: NDArray[np.uint8]) -> bytes:
 
 def image_of(cdr: bytes) -> NDArray[np.uint8]:
     """(H, W, 3) RGB; ValueError for an encoding other than rgb8 and bgr8."""
-    return _pixels(from_cdr(cdr, IMAGE))
+    return pixels_of(from_cdr(cdr, IMAGE))
 
 
 def jpeg_cdr(cdr: bytes, quality: int) -> bytes:
     """An image as a compressed one, as image_transport has it; ValueError as for `image_of`."""
     message = from_cdr(cdr, IMAGE)
-    bgr = np.ascontiguousarray(_pixels(message)[:, :, ::-1])
+    bgr = np.ascontiguousarray(pixels_of(message)[:, :, ::-1])
     data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].reshape(-1)
     format_ = f"{message.encoding}; jpeg compressed bgr8"
     compressed = message_class(COMPRESSED_IMAGE)(message.header, format_, data)
@@ -116,11 +121,12 @@ PIXELS = {IMAGE: image_of, COMPRESSED_IMAGE: compressed_image_of}
 """How the pictures of each type of image are read."""
 
 
-def _pixels(message: Any) -> NDArray[np.uint8]:
+def pixels_of(message: Any) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB of a sensor_msgs/Image, of ROS's own class too; ValueError as `image_of`."""
     if message.encoding not in ("rgb8", "bgr8"):
         raise ValueError(f"images must be rgb8 or bgr8, not {message.encoding!r}")
-    rows = message.data.reshape(message.height, message.step)[:, : 3 * message.width]
-    image = rows.reshape(message.height, message.width, 3)
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+    image = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
     return image if message.encoding == "rgb8" else image[:, :, ::-1]
 
 

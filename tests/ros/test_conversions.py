@@ -66,9 +66,12 @@ def test_images_round_trip():
     assert np.array_equal(c.to_image(over_the_wire(c.image_message(image, "eye", Time()))), image)
 
 
-def test_other_encodings_are_refused():
-    message = c.image_message(np.zeros((4, 4, 3), np.uint8), "eye", Time())
+def test_both_orders_of_colours_are_read_and_other_encodings_refused():
+    image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    message = c.image_message(image, "eye", Time())
     message.encoding = "bgr8"
+    np.testing.assert_array_equal(c.to_image(message), image[:, :, ::-1])
+    message.encoding = "mono8"
     with pytest.raises(ValueError, match="rgb8"):
         c.to_image(message)
 

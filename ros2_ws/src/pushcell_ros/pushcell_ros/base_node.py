@@ -16,6 +16,7 @@ from rclpy.clock import Clock, ClockType, JumpHandle, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Header
 
@@ -28,6 +29,8 @@ from pushcell_ros.params import declare
 
 OK, WARN, ERROR = 0, 1, 2
 HEARTBEAT_TOPIC = "/cell/heartbeat"
+# Whoever comes later hears the newest one too.
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _HEARTBEAT_RATE_HZ = 100.0
 # Two clocks are not read at one moment; what differs by more is a jump.
 _ROS_JUMP_S = 0.002
@@ -61,9 +64,9 @@ class CellNode(Node):
         if self.simulated_time and self.urgency is not Urgency.PATIENT:
             # Simulated time waits for those who say how far they have lived; see Lockstep.
             self._heartbeat = self.create_publisher(Header, HEARTBEAT_TOPIC, 10)
-            self._every_steady(1.0 / _HEARTBEAT_RATE_HZ, self._beat)
+            self.every_steady(_HEARTBEAT_RATE_HZ, self._beat)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._every_steady(1.0, self._publish_diagnostics)
+        self.every_steady(1.0, self._publish_diagnostics)
 
     def now(self) -> float:
         """Control time [s]."""
@@ -101,7 +104,11 @@ class CellNode(Node):
             )
             self._tick_handles.append(handle)
         else:
-            self._every_steady(1.0 / rate_hz, callback)
+            self.every_steady(rate_hz, callback)
+
+    def every_steady(self, rate_hz: float, callback: Callable[[], None]) -> None:
+        """Call back at a rate of the steady clock, also while simulated time stands still."""
+        self.create_timer(1.0 / rate_hz, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def lived_s(self) -> float:
         """Up to which control time all is done that this node has to do; simulated time waits."""
@@ -118,10 +125,6 @@ class CellNode(Node):
 
     def close(self) -> None:
         """Stop what the node drives and give its resources back; called once, however it ends."""
-
-    def _every_steady(self, period_s: float, callback: Callable[[], None]) -> None:
-        """Call back also while simulated time stands still."""
-        self.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _beat(self) -> None:
         self._heartbeat.publish(Header(stamp=self.stamp(self.lived_s()), frame_id=self.get_name()))

@@ -20,8 +20,7 @@ from calibration.scene import Scene
 from calibration.touching import Touching
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array
-from pushcell_ros.base_node import NodeExit, run_node
-from pushcell_ros.commanding_node import LATCHED
+from pushcell_ros.base_node import LATCHED, NodeExit, run_node
 from pushcell_ros.driving_node import DrivingNode, DrivingParams
 from pushcell_ros.params import parameter
 
@@ -55,7 +54,7 @@ class CalibrateNode(DrivingNode):
             "camera", "focal length", "position", "direction", title="off what the cell's file says"
         )
         self._state = self.create_publisher(String, "/calibration/state", LATCHED)
-        self._every_steady(1 / _GUIDANCE_RATE_HZ, self._publish_guidance)
+        self.every_steady(_GUIDANCE_RATE_HZ, self._publish_guidance)
 
     def drive(self) -> None:
         """Everything, then the table; exit code 0 when all of it is good, 1 otherwise."""

@@ -21,6 +21,7 @@ from pushcell.drivers.reconnecting import ReconnectingCamera
 from pushcell.drivers.uvc_camera import UvcCamera
 from pushcell.errors import ConfigError
 from pushcell.plugins import PLUGIN_PATTERN, load_plugin
+from pushcell.recording.messages import optical_frame
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
@@ -28,7 +29,6 @@ from pushcell_ros.conversions import (
     compressed_message,
     image_message,
     lens_message,
-    optical_frame,
     status_message,
     to_stamp,
 )

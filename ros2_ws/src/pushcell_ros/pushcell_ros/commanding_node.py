@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from pushcell.motion.emergency_stop import EmergencyStop
-from pushcell_ros.base_node import CellNode
-
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+from pushcell_ros.base_node import LATCHED, CellNode
 
 
 class CommandingNode(CellNode):

@@ -16,9 +16,8 @@ from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
-from rclpy.clock import Clock, ClockType
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image, Joy
 from std_msgs.msg import String
@@ -26,8 +25,9 @@ from std_srvs.srv import Trigger
 
 from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
+from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.timing import steady_seconds
-from pushcell_ros.base_node import OK, CellNode, run_node
+from pushcell_ros.base_node import LATCHED, OK, CellNode, run_node
 from pushcell_ros.conversions import pose_message, status_values, to_image, to_pose
 from pushcell_ros.params import parameter
 from teleop.actions import ACTIONS
@@ -38,7 +38,6 @@ from teleop.console.server import ConsoleServer
 
 _ANSWER_TIMEOUT_S = 10.0
 _LOOK_RATE_HZ = 5.0
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _TO_ACTIVE = {
     State.PRIMARY_STATE_UNCONFIGURED: (
         Transition.TRANSITION_CONFIGURE,
@@ -187,9 +186,8 @@ class ConsoleNode(CellNode):
             ("/recorder/state", self._on_recorder),
             ("/calibration/state", view.calibration.put),
         ):
-            self.create_subscription(String, topic, _json_taker(take), _LATCHED)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0 / _LOOK_RATE_HZ, self._look_or_not, clock=steady)
+            self.create_subscription(String, topic, _json_taker(take), LATCHED)
+        self.every_steady(_LOOK_RATE_HZ, self._look_or_not)
 
     def _starter(self, procedure: Callable[[], Coroutine[Any, Any, str]]) -> Any:
         def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -203,7 +201,7 @@ class ConsoleNode(CellNode):
         """Take pictures only while a page is open: they are what a camera and a renderer cost."""
         if self._server.watched and not self._images:
             for name in self._feeds:
-                topic = f"/camera/{name}/color/image_raw"
+                topic = IMAGE_TOPIC.format(name)
                 take = self._image_taker(name)
                 self._images.append(
                     self.create_subscription(Image, topic, take, qos_profile_sensor_data)

@@ -33,8 +33,8 @@ from calibration.lens import Lens
 from policy_server.chunk import ActionChunk
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
+from pushcell.recording.messages import BASE_FRAME, optical_frame, pixels_of
 
-BASE_FRAME = "base"
 JOINT_NAMES = [f"joint_{i}" for i in range(1, 8)]
 
 
@@ -171,16 +171,8 @@ def image_message(image: np.ndarray, frame_id: str, stamp: TimeMsg) -> Image:
 
 
 def to_image(message: Image) -> np.ndarray:
-    """(H, W, 3) uint8 RGB; ValueError for another encoding."""
-    if message.encoding != "rgb8":
-        raise ValueError(f"images must be rgb8, not {message.encoding!r}")
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-    return rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
-
-
-def optical_frame(camera_name: str) -> str:
-    """The frame id of a camera's images."""
-    return f"{camera_name}_color_optical_frame"
+    """(H, W, 3) uint8 RGB; ValueError for an encoding other than rgb8 and bgr8."""
+    return pixels_of(message)
 
 
 def camera_info_message(camera: CameraConfig, stamp: TimeMsg) -> CameraInfo:

@@ -13,9 +13,9 @@ from calibration.active import active_lens
 from calibration.boards import grey
 from calibration.drift import Drift, Reference, measure_drift
 from pushcell.errors import CalibrationError
+from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.urgency import Urgency
-from pushcell_ros.base_node import OK, CellNode, run_node, wait_until
-from pushcell_ros.commanding_node import LATCHED
+from pushcell_ros.base_node import LATCHED, OK, CellNode, run_node, wait_until
 from pushcell_ros.conversions import to_image
 from pushcell_ros.params import CellParams, parameter
 
@@ -56,7 +56,7 @@ class DriftNode(CellNode):
     def _check(self, executor: Executor, camera: str, reference: Reference) -> Drift:
         # A list of its own: a picture of the camera before may still be queued.
         images: list[Image] = []
-        topic = f"/camera/{camera}/color/image_raw"
+        topic = IMAGE_TOPIC.format(camera)
         subscription = self.create_subscription(
             Image, topic, images.append, qos_profile_sensor_data
         )

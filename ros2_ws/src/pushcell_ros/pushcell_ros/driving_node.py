@@ -22,6 +22,7 @@ from calibration.arm_drive import ArmDrive
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, Pose
+from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell_ros.base_node import OK, WARN, wait_until
 from pushcell_ros.board_params import BoardParams
 from pushcell_ros.commanding_node import CommandingNode
@@ -108,7 +109,7 @@ class DrivingNode(CommandingNode, ABC):
         # A list of its own: a picture from the pose before may still be queued.
         pictures: list[np.ndarray] = []
         still_since_s = self.arm.still_since_s
-        topic = f"/camera/{camera.name}/color/image_raw"
+        topic = IMAGE_TOPIC.format(camera.name)
 
         def on_image(message: Image) -> None:
             if self.control_time(message.header.stamp) > still_since_s:

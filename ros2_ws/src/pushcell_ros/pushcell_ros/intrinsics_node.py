@@ -17,13 +17,13 @@ from std_srvs.srv import Trigger
 from calibration.boards import grey
 from calibration.held_board import ENOUGH_VIEWS, HeldBoard
 from calibration.taken_views import TakenViews
+from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.urgency import Urgency
-from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, running
-from pushcell_ros.commanding_node import LATCHED
+from pushcell_ros.base_node import LATCHED, OK, CellNode, NodeExit, run_node, running
 from pushcell_ros.conversions import to_image
 from pushcell_ros.params import CellParams, parameter
 
-_STATE_PERIOD_S = 0.5
+_STATE_RATE_HZ = 2.0
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class IntrinsicsNode(CellNode):
         self._guidance: dict[str, Any] = {}
         self._finish = False
         self._state = self.create_publisher(String, "/calibration/state", LATCHED)
-        topic = f"/camera/{camera}/color/image_raw"
+        topic = IMAGE_TOPIC.format(camera)
         self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
         self.create_service(Trigger, "/calibration/finish", self._on_finish)
-        self._every_steady(_STATE_PERIOD_S, self._publish_state)
+        self.every_steady(_STATE_RATE_HZ, self._publish_state)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """What the person is to do."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -22,14 +22,13 @@ from policy_server.opening import open_policy
 from pushcell.errors import PushcellError
 from pushcell.motion.filter import PREVIEW_S
 from pushcell.recording.driving import PolicyIdentity
-from pushcell.recording.streams import POLICY_TOPIC
+from pushcell.recording.streams import IMAGE_TOPIC, POLICY_TOPIC
 from pushcell.timing import CameraPace
-from pushcell_ros.base_node import OK, WARN, CellNode, run_node
+from pushcell_ros.base_node import LATCHED, OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import chunk_message, status_message, to_image, to_planar
 from pushcell_ros.params import parameter
 
 _TICK_RATE_HZ = 100.0
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         self._pace = CameraPace({})
         self._active = False
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
-        self._identity = self.create_publisher(String, POLICY_TOPIC, _LATCHED)
+        self._identity = self.create_publisher(String, POLICY_TOPIC, LATCHED)
         self._requests = self.create_publisher(DiagnosticStatus, "/policy/request", 10)
         self.every(_TICK_RATE_HZ, self._tick)
 
@@ -156,7 +155,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         rates_hz = {camera.name: self.cell.camera(camera.name).rate_hz for camera in spec.cameras}
         self._pace = CameraPace({name: 1 / rate_hz for name, rate_hz in rates_hz.items()})
         for camera in spec.cameras:
-            topic = f"/camera/{camera.name}/color/image_raw"
+            topic = IMAGE_TOPIC.format(camera.name)
             self._subscribe(Image, topic, self._image_taker(driver, camera.name))
         self._subscribe(
             PoseStamped,

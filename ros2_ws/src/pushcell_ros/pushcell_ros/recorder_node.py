@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -26,17 +25,16 @@ from pushcell.recording.recorder import FAILED, RECORDING, Recorder
 from pushcell.recording.streams import IMAGE_TOPIC, Stream
 from pushcell.timing import CameraPace
 from pushcell.urgency import Urgency
-from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node
+from pushcell_ros.base_node import ERROR, LATCHED, OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import offered_qos
 from pushcell_ros.params import parameter
 
 _STATE_RATE_HZ = 5.0
 _PEERS_RATE_HZ = 4.0
-_POLL_S = 0.005
+_POLL_RATE_HZ = 200.0
 # So many seconds of a stream wait in the middleware while this process is kept from running.
 _PATIENCE_S = 2.0
 _LEAST_DEPTH = 100
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _LEVELS = {"accept": OK, "warn": WARN, "reject": ERROR}
 _Handler = Callable[[Trigger.Request, Trigger.Response], Trigger.Response]
 
@@ -146,17 +144,16 @@ class RecorderNode(CellNode):
         self._cameras = {IMAGE_TOPIC.format(c.name): c.name for c in self.cell.cameras}
         self._pace = CameraPace({c.name: 1 / c.rate_hz for c in self.cell.cameras})
         self._hold = self.create_client(Trigger, "/motion/hold")
-        self._state = self.create_publisher(String, "/recorder/state", _LATCHED)
+        self._state = self.create_publisher(String, "/recorder/state", LATCHED)
         self.create_service(Trigger, "/recorder/start", self._on_start)
         self.create_service(Trigger, "/recorder/success", self._stopper("success"))
         self.create_service(Trigger, "/recorder/failure", self._stopper("failure"))
         self.create_service(Trigger, "/recorder/discard", self._stopper("discard"))
         self.recorder.recover()
         # Both must go on when the simulated time stands still.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1 / _STATE_RATE_HZ, self._publish_state, clock=steady)
-        self.create_timer(1 / _PEERS_RATE_HZ, self._adapt, clock=steady)
-        self.create_timer(_POLL_S, self._take, clock=steady)
+        self.every_steady(_STATE_RATE_HZ, self._publish_state)
+        self.every_steady(_PEERS_RATE_HZ, self._adapt)
+        self.every_steady(_POLL_RATE_HZ, self._take)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """What the recorder does, and the gate's verdict on the episode at hand."""

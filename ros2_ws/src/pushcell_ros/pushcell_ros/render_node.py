@@ -17,6 +17,7 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, Pose
+from pushcell.recording.messages import optical_frame
 from pushcell.simulation.live_view import LiveView
 from pushcell.simulation.rendering import SceneRenderer
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
@@ -26,7 +27,6 @@ from pushcell_ros.board_params import BoardParams
 from pushcell_ros.conversions import (
     camera_info_message,
     image_message,
-    optical_frame,
     to_scene,
     to_seconds,
 )

@@ -13,10 +13,7 @@ from builtin_interfaces.msg import Time as TimeMsg
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
-from rclpy.clock import Clock as RosClock
-from rclpy.clock import ClockType
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.task import Future
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
@@ -33,13 +30,12 @@ from pushcell.replay.recording import Recording
 from pushcell.replay.topic_map import CHUNK_TOPIC, REQUEST_TOPIC
 from pushcell.timing import steady_seconds
 from pushcell.urgency import Urgency
-from pushcell_ros.base_node import OK, CellNode, run_node
+from pushcell_ros.base_node import LATCHED, OK, CellNode, run_node
 from pushcell_ros.conversions import image_message
 from pushcell_ros.params import parameter
 
 _RATE_HZ = 100.0
 _STATE_RATE_HZ = 10.0
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _ASIDE = "/recorded"
 _OF_EVERY_NODE = ("/diagnostics",)
 _OF_ROLLOUT = (CHUNK_TOPIC, REQUEST_TOPIC, TARGET_TOPIC, MOTION_TOPIC, JOINTS_TOPIC)
@@ -145,7 +141,7 @@ class ReplayNode(CellNode):
             if there[topic].message_type == COMPRESSED_IMAGE and topic.endswith(COMPRESSED)
         }
         self._clock_out = self.create_publisher(Clock, "/clock", 10)
-        self._state = self.create_publisher(String, "/replay/state", _LATCHED)
+        self._state = self.create_publisher(String, "/replay/state", LATCHED)
         self.create_subscription(String, "/replay/request", self._on_request, 10)
         for do in ("play", "pause", "step"):
             self.create_service(Trigger, f"/replay/{do}", self._handler(do))
@@ -154,9 +150,8 @@ class ReplayNode(CellNode):
             self._player.on_jump = self._waker.begin
         if self.params.paused:
             self._player.request("pause")
-        steady = RosClock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1 / _RATE_HZ, self._play, clock=steady)
-        self.create_timer(1 / _STATE_RATE_HZ, self._tell, clock=steady)
+        self.every_steady(_RATE_HZ, self._play)
+        self.every_steady(_STATE_RATE_HZ, self._tell)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Where the recording is."""

@@ -14,6 +14,7 @@ from calibration.files import read_fiducials
 from calibration.slider_pose import SliderEstimate, SliderFilter, SliderFinder
 from pushcell.errors import ConfigError
 from pushcell.geometry import Pose
+from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import planar_estimate_message, pose_message, to_image
@@ -48,7 +49,7 @@ class SliderNode(CellNode):
         # The pose alone is what a simulated slider publishes too: policies and recorders take it.
         self._poses = self.create_publisher(PoseStamped, "/slider/pose", 10)
         self._estimates = self.create_publisher(PoseWithCovarianceStamped, "/slider/estimate", 10)
-        topic = f"/camera/{camera}/color/image_raw"
+        topic = IMAGE_TOPIC.format(camera)
         self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from builtin_interfaces.msg import Time as TimeMsg
 from geometry_msgs.msg import PoseStamped
-from rclpy.clock import Clock, ClockType
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Joy
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
@@ -18,7 +16,7 @@ from std_srvs.srv import Trigger
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.timing import Distribution, steady_seconds
 from pushcell.urgency import Urgency
-from pushcell_ros.base_node import OK, WARN, CellNode, run_node
+from pushcell_ros.base_node import LATCHED, OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import pose_message, to_seconds
 from pushcell_ros.params import parameter
 from teleop.actions import ACTIONS
@@ -34,7 +32,6 @@ _STATE_RATE_HZ = 5.0
 # A release is said more than once, in case a message is lost; silence says it too, but later.
 _RELEASES = 3
 _LONGEST_STEP_S = 0.1
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class TeleopNode(CellNode):
         self._releases = 0
         self._target = self.create_publisher(PoseStamped, "/teleop/target", 10)
         self._deadman = self.create_publisher(Bool, "/safety/deadman", 10)
-        self._state = self.create_publisher(String, "/teleop/state", _LATCHED)
+        self._state = self.create_publisher(String, "/teleop/state", LATCHED)
         self._actions = {
             name: self.create_client(Trigger, action.service) for name, action in ACTIONS.items()
         }
@@ -75,9 +72,8 @@ class TeleopNode(CellNode):
                 self.create_subscription(Joy, BROWSER_TOPIC, self._pointer_listener(device), 10)
             elif isinstance(device, PadDevice) and device.pad.topic:
                 self.create_subscription(Joy, device.pad.topic, self._pad_listener(device), 10)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0 / _RATE_HZ, self._drive, clock=steady)
-        self.create_timer(1.0 / _STATE_RATE_HZ, self._publish_state, clock=steady)
+        self.every_steady(_RATE_HZ, self._drive)
+        self.every_steady(_STATE_RATE_HZ, self._publish_state)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Which devices are there, who drives, and how long a message took to get here."""

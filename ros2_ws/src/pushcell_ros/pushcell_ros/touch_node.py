@@ -24,8 +24,8 @@ from calibration.boards import parse_board
 from calibration.touching import Touching
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
-from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, wait_until
-from pushcell_ros.commanding_node import LATCHED
+from pushcell.recording.streams import IMAGE_TOPIC
+from pushcell_ros.base_node import LATCHED, OK, CellNode, NodeExit, run_node, wait_until
 from pushcell_ros.conversions import to_image, to_pose
 from pushcell_ros.params import CellParams, parameter
 
@@ -56,13 +56,13 @@ class TouchNode(CellNode):
         self._asked = "waits for a picture of the marks"
         self._tip: Array | None = None
         self._state = self.create_publisher(String, "/calibration/state", LATCHED)
-        topic = f"/camera/{self.params.camera}/color/image_raw"
+        topic = IMAGE_TOPIC.format(self.params.camera)
         self._looking = self.create_subscription(
             Image, topic, self._on_image, qos_profile_sensor_data
         )
         self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 10)
         self.create_service(Trigger, "/touch/mark", self._on_mark)
-        self._every_steady(1 / _STATE_RATE_HZ, self._publish_state)
+        self.every_steady(_STATE_RATE_HZ, self._publish_state)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Which mark is next."""

@@ -18,9 +18,8 @@ from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
-from rclpy.clock import Clock, ClockType
 from rclpy.executors import Executor
-from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from rich.console import Console
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
@@ -30,11 +29,12 @@ from calibration.active import active_lens, active_pose
 from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
 from pushcell.overlay import draw_task
+from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.task import Judgement, Task
 from pushcell.trials import TrialRecord, append_record, trials_table
 from pushcell.urgency import Urgency
 from pushcell.video import VideoWriter
-from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, running, wait_until
+from pushcell_ros.base_node import LATCHED, OK, CellNode, NodeExit, run_node, running, wait_until
 from pushcell_ros.conversions import pose_message, status_values, to_image, to_planar
 from pushcell_ros.params import parameter
 
@@ -45,7 +45,6 @@ _HOMING_TIMEOUT_S = 30.0
 _PLACING_TIMEOUT_S = 10.0
 _ASK_PERIOD_S = 1.0
 _STATE_RATE_HZ = 5.0
-_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _PLACED_M, _PLACED_RAD = 0.002, math.radians(1.0)
 _VIDEO_CAMERA = "overhead"
 # Simulated time may pass slowly; a trial that takes this much longer than allowed is hung.
@@ -106,16 +105,15 @@ class TrialNode(CellNode):
         self._reset_arm = self.create_client(Trigger, "/arm/reset")
         self._change_policy = self.create_client(ChangeState, "/policy_node/change_state")
         if self.params.drift_check:
-            self.create_subscription(Bool, "/drift/unmoved", self._on_unmoved, _LATCHED)
+            self.create_subscription(Bool, "/drift/unmoved", self._on_unmoved, LATCHED)
         if self.params.on_request:
-            self._state = self.create_publisher(String, "/trials/state", _LATCHED)
+            self._state = self.create_publisher(String, "/trials/state", LATCHED)
             self.create_subscription(String, "/trials/request", self._on_request, 1)
-            steady = Clock(clock_type=ClockType.STEADY_TIME)
-            self.create_timer(1.0 / _STATE_RATE_HZ, self._publish_state, clock=steady)
+            self.every_steady(_STATE_RATE_HZ, self._publish_state)
         if self.params.video:
             self._lens = active_lens(self.cell, _VIDEO_CAMERA)
             self._X_BaseCamera = Pose.from_matrix(active_pose(self.cell, _VIDEO_CAMERA))
-            topic = f"/camera/{_VIDEO_CAMERA}/color/image_raw"
+            topic = IMAGE_TOPIC.format(_VIDEO_CAMERA)
             self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
 
     def spin(self, executor: Executor) -> None:
