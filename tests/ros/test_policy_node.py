@@ -16,7 +16,7 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from policy_server.bundle_files import read_manifest
@@ -43,8 +43,8 @@ def bundle(cell: CellConfig, folder: Path, cameras: tuple[str, ...] = (), **chan
 class Rig:
     """The node, and who feeds and watches it."""
 
-    def __init__(self, bundle: Path) -> None:
-        arguments = ["-p", f"cell:={SIM_CELL}", "-p", f"policy:={bundle}"]
+    def __init__(self, bundle: Path, *more: str) -> None:
+        arguments = ["-p", f"cell:={SIM_CELL}", "-p", f"policy:={bundle}", *more]
         rclpy.init(args=["--ros-args", *arguments], domain_id=DOMAIN)
         self.node, self.other = PolicyNode(), rclpy.create_node("other")
         self.executor = SingleThreadedExecutor()
@@ -99,8 +99,8 @@ class Rig:
 def start():
     rigs = []
 
-    def make(bundle: Path) -> Rig:
-        rigs.append(Rig(bundle))
+    def make(bundle: Path, *more: str) -> Rig:
+        rigs.append(Rig(bundle, *more))
         return rigs[-1]
 
     yield make
@@ -164,3 +164,13 @@ def test_a_lost_camera_stops_the_chunks(cell: CellConfig, tmp_path: Path, start)
     rig.spin(lambda: False, 0.5)
     assert rig.chunks == []
     assert "overhead is" in rig.node.diagnose()[1]
+
+
+def test_it_is_not_activated_before_the_cameras_were_seen_in_their_places(start, cell, tmp_path):
+    rig = start(bundle(cell, tmp_path / "toy"), "-p", "drift_check:=true")
+    assert rig.to(Transition.TRANSITION_CONFIGURE)
+    assert not rig.to(Transition.TRANSITION_ACTIVATE)
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    rig.other.create_publisher(Bool, "/drift/unmoved", latched).publish(Bool(data=True))
+    rig.spin(lambda: False, 1.0)
+    assert rig.to(Transition.TRANSITION_ACTIVATE)

@@ -137,7 +137,8 @@ class ConsoleNode(CellNode):
             response = await self._answer(client, request, name)
         except PushcellError as error:
             return str(error)
-        return "" if response.success else f"{name}: {getattr(response, 'message', 'refused')}"
+        told = getattr(response, "message", "refused; its log says why")
+        return "" if response.success else f"{name}: {told}"
 
     async def _answer(self, client: Client, request: Any, name: str) -> Any:
         if not client.service_is_ready():

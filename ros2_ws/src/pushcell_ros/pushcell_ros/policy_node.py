@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallba
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from calibration.active import active_latency_s
@@ -46,6 +46,7 @@ class PolicyParams:
     seed: int = parameter(0, "of the noise that chunks are made of")
     delay_s: float = parameter(0.0, "how long each chunk takes at least, in a test [s]")
     slider_topic: str = parameter("/slider/pose", "the slider's pose, for policies that use it")
+    drift_check: bool = parameter(False, "be no driver before drift_node has seen the cameras")
 
 
 class PolicyNode(LifecycleNodeMixin, CellNode):
@@ -60,6 +61,9 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         self._inputs: list[Subscription] = []
         self._pace = CameraPace({})
         self._active = False
+        self._unmoved = not self.params.drift_check
+        if self.params.drift_check:
+            self.create_subscription(Bool, "/drift/unmoved", self._on_unmoved, LATCHED)
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
         self._identity = self.create_publisher(String, POLICY_TOPIC, LATCHED)
         self._requests = self.create_publisher(DiagnosticStatus, "/policy/request", 10)
@@ -102,7 +106,12 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin a new push from whatever is there."""
+        """Begin a new push from whatever is there; fails while a camera may have moved."""
+        if not self._unmoved:
+            self.get_logger().error(
+                "not activated: drift_node does not say that the cameras are where they were"
+            )
+            return TransitionCallbackReturn.FAILURE
         assert self._driver is not None  # lifecycle: configured before active
         self._driver.activate()
         self._active = True
@@ -136,6 +145,9 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
     def close(self) -> None:
         """Let the thinking end."""
         self._forget()
+
+    def _on_unmoved(self, message: Bool) -> None:
+        self._unmoved = message.data
 
     def _forget(self) -> None:
         for subscription in self._inputs:
