@@ -1,4 +1,4 @@
-"""A rollout as in front of an arm: its launch file, its cameras, a person at the deadman."""
+"""A rollout as in front of an arm: launch file, cameras, recorder, a person at the deadman."""
 
 import os
 
@@ -14,6 +14,11 @@ from lifecycle_msgs.srv import ChangeState
 from std_msgs.msg import Bool
 
 from pushcell.config import load_cell
+from pushcell.recording.bag_reader import BagReader
+from pushcell.recording.driving import POLICY
+from pushcell.recording.episode_info import EpisodeInfo
+from pushcell.recording.store import BAG_FILE, EpisodeStore
+from pushcell.recording.streams import IMAGE_TOPIC
 from tests.conftest import ROOT
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.test_driver import SCHEDULE
@@ -54,7 +59,7 @@ class RealCell(Graph):
         return future.result().success
 
 
-def test_a_policy_drives_an_arm_while_the_deadman_is_held(tmp_path, monkeypatch):
+def test_a_policy_drives_an_arm_while_the_deadman_is_held_and_is_recorded(tmp_path, monkeypatch):
     paths = (str(ROOT / "docs/examples"), os.environ.get("PYTHONPATH", ""))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     with RealCell(tmp_path, "positions", 0.0, DOMAIN) as cell:
@@ -67,6 +72,7 @@ def test_a_policy_drives_an_arm_while_the_deadman_is_held(tmp_path, monkeypatch)
         cell.go_home()
         assert cell.change_policy(Transition.TRANSITION_CONFIGURE)
         assert cell.change_policy(Transition.TRANSITION_ACTIVATE)
+        assert cell.call("/recorder/start").success
         assert cell.call("/motion/policy").success
         cell.wait(lambda: np.linalg.norm(cell.tip - cell.home) > 0.02, "the policy's motion")
         assert cell.motion["source"] == "policy"
@@ -77,3 +83,13 @@ def test_a_policy_drives_an_arm_while_the_deadman_is_held(tmp_path, monkeypatch)
         rest = cell.tip
         cell.spin(0.5)
         assert np.linalg.norm(cell.tip - rest) < 1e-3
+        assert cell.call("/recorder/success").success
+        store = EpisodeStore(tmp_path / "episodes")
+        cell.wait(store.episodes, "the episode")
+    (episode,) = store.episodes()
+    info = EpisodeInfo.load(episode)
+    assert info.verdict == "success"
+    assert POLICY in {span.source for span in info.driven}
+    assert info.policy is not None
+    with BagReader(episode / BAG_FILE) as bag:
+        assert min(bag.counts[IMAGE_TOPIC.format(name)] for name in ("overhead", "wrist")) > 10
