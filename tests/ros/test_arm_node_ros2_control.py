@@ -73,9 +73,13 @@ class Graph:
         self.chunks = self.node.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
         start = [str(value) for value in self.start]
         script = [str(ROOT / "tests/ros/ros2_control_arm.py"), str(self.cell_path), self.record]
-        self.run("stand_in", [*script, "--drop", str(self._drop), "--start", *start])
-        self.run_nodes()
-        self.wait(lambda: self.motion.get("phase") == "stopped", "the arm")
+        try:
+            self.run("stand_in", [*script, "--drop", str(self._drop), "--start", *start])
+            self.run_nodes()
+            self.wait(lambda: self.motion.get("phase") == "stopped", "the arm")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -26,6 +26,7 @@ from pushcell.simulation.source_world import SourceWorld
 from pushcell.task import Task
 from pushcell_ros import base_node
 from pushcell_ros.arm_node import ArmNode
+from pushcell_ros.camera_node import CameraNode
 from pushcell_ros.cell_node import SimulatedCellNode
 from pushcell_ros.motion_node import MotionNode
 from pushcell_ros.recorder_node import RecorderNode
@@ -58,10 +59,11 @@ def end_when_seen(images):
 
 
 def run_the_nodes():
-    rclpy.init(args=["--ros-args", "-p", f"cell:={SIM_CELL}"], domain_id=DOMAIN)
+    parameters = ["-p", f"cell:={SIM_CELL}", "-p", "camera_node:camera:=overhead"]
+    rclpy.init(args=["--ros-args", *parameters], domain_id=DOMAIN)
     try:
         nodes = [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode(), TeleopNode()]
-        nodes.append(RecorderNode())
+        nodes += [CameraNode(), RecorderNode()]
         while nodes[-1].recorder.start():  # it looks for what a crash has left first
             time.sleep(0.05)
         watcher, images = rclpy.create_node("watcher"), Counter()
