@@ -44,6 +44,8 @@ from pushcell_ros.conversions import (
 )
 from pushcell_ros.params import parameter
 
+_WAITING = 50
+_SLOW = 0.9
 _POLL_S = 0.002
 _POSE_RATE_HZ = 50.0
 _PEERS_RATE_HZ = 5.0
@@ -108,6 +110,10 @@ class ArmNode(CellNode):
             return ERROR, arm.waits_for, figures
         if arm.commands_silent:
             return WARN, "the joints were stopped because commands stopped coming", figures
+        expected_hz = self.cell.arm.status_rate_hz
+        if not self.simulated_time and self._reports.rate_hz() < _SLOW * expected_hz:
+            found = f"{self._reports.rate_hz():.0f} of {expected_hz:g} Hz"
+            return WARN, f"the arm's reports come at {found}: see arm.status_rate_hz", figures
         return OK, "linked", figures
 
     def _make_driver(self) -> ArmDriver:
@@ -134,17 +140,23 @@ class ArmNode(CellNode):
 
         driver = Ros2ControlDriver(link, publish)
 
-        def hear(message: JointState) -> None:
-            stamp_s = to_seconds(message.header.stamp)
-            fields = message.name, message.position, message.velocity, message.effort
-            driver.on_joint_states(stamp_s, *fields)
+        def hear(first: JointState) -> None:
+            # All that waits, of which the newest report counts: after a stall nobody wants the
+            # older ones. A queue of one would lose it to a gripper that speaks just after the arm.
+            taken = first, None
+            with states.handle:
+                while taken is not None:
+                    message = taken[0]
+                    stamp_s = to_seconds(message.header.stamp)
+                    fields = message.name, message.position, message.velocity, message.effort
+                    driver.on_joint_states(stamp_s, *fields)
+                    taken = states.handle.take_message(JointState, False)
 
         def look_at_peers() -> None:
             listeners = publisher.get_subscription_count()
             driver.on_peers(listeners, self.count_publishers(command.topic))
 
-        # One message: after a stall nobody wants the older ones.
-        self.create_subscription(JointState, link.state_topic, hear, 1)
+        states = self.create_subscription(JointState, link.state_topic, hear, _WAITING)
         self.every(_PEERS_RATE_HZ, look_at_peers)
         return driver
 
