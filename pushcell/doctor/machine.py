@@ -99,25 +99,22 @@ def _real_time() -> Finding:
 def _sockets() -> Finding:
     path = Path("/proc/sys/net/core/rmem_max")
     size = int(path.read_text()) if path.exists() else 0
-    if size >= _SOCKET_BYTES:
-        return good("socket buffers", f"{size / 2**20:.0f} MiB")
-    return worth_knowing(
-        "socket buffers",
-        f"{size / 2**10:.0f} KiB",
-        "enough on one machine; for images from another one: sysctl -w net.core.rmem_max=4194304",
-    )
+    advice = "enough on one machine; for images from another: sysctl -w net.core.rmem_max=4194304"
+    return _sized("socket buffers", size, _SOCKET_BYTES, advice)
 
 
 def _shared_memory() -> Finding:
     path = Path("/dev/shm")
     size = shutil.disk_usage(path).total if path.is_dir() else 0
-    if size >= _SHARED_BYTES:
-        return good("shared memory", f"{size / 2**20:.0f} MiB")
-    return worth_knowing(
-        "shared memory",
-        f"{size / 2**20:.0f} MiB",
-        "images travel through it; of a container: docker run --shm-size 512m",
-    )
+    advice = "images travel through it; of a container: docker run --shm-size 512m"
+    return _sized("shared memory", size, _SHARED_BYTES, advice)
+
+
+def _sized(what: str, size_bytes: int, enough_bytes: int, advice: str) -> Finding:
+    found = f"{size_bytes / 2**20:.1f} MiB"
+    if size_bytes >= enough_bytes:
+        return good(what, found)
+    return worth_knowing(what, found, advice)
 
 
 def _graphics_card() -> Finding:
