@@ -17,16 +17,14 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from policy_server.chunk import ActionChunk
 from pushcell.geometry import Array
-from pushcell.timing import CameraPace
 from pushcell_ros.base_node import CellNode, run_node
 from pushcell_ros.conversions import chunk_message, status_values
 from pushcell_ros.params import parameter
 
 RADIUS_M, SPEED_M_S, RAMP_S = 0.06, 0.15, 0.8
-RATE_HZ, ACTION_RATE_HZ, ACTIONS = 30.0, 10.0, 16
+RATE_HZ, ACTION_RATE_HZ, ACTIONS = 25.0, 10.0, 16
 # A camera's period, its latency, and some: an image as old as this is no observation.
 BLIND_S = 0.25
-_CAMERA_SILENCE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,6 @@ class Exerciser(CellNode):
         self._centre = np.array(self.cell.task.pusher_home_m) - [0.0, RADIUS_M]
         self._began_s: float | None = None
         self._image_s: float | None = None
-        periods_s = {"overhead": 1.0 / self.cell.camera("overhead").rate_hz}
-        self._pace = CameraPace(periods_s, silence_s=_CAMERA_SILENCE_S)
         self._fault = ""
         self._last: MultiDOFJointTrajectory | None = None
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
@@ -56,10 +52,6 @@ class Exerciser(CellNode):
         topic = "/camera/overhead/color/image_raw"
         self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
         self.every(RATE_HZ, self._tick)
-
-    def lived_s(self) -> float:
-        """Simulated time waits for pictures that a busy machine draws late."""
-        return self._pace.lived_s(super().lived_s())
 
     def _on_motion(self, message: DiagnosticStatus) -> None:
         selected = status_values(message)["source"] == "policy"
@@ -73,7 +65,6 @@ class Exerciser(CellNode):
 
     def _on_image(self, message: Image) -> None:
         self._image_s = self.control_time(message.header.stamp)
-        self._pace.on_image("overhead", self._image_s)
 
     def _tick(self) -> None:
         now = self.now()

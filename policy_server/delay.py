@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from pushcell.errors import ConfigError
+from policy_server.bundle_format import Manifest
+from pushcell.errors import BundleError, ConfigError
 
 
 class DelayEstimate:
@@ -62,3 +64,28 @@ class InjectedDelay:
         while True:
             burst = rng.random() < (1 - self._ENDS if burst else self._BEGINS)
             yield self.high_s if burst else self.low_s
+
+
+def declared_inference_s(manifest: Manifest, text: str, policy: str) -> float:
+    """How long a chunk takes in simulated time [s]: a number, or ``bundle`` for its own record.
+
+    Raises ConfigError for what is no duration within the horizon, BundleError without a record.
+    """
+    horizon_s = manifest.action.horizon / manifest.rate_hz
+    if text == "bundle":
+        if manifest.latency is None:
+            raise BundleError(
+                f"{policy} has no latency record, so that nothing says how long a chunk takes in "
+                "simulated time: export it again, or give inference_s:=SECONDS"
+            )
+        return 1e-3 * manifest.latency.p95_ms
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < horizon_s:
+        raise ConfigError(
+            f"inference_s is bundle, or seconds from 0 to less than the chunk's horizon of "
+            f"{horizon_s:g} s, not {text!r}"
+        )
+    return seconds

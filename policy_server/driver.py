@@ -5,10 +5,11 @@ No ROS here; a node feeds it with samples and ticks, and publishes what it retur
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +33,8 @@ _REPEAT_S = 1 / 30
 _WARM_UPS = 3
 # Of motion.observation_age_s: the guard hears of a chunk a little later.
 _PROMPT_SHARE = 0.8
+# Of so many last chunks, more than this share lost is a warning.
+_OUTCOMES, _LOST_SHARE = 50, 0.1
 
 
 Outcome = Literal["accepted", "dropped", "failed"]
@@ -47,6 +50,7 @@ class ChunkRecord:
     begun_s: float
     ended_s: float
     outcome: Outcome
+    reason: str = ""  # why it was dropped or failed
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,13 @@ class PolicyDriver:
         scheduler_of: Callable[[str, Manifest, float], Scheduler] = scheduler,
         delay: InjectedDelay | None = None,
         latencies_s: Mapping[str, float] | None = None,
+        inference_s: float | None = None,
     ) -> None:
         """``clock`` is control time [s], read from both threads; ``lookahead_s`` as for
         `RealTimeChunking`. ``executor`` infers, by default in a thread of its own; ``delay`` is how
-        long each chunk takes at least, in a test; ``latencies_s`` as for `Observer`."""
+        long each chunk takes at least, in a test; ``latencies_s`` as for `Observer`.
+        ``inference_s``: in simulated time, how long a chunk takes; the thread is waited for then,
+        however long this machine needs. None: as long as it takes."""
         manifest = policy.manifest
         self._policy, self._clock, self._cell = policy, clock, cell
         max_age_s = cell.motion.observation_age_s
@@ -99,9 +106,11 @@ class PolicyDriver:
             max_astray_m(cell),
         )
         self._delays = (delay or InjectedDelay()).draw(np.random.default_rng(seed))
+        self._inference_s = inference_s
         self._thread = executor or ThreadPoolExecutor(1, "inference")
         self._seed = seed
         self._records: list[ChunkRecord] = []
+        self._outcomes: deque[Outcome] = deque(maxlen=_OUTCOMES)
         self.budget = LatencyBudget()
         self._received_s: dict[str, float] = {}
         self._ticked_s = -np.inf
@@ -127,6 +136,7 @@ class PolicyDriver:
     def activate(self) -> None:
         """Begin a new rollout from whatever is there."""
         self.deactivate()
+        self._loop.await_next(self._clock())
         self._active = True
 
     def after(self, chunks: int) -> None:
@@ -196,7 +206,8 @@ class PolicyDriver:
             self.budget.add(Stage.RECEIVE, max(0.0, received_s - job.capture_s))
             self.budget.add(Stage.BEGIN, now_s - received_s)
             future = self._thread.submit(self._infer, job.request)
-            self._thought = _Thought(job, received_s, future, now_s + next(self._delays))
+            takes_s = max(next(self._delays), self._inference_s or 0.0)
+            self._thought = _Thought(job, received_s, future, now_s + takes_s)
         plan = self._loop.plan
         if plan is None or self._loop.problem or now_s > plan.end_s:
             return None
@@ -218,7 +229,11 @@ class PolicyDriver:
         harmless = (Degradation.NONE, Degradation.LONGER_PREFIX)
         if not problem and self._active and degradation not in harmless:
             problem = f"chunks take long: {degradation.value}"
+        lost = sum(outcome != "accepted" for outcome in self._outcomes)
+        if not problem and lost > _LOST_SHARE * len(self._outcomes):
+            problem = f"{lost} of the last {len(self._outcomes)} chunks were dropped or failed"
         return problem, {
+            **{f"chunks_{what}": self._outcomes.count(what) for what in get_args(Outcome)},
             "degradation": degradation.value,
             "late_chunks": loop.scheduler.late,
             "dropped_chunks": loop.dropped,
@@ -233,7 +248,9 @@ class PolicyDriver:
     def _collect(self, now_s: float) -> bool:
         """Take what the thread has made; True for a new plan."""
         thought = self._thought
-        if thought is None or not thought.future.done() or now_s < thought.due_s:
+        if thought is None or now_s < thought.due_s:
+            return False
+        if self._inference_s is None and not thought.future.done():
             return False
         self._thought = None
         try:
@@ -241,16 +258,16 @@ class PolicyDriver:
         except PushcellError as error:
             self._failure = str(error)
             self._loop.fail(thought.job)
-            self._note(thought.job, now_s, "failed")
+            self._note(thought.job, now_s, "failed", self._failure)
             return False
         self._failure = ""
         if not self._loop.finish(now_s, thought.job, actions):
-            self._note(thought.job, now_s, "dropped")
             self._failure = (
                 f"a chunk came {now_s - thought.job.capture_s:.3f} s after its capture and was "
                 f"dropped: the guard takes none after motion.observation_age_s, which is "
                 f"{self._cell.motion.observation_age_s} s"
             )
+            self._note(thought.job, now_s, "dropped", self._failure)
             return False
         self.budget.add(Stage.INFER, ended_s - began_s)
         self.budget.add(Stage.PUBLISH, now_s - ended_s)
@@ -258,7 +275,8 @@ class PolicyDriver:
         self._note(thought.job, now_s, "accepted")
         return True
 
-    def _note(self, job: Job, now_s: float, outcome: Outcome) -> None:
+    def _note(self, job: Job, now_s: float, outcome: Outcome, reason: str = "") -> None:
+        self._outcomes.append(outcome)
         self._records.append(
-            ChunkRecord(job.number, self._seed, job.capture_s, job.begun_s, now_s, outcome)
+            ChunkRecord(job.number, self._seed, job.capture_s, job.begun_s, now_s, outcome, reason)
         )

@@ -6,6 +6,7 @@ Whoever runs it decides where inference happens: a node in a thread, a simulator
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from policy_server.observation import ObservationError, Observer
 from policy_server.policy import Request
 from pushcell.config import CellConfig
 from pushcell.geometry import Array
+from pushcell.timing import is_older
 
 # Of the guard's gate: far enough inside that the plan does not get there while a chunk is made.
 _ASTRAY_SHARE = 0.7
@@ -71,6 +73,11 @@ class PolicyLoop:
         self.chunks = 0  # begun in this trial; the noise goes by it
         self.dropped = 0
 
+    def await_next(self, now_s: float) -> None:
+        """Take nothing for an observation that has come before now: it has aged."""
+        with suppress(ObservationError):
+            self._moment_s = self.observer.moment(now_s)
+
     @property
     def plan(self) -> ActionChunk | None:
         """What shall be done, from now on."""
@@ -113,7 +120,7 @@ class PolicyLoop:
         self.job = None
         age_s = now_s - job.capture_s
         self.scheduler.note_delay(age_s)
-        if age_s > self._max_chunk_age_s:
+        if is_older(now_s, job.capture_s, self._max_chunk_age_s):
             self.dropped += 1
             return False
         self.scheduler.accept(now_s, job.capture_s, actions, job.inquiry)

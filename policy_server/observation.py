@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from policy_server.bundle_sections import ObservationSpec
 from policy_server.images import stored_image
 from pushcell.errors import PushcellError
-from pushcell.timing import StampedBuffer
+from pushcell.timing import StampedBuffer, is_older
 
 _BUFFERED = 64
 
@@ -139,7 +139,7 @@ class Observer:
                 raise ObservationError(
                     Blind.FUTURE, f"{name} is stamped {-age_s:.3f} s in the future"
                 )
-            if age_s > allowed_s:
+            if is_older(now_s, last[0], allowed_s):
                 raise ObservationError(
                     Blind.OLD, f"{name} is {age_s:.3f} s old, allowed: {allowed_s:.3f} s"
                 )

@@ -236,7 +236,25 @@ class SimulationConfig(Section):
     target: AppearanceConfig
     source: AppearanceConfig
     state_rate_hz: Rate
-    clock_rate_hz: Rate
+    camera_latency_s: NonNegative
+
+    @property
+    def camera_latency_ns(self) -> int:
+        """From a picture's capture to its arrival."""
+        return round(1e9 * self.camera_latency_s)
+
+    def state_before_ns(self, time_ns: int) -> int:
+        """The stamp of the last state up to a time."""
+        return _whole_periods_ns(self.state_rate_hz, time_ns)
+
+    def capture_before_ns(self, rate_hz: float, time_ns: int) -> int:
+        """The stamp of a camera's last picture up to a time: that of the state it shows."""
+        return self.state_before_ns(_whole_periods_ns(rate_hz, time_ns))
+
+
+def _whole_periods_ns(rate_hz: float, time_ns: int) -> int:
+    period_ns = round(1e9 / rate_hz)
+    return time_ns // period_ns * period_ns
 
 
 class CellConfig(Section):

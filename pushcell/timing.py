@@ -5,10 +5,11 @@ Times are seconds as ``float``: of the steady clock for control, of the ROS cloc
 
 from __future__ import annotations
 
+import math
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -92,52 +93,42 @@ class Distribution:
         return cls(len(values), float(values.mean()), p50, p95, p99, float(values.max()))
 
 
-class SimulatedTick:
-    """Calls back at a rate of a time that is heard of now and then; in whole nanoseconds, so that
-    every step of such a time is found that is a multiple of the period."""
+class GridTick:
+    """Calls back at a rate of a time that is heard of: at multiples of the period, plus a phase.
 
-    def __init__(self, rate_hz: float, callback: Callable[[], None]) -> None:
+    The grid is that of time itself, not of when it was first heard of, so that it is the same in
+    every process. Whole nanoseconds: no multiple is missed by rounding.
+    """
+
+    def __init__(self, rate_hz: float, phase_ns: int, callback: Callable[[], None]) -> None:
         self._period_ns = round(1e9 / rate_hz)
+        self._phase_ns = phase_ns
         self._callback = callback
-        self._due_ns = 0
+        self._index: int | None = None
+        self.next_ns = 0
 
     def heard(self, now_ns: int) -> None:
         """It is so late now; calls back where that is due, once however much time was missed."""
-        overdue_ns = now_ns - self._due_ns
-        if -self._period_ns <= overdue_ns < 0:
-            return
-        in_time = 0 <= overdue_ns < self._period_ns
-        self._due_ns = (self._due_ns if in_time else now_ns) + self._period_ns
-        self._callback()
+        index = (now_ns - self._phase_ns) // self._period_ns
+        self.next_ns = (index + 1) * self._period_ns + self._phase_ns
+        if index != self._index:
+            self._index = index
+            self._callback()
 
 
-class CameraPace:
-    """Up to when no camera owes a picture: simulated time waits for those that are still drawn.
+def is_older(now_s: float, stamp_s: float, limit_s: float) -> bool:
+    """Whether a stamp is more than ``limit_s`` old, compared in whole nanoseconds.
 
-    A camera may be ``allowance_s`` late, as real ones are; one of which nothing is heard for
-    ``silence_s`` of real time is not waited for.
+    Ages on the grid of simulated time are often equal to their limit; as differences of floats
+    they would be a little above or below it by chance.
     """
+    return age_ns(now_s, stamp_s) > limit_s * 1e9
 
-    def __init__(
-        self, periods_s: Mapping[str, float], allowance_s: float = 0.03, silence_s: float = 2.0
-    ) -> None:
-        self._periods_s = dict(periods_s)
-        self._allowance_s, self._silence_s = allowance_s, silence_s
-        self._newest: dict[str, tuple[float, float]] = {}  # capture stamp; when heard, real time
 
-    def on_image(self, name: str, captured_s: float) -> None:
-        """A camera's picture has come."""
-        self._newest[name] = captured_s, steady_seconds()
-
-    def lived_s(self, now_s: float) -> float:
-        """Control time up to which every picture is there, with the allowance."""
-        real_s = steady_seconds()
-        waited_for = [
-            self._newest[name][0] + period_s + self._allowance_s
-            for name, period_s in self._periods_s.items()
-            if name in self._newest and real_s - self._newest[name][1] <= self._silence_s
-        ]
-        return min([now_s, *waited_for])
+def age_ns(now_s: float, stamp_s: float) -> float:
+    """How old a stamp is, in whole nanoseconds; infinite for a stamp that was never given."""
+    age_s = now_s - stamp_s
+    return float(round(age_s * 1e9)) if math.isfinite(age_s) else math.inf
 
 
 class PeriodMonitor:

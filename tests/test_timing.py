@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pushcell.timing import (
     CameraPace,
     Distribution,
+    GridTick,
     PeriodMonitor,
-    SimulatedTick,
     StampedBuffer,
     steady_seconds,
 )
@@ -60,7 +60,7 @@ def test_the_steady_clock_goes_forward():
 
 def test_a_tick_keeps_its_rate_however_time_is_heard_of():
     calls, now_ns = [], 1_700_000_000_000_000_000
-    tick = SimulatedTick(30.0, lambda: calls.append(now_ns))
+    tick = GridTick(30.0, lambda: calls.append(now_ns))
     start_ns = now_ns
     for _ in range(300):
         tick.heard(now_ns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import deque
 
@@ -14,6 +15,7 @@ from pushcell.drivers.arm import ArmFault, ArmReport, Fault
 from pushcell.drivers.lcm_link import is_published, open_lcm
 from pushcell.drivers.lcm_url import lcm_url
 from pushcell.errors import ArmLinkError
+from pushcell.timing import steady_seconds
 
 # Drake's driver gives up when commands come sooner than 0.25 s after its start.
 _GUARD_US = 300_000
@@ -21,9 +23,13 @@ _SENT_KEPT = 8
 
 
 class IiwaDriver(Closing):
-    """One arm on one LCM URL; refuses to start where somebody else commands the arm."""
+    """One arm on one LCM URL; refuses to start where somebody else commands the arm.
 
-    def __init__(self, link: IiwaLinkConfig, domain: int) -> None:
+    ``wait_ms``: how long `receive` waits for a report.
+    """
+
+    def __init__(self, link: IiwaLinkConfig, domain: int, wait_ms: int = 0) -> None:
+        self._wait_ms = wait_ms
         self._url = lcm_url(link.lcm, domain)
         self._channels = link.lcm
         self._lcm = open_lcm(self._url)
@@ -58,19 +64,26 @@ class IiwaDriver(Closing):
         return None
 
     def receive(self) -> ArmReport | ArmFault | None:
-        """The next report, or what is wrong with it; does not wait.
+        """The next report, or what is wrong with it.
 
         LCM keeps one message and drops what comes after it: who was held up first finds an old
         one, and then, by the arm's time, a gap.
         """
         self._heard = None
-        self._lcm.HandleSubscriptions(0)
+        self._hear()
         if self._rival:
             self._rival = False
             return ArmFault(
                 Fault.OTHER_COMMANDER, f"on LCM channel {self._channels.command_channel}"
             )
         return self._heard
+
+    def _hear(self) -> None:
+        """Our own commands come back too: they are no report."""
+        deadline_s = steady_seconds() + 1e-3 * self._wait_ms
+        self._lcm.HandleSubscriptions(0)
+        while self._heard is None and (left_s := deadline_s - steady_seconds()) > 0:
+            self._lcm.HandleSubscriptions(math.ceil(1e3 * left_s))
 
     def send(self, position: np.ndarray) -> None:
         """Command joint positions (7,) [rad]."""

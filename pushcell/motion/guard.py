@@ -28,6 +28,7 @@ from pushcell.motion.sources import (
     Reference,
     TeleopSource,
 )
+from pushcell.timing import is_older
 
 
 class Source(str, Enum):
@@ -173,7 +174,7 @@ class MotionGuard:
 
     def _meet_arm(self, now_s: float) -> None:
         """Begin with a new arm from where it is; stop a lost one, then forget where it was."""
-        lost = now_s - self._status_s > self._cell.motion.arm_status_age_s
+        lost = is_older(now_s, self._status_s, self._cell.motion.arm_status_age_s)
         if lost:
             self._end_turn(Reason.ARM_STATUS_OLD)
         if self._arm is None:
@@ -219,7 +220,7 @@ class MotionGuard:
         return None
 
     def _deadman_held(self, now_s: float) -> bool:
-        return now_s - self._deadman_s <= self._cell.motion.deadman_s
+        return not is_older(now_s, self._deadman_s, self._cell.motion.deadman_s)
 
     def _obey(self, answer: Reference | Halt | None) -> None:
         """Take over an answer's reason; a halt may end the source's turn."""

@@ -16,6 +16,7 @@ from pushcell.config import MotionConfig, MotionLimits
 from pushcell.geometry import Array, ConvexPolygon
 from pushcell.motion.filter import PREVIEW_S
 from pushcell.motion.reasons import Reason
+from pushcell.timing import is_older
 
 _AT_HOME_M = 1e-3
 
@@ -92,11 +93,10 @@ class ChunkSource:
         if _far_outside(chunk.positions, self._workspace, self._motion):
             return Halt(Reason.TARGET_OUTSIDE, ends_turn=True)
         if chunk.capture_s > self._capture_s:
-            if now_s - chunk.capture_s > self._motion.observation_age_s:
-                # While nothing moves yet, a fresher one may be waited for.
-                halt = Halt(Reason.OBSERVATION_OLD, ends_turn=self._chunk is not None)
-                self._pause = halt
-                return halt
+            if is_older(now_s, chunk.capture_s, self._motion.observation_age_s):
+                # The one before still lasts, or a fresher one may be waited for.
+                self._pause = Halt(Reason.OBSERVATION_OLD, ends_turn=False)
+                return self._pause
             self._capture_s = chunk.capture_s
         if self._chunk is not None:
             self._chunk = chunk.starting_from(now_s, self._chunk.sample(now_s)[0])
@@ -110,7 +110,7 @@ class ChunkSource:
         """The chunk's point of now."""
         if self._chunk is None:
             return self._pause
-        if now_s - self._heard_s > self._motion.command_silence_s:
+        if is_older(now_s, self._heard_s, self._motion.command_silence_s):
             return Halt(Reason.COMMAND_SILENT, ends_turn=True)
         if now_s > self._chunk.end_s:
             # The next chunk begins from standstill, through the jump gate again.
@@ -139,7 +139,7 @@ class TeleopSource:
         self._heard_s = now_s
         if stamp_s < self._stamp_s:
             return Halt(Reason.OUT_OF_ORDER, ends_turn=True)
-        if now_s - stamp_s > self._motion.observation_age_s:
+        if is_older(now_s, stamp_s, self._motion.observation_age_s):
             return Halt(Reason.OBSERVATION_OLD, ends_turn=True)
         if not np.isfinite(target).all():
             return Halt(Reason.NOT_FINITE, ends_turn=True)
@@ -154,7 +154,7 @@ class TeleopSource:
         """The last target, at rest: where the person holds still, so does the pusher."""
         if self._target is None:
             return _AWAITING
-        if now_s - self._heard_s > self._motion.command_silence_s:
+        if is_older(now_s, self._heard_s, self._motion.command_silence_s):
             return Halt(Reason.TELEOP_RELEASED, ends_turn=True)
         return Reference(self._target, np.zeros(2))
 

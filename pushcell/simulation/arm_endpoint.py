@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import deque
 
 import numpy as np
 from drake import lcmt_iiwa_command, lcmt_iiwa_status
@@ -18,6 +19,7 @@ from pushcell.drivers.lcm_link import is_published, open_lcm
 from pushcell.errors import ArmLinkError, ConfigError
 from pushcell.geometry import Array
 from pushcell.simulation.arm_cell import ArmCell
+from pushcell.timing import steady_seconds
 
 _JOINTS = 7
 _LIMIT_MARGIN_RAD = np.deg2rad(1.0)
@@ -26,6 +28,8 @@ _GUARD_S = 0.25
 # An arm estimates external torque through a filter: the pusher's first touch is no collision.
 _TORQUE_FILTER_S = 0.05
 _MAX_EXTERNAL_TORQUE_NM = 60.0 * np.array([1.0, 1.0, 1.0, 0.5, 0.2, 0.2, 0.1])
+# How long an answer may be on its way [s]; a driver that stops answering costs this once.
+_ANSWER_S = 0.5
 # A command may be as far from where the drives are as the arm moves at full speed in this time.
 _MAX_LEAD_S = 0.1
 
@@ -52,6 +56,8 @@ class SimulatedArmEndpoint:
         self._goal: Array = world.joint_positions
         self._external_torque_nm = np.zeros(_JOINTS)
         self._pending: list[bytes] = []
+        self._reports_us: deque[int] = deque([-1, -1], maxlen=2)
+        self._answered_us = -1  # the report that the newest command answers
         self._lcm = open_lcm(url)
         self._lcm.Subscribe(command_channel, self._pending.append)
 
@@ -60,7 +66,7 @@ class SimulatedArmEndpoint:
 
         Raises ArmLinkError when the arm stops by itself.
         """
-        self._receive()
+        self._obey()
         self._follow()
         self._world.advance(self._period_s)
         blend = self._period_s / _TORQUE_FILTER_S
@@ -68,7 +74,24 @@ class SimulatedArmEndpoint:
         self._publish()
         self._check_torque()
 
-    def _receive(self) -> None:
+    def hear(self) -> None:
+        """Take the commands that came, and wait for the answer to the last report where the one
+        before was answered: then the next step obeys it on a busy machine too."""
+        self._lcm.HandleSubscriptions(0)
+        self._note_answers()
+        before_us, last_us = self._reports_us
+        deadline_s = steady_seconds() + _ANSWER_S
+        while self._answered_us == before_us and steady_seconds() < deadline_s:
+            self._lcm.HandleSubscriptions(1)
+            self._note_answers()
+            if self._answered_us == last_us:
+                return
+
+    def _note_answers(self) -> None:
+        if self._pending:
+            self._answered_us = _answered(self._pending[-1])
+
+    def _obey(self) -> None:
         self._lcm.HandleSubscriptions(0)
         for data in self._pending:
             command = _positions(data)
@@ -101,6 +124,7 @@ class SimulatedArmEndpoint:
         world = self._world
         status = lcmt_iiwa_status()
         status.utime = round(world.time_s * 1e6)
+        self._reports_us.append(status.utime)
         status.num_joints = _JOINTS
         status.joint_position_measured = world.joint_positions.tolist()
         status.joint_velocity_estimated = world.joint_velocities.tolist()
@@ -131,6 +155,14 @@ def _status_period(world: ArmCell) -> float:
             f"time steps (simulation.physics.time_step_s) of {world.time_step_s} s"
         )
     return 1.0 / rate_hz
+
+
+def _answered(data: bytes) -> int:
+    """The time stamp that a command carries [us]; -1 when it is malformed."""
+    try:
+        return int(lcmt_iiwa_command.decode(data).utime)
+    except (ValueError, struct.error):
+        return -1
 
 
 def _positions(data: bytes) -> Array | None:

@@ -26,27 +26,31 @@ from pushcell.config_arm import (
     Ros2ControlLinkConfig,
     TrajectoryCommandConfig,
 )
-from pushcell.drivers.arm import ArmDriver, ArmFault, ArmReport
+from pushcell.drivers.arm import ArmDriver, ArmFault
 from pushcell.drivers.guarded_arm import GuardedArm
 from pushcell.drivers.iiwa import IiwaDriver
 from pushcell.drivers.ros2_control import Ros2ControlDriver
 from pushcell.geometry import Array
 from pushcell.plugins import load_plugin
-from pushcell.timing import PeriodMonitor, steady_seconds
+from pushcell.timing import GridTick, PeriodMonitor, steady_seconds
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
 from pushcell_ros.conversions import (
     joint_message,
     pose_message,
     positions_message,
+    to_nanoseconds,
     to_seconds,
     trajectory_message,
 )
 from pushcell_ros.params import parameter
+from pushcell_ros.stamped_stream import StampedStream
 
 _WAITING = 50
 _SLOW = 0.9
 _POLL_S = 0.002
+# In simulated time a report was sent before the time was told; so long may it be on its way [ms].
+_REPORT_MS = 200
 _POSE_RATE_HZ = 50.0
 _PEERS_RATE_HZ = 5.0
 
@@ -63,6 +67,7 @@ class ArmNode(CellNode):
 
     Params = ArmParams
     urgency = Urgency.REAL_TIME
+    phase_ns = 0
 
     def __init__(self) -> None:
         super().__init__("arm_node")
@@ -73,12 +78,20 @@ class ArmNode(CellNode):
         limits = self._kinematics.lower_rad, self._kinematics.upper_rad
         self._arm = GuardedArm(self.cell, self._driver, *limits)
         self._told: ArmFault | None = None
-        self._pose_every = max(1, round(self.cell.arm.status_rate_hz / _POSE_RATE_HZ))
+        # Of the arm's reports as many are told as the guard has ticks.
+        self._told_joints = GridTick(self.cell.motion.rate_hz, 0, self._publish_joints)
+        self._told_pose = GridTick(_POSE_RATE_HZ, 0, self._publish_pose)
         self._reports = PeriodMonitor()
         self._joints = self.create_publisher(JointState, "/joint_states", 10)
         self._pusher = self.create_publisher(PoseStamped, "/pusher/pose", 10)
-        self.create_subscription(JointState, "/arm/joint_command", self._on_command, 10)
         self.create_service(Trigger, "/arm/reset", self._on_reset)
+        topic = "/arm/joint_command"
+        if self.simulated_time:
+            self._period_ns = round(1e9 / self.cell.motion.rate_hz)
+            self._commands = StampedStream(self, JointState, topic, 10, self._period_ns)
+            self.every(self.cell.arm.status_rate_hz, self._step_with_the_clock)
+        else:
+            self.create_subscription(JointState, topic, self._on_command, 10)
 
     def spin(self, executor: Executor) -> None:
         """See to ROS as events come, and look at the arm's wire in between.
@@ -89,7 +102,8 @@ class ArmNode(CellNode):
             try:
                 while running():
                     executor.spin_once(timeout_sec=_POLL_S)
-                    self._step()
+                    if not self.simulated_time:
+                        self._step()
             finally:
                 self._come_to_rest()
 
@@ -119,7 +133,8 @@ class ArmNode(CellNode):
     def _make_driver(self) -> ArmDriver:
         link = self.cell.arm.link
         if isinstance(link, IiwaLinkConfig):
-            return IiwaDriver(link, int(os.environ.get("ROS_DOMAIN_ID", "0")))
+            wait_ms = _REPORT_MS if self.simulated_time else 0
+            return IiwaDriver(link, int(os.environ.get("ROS_DOMAIN_ID", "0")), wait_ms)
         if isinstance(link, PluginLinkConfig):
             return load_plugin(link.driver, "arm.link.driver")(**link.options)
         return self._make_ros2_control(link)
@@ -160,8 +175,17 @@ class ArmNode(CellNode):
         self.every(_PEERS_RATE_HZ, look_at_peers)
         return driver
 
+    def _step_with_the_clock(self) -> None:
+        """In simulated time: what was commanded before this moment, and the report of it."""
+        now_ns = to_nanoseconds(self.stamp())
+        for message in self._commands.until((now_ns - 1) // self._period_ns * self._period_ns):
+            self._on_command(message)
+        self._step()
+
     def _step(self) -> None:
-        report = self._arm.step(self.now(), steady_seconds())
+        """Hear the arm and answer it."""
+        now_s = self.now()
+        report = self._arm.step(now_s, steady_seconds())
         if self._arm.fault is not self._told:
             self._told = self._arm.fault
             if self._told is not None:
@@ -171,15 +195,19 @@ class ArmNode(CellNode):
             return
         self._reports.tick(steady_seconds())
         if self._arm.linked:
-            self._publish(report)
+            self._report, self._report_stamp = report, self.stamp()
+            for told in (self._told_joints, self._told_pose):
+                told.heard(round(1e9 * report.time_s))
 
-    def _publish(self, report: ArmReport) -> None:
-        stamp = self.stamp()
-        message = joint_message(stamp, report.position, report.velocity, report.torque)
-        self._joints.publish(message)
-        if self._reports.count % self._pose_every == 0:
-            pose = self._kinematics.tip_pose(report.position)
-            self._pusher.publish(pose_message(pose, stamp))
+    def _publish_joints(self) -> None:
+        report = self._report
+        self._joints.publish(
+            joint_message(self._report_stamp, report.position, report.velocity, report.torque)
+        )
+
+    def _publish_pose(self) -> None:
+        pose = self._kinematics.tip_pose(self._report.position)
+        self._pusher.publish(pose_message(pose, self._report_stamp))
 
     def _come_to_rest(self) -> None:
         """Told to end, it leaves no joint moving."""

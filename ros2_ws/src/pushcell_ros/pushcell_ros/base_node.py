@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -22,18 +23,22 @@ from std_msgs.msg import Header
 
 from pushcell.config import CellConfig, load_cell
 from pushcell.errors import PushcellError
-from pushcell.timing import SimulatedTick, steady_seconds
+from pushcell.timing import GridTick, steady_seconds
 from pushcell.urgency import Urgency
-from pushcell_ros.conversions import status_message, to_seconds, to_stamp
+from pushcell_ros.conversions import status_message, to_nanoseconds, to_seconds, to_time
 from pushcell_ros.params import declare
 
 OK, WARN, ERROR = 0, 1, 2
-HEARTBEAT_TOPIC = "/cell/heartbeat"
+# "My work is done up to now; tell me when it is `stamp`": the words of the time barrier.
+DONE_TOPIC = "/cell/done"
+# Who ended or hangs while time waited for it, in words; empty while all go on.
+LOST_TOPIC = "/cell/lost"
 # Whoever comes later hears the newest one too.
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-_HEARTBEAT_RATE_HZ = 100.0
 # Two clocks are not read at one moment; what differs by more is a jump.
-_ROS_JUMP_S = 0.002
+_ROS_JUMP_NS = 2_000_000
+_SECOND_NS = 1_000_000_000
+_NEVER_NS = (2**31 - 1) * _SECOND_NS
 _ANY_STEP = JumpThreshold(
     min_forward=Duration(nanoseconds=1),
     min_backward=Duration(nanoseconds=-1),
@@ -50,6 +55,10 @@ class CellNode(Node):
 
     Params: ClassVar[type]
     urgency: ClassVar[Urgency] = Urgency.NORMAL
+    # Its ticks of simulated time come so much after whole periods. Nodes that hear each other tick
+    # at different moments, so that what one of them says at a tick is heard at the same tick of
+    # the other in every run.
+    phase_ns: ClassVar[int] = 2_500_000
 
     def __init__(self, name: str) -> None:
         # The middleware's threads inherit it. What is built after them must hold nobody up.
@@ -58,61 +67,69 @@ class CellNode(Node):
         Urgency.NORMAL.apply()
         self.params: Any = declare(self, self.Params)
         self.cell: CellConfig = load_cell(self.params.cell)
-        self._offset_s = math.inf
-        self._tick_handles: list[JumpHandle] = []
+        # ROS time at control time 0. Near the times that are used, so that control times are small
+        # and floats of them exact to less than a nanosecond.
+        self._epoch_ns = time.time_ns() // _SECOND_NS * _SECOND_NS
+        self._ticks: list[GridTick] = []
+        self._until_ns = 0
+        self._hearing: JumpHandle | None = None
         self.simulated_time = bool(self.get_parameter("use_sim_time").value)
-        if self.simulated_time and self.urgency is not Urgency.PATIENT:
-            # Simulated time waits for those who say how far they have lived; see Lockstep.
-            self._heartbeat = self.create_publisher(Header, HEARTBEAT_TOPIC, 10)
-            self.every_steady(_HEARTBEAT_RATE_HZ, self._beat)
+        if self.simulated_time:
+            self._done = self.create_publisher(Header, DONE_TOPIC, 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.every_steady(1.0, self._publish_diagnostics)
 
     def now(self) -> float:
         """Control time [s]."""
         if self.simulated_time:
-            return self.get_clock().now().nanoseconds * 1e-9
+            return (self.get_clock().now().nanoseconds - self._epoch_ns) * 1e-9
         return steady_seconds()
 
     def control_time(self, stamp: TimeMsg) -> float:
         """A ROS stamp as control time [s]."""
-        if self.simulated_time:
-            return to_seconds(stamp)
-        return to_seconds(stamp) - self._ros_offset_s()
+        return (to_nanoseconds(stamp) - self._ros_epoch_ns()) * 1e-9
 
     def stamp(self, control_s: float | None = None) -> TimeMsg:
         """Control time (now, if none is given) as a ROS stamp."""
         if control_s is None:
             return self.get_clock().now().to_msg()
-        return to_stamp(self.ros_seconds(control_s))
+        return to_time(round(control_s * 1e9) + self._ros_epoch_ns())
 
     def ros_seconds(self, control_s: float) -> float:
-        """Control time as ROS time [s]."""
-        return control_s if self.simulated_time else control_s + self._ros_offset_s()
+        """Control time as ROS time [s], the same float as the stamp's."""
+        return to_seconds(self.stamp(control_s))
 
     def every(self, rate_hz: float, callback: Callable[[], None]) -> None:
         """Call back at a rate of control time.
 
-        In simulated time that is at once when the time is heard of. A timer of ROS's own may come
-        to it later, or miss it until the next word, and simulated time would go on meanwhile.
+        In simulated time the node takes part in the barrier by that: time is not told beyond its
+        next tick before this one's callback has returned. A timer of ROS's own would come to a
+        tick later, or miss it until the next word.
         """
-        if self.simulated_time:
-            tick = SimulatedTick(rate_hz, callback)
-            clock = self.get_clock()
-            handle = clock.create_jump_callback(
-                _ANY_STEP, post_callback=lambda _: tick.heard(clock.now().nanoseconds)
-            )
-            self._tick_handles.append(handle)
-        else:
+        if not self.simulated_time:
             self.every_steady(rate_hz, callback)
+            return
+        self._ticks.append(GridTick(rate_hz, self.phase_ns, callback))
+        if self._hearing is None:
+            self._hearing = self.get_clock().create_jump_callback(
+                _ANY_STEP, post_callback=lambda _: self._hear_time()
+            )
 
     def every_steady(self, rate_hz: float, callback: Callable[[], None]) -> None:
         """Call back at a rate of the steady clock, also while simulated time stands still."""
         self.create_timer(1.0 / rate_hz, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def lived_s(self) -> float:
-        """Up to which control time all is done that this node has to do; simulated time waits."""
-        return self.now()
+    def ticked(self) -> None:
+        """All ticks of this moment have been seen to; by default time may go on."""
+        self.let_time_go()
+
+    def let_time_go(self, until_ns: int | None = None) -> None:
+        """Simulated time may be told up to a moment [ns], by default this node's next tick."""
+        until_ns = min(tick.next_ns for tick in self._ticks) if until_ns is None else until_ns
+        if until_ns != self._until_ns:
+            self._until_ns = until_ns
+            name = f"{self.get_fully_qualified_name()} {os.getpid()}"
+            self._done.publish(Header(stamp=to_time(until_ns), frame_id=name))
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Level, one sentence and figures for ``/diagnostics``; called once a second."""
@@ -123,18 +140,27 @@ class CellNode(Node):
         while running():
             executor.spin_once(timeout_sec=0.1)
 
+    def leave(self) -> None:
+        """Simulated time need not wait for this node any more: it ends because it was told to."""
+        if self._ticks:
+            self.let_time_go(_NEVER_NS)
+
     def close(self) -> None:
         """Stop what the node drives and give its resources back; called once, however it ends."""
 
-    def _beat(self) -> None:
-        self._heartbeat.publish(Header(stamp=self.stamp(self.lived_s()), frame_id=self.get_name()))
+    def _hear_time(self) -> None:
+        now_ns = self.get_clock().now().nanoseconds
+        for tick in self._ticks:
+            tick.heard(now_ns)
+        self.ticked()
 
-    def _ros_offset_s(self) -> float:
-        """ROS time less steady time; the same until ROS time jumps, so that stamps compare."""
-        offset_s = self.get_clock().now().nanoseconds * 1e-9 - steady_seconds()
-        if abs(offset_s - self._offset_s) > _ROS_JUMP_S:
-            self._offset_s = offset_s
-        return self._offset_s
+    def _ros_epoch_ns(self) -> int:
+        """ROS time at control time 0; the same until ROS time jumps, so that stamps compare."""
+        if not self.simulated_time:
+            epoch_ns = self.get_clock().now().nanoseconds - time.monotonic_ns()
+            if abs(epoch_ns - self._epoch_ns) > _ROS_JUMP_NS:
+                self._epoch_ns = epoch_ns
+        return self._epoch_ns
 
     def _publish_diagnostics(self) -> None:
         level, message, values = self.diagnose()
@@ -181,8 +207,10 @@ def run_node(kind: type[CellNode]) -> None:
         kind.urgency.apply()
         node.spin(executor)
         code = 0
+        node.leave()
     except NodeExit as end:
         code = end.code
+        node.leave()
     except PushcellError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
     except Exception:  # noqa: BLE001 - whatever it is, it is printed whole

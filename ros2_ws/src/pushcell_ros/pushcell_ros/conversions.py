@@ -43,10 +43,19 @@ def to_seconds(stamp: TimeMsg | DurationMsg) -> float:
     return stamp.sec + stamp.nanosec * 1e-9
 
 
+def to_nanoseconds(stamp: TimeMsg) -> int:
+    """A stamp in whole nanoseconds since the clock's epoch."""
+    return stamp.sec * 10**9 + stamp.nanosec
+
+
+def to_time(nanoseconds: int) -> TimeMsg:
+    """A stamp of whole nanoseconds since the clock's epoch."""
+    return TimeMsg(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+
+
 def to_stamp(seconds: float) -> TimeMsg:
     """A stamp of seconds since the clock's epoch."""
-    nanoseconds = round(seconds * 1e9)
-    return TimeMsg(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+    return to_time(round(seconds * 1e9))
 
 
 def to_duration(seconds: float) -> DurationMsg:

@@ -20,8 +20,15 @@ from pushcell.timing import PeriodMonitor, steady_seconds
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, run_node
 from pushcell_ros.commanding_node import CommandingNode
-from pushcell_ros.conversions import joint_message, pose_message, status_message, to_chunk
+from pushcell_ros.conversions import (
+    joint_message,
+    pose_message,
+    status_message,
+    to_chunk,
+    to_nanoseconds,
+)
 from pushcell_ros.params import parameter
+from pushcell_ros.stamped_stream import StampedStream
 
 _STATE_RATE_HZ = 20.0
 _CHUNK_TOPICS = {Source.POLICY: "/policy/chunk", Source.REPLAY: "/replay/chunk"}
@@ -42,6 +49,7 @@ class MotionNode(CommandingNode):
 
     Params = MotionParams
     urgency = Urgency.REAL_TIME
+    phase_ns = 0
 
     def __init__(self) -> None:
         super().__init__("motion_node")
@@ -53,8 +61,10 @@ class MotionNode(CommandingNode):
             )
         # arm_node obeys one sender at a time: a second motion_node must not share the arm.
         self._sender = str(uuid.uuid4())
-        self._ticks = PeriodMonitor()
+        self._periods = PeriodMonitor()
         self._missed = 0
+        # What was heard since the last tick, for the next one.
+        self._heard: list[Callable[[float], None]] = []
         self._command = self.create_publisher(JointState, "/arm/joint_command", 10)
         self._target = self.create_publisher(PoseStamped, "/motion/target", 10)
         self._state = self.create_publisher(DiagnosticStatus, "/motion/state", 10)
@@ -67,7 +77,7 @@ class MotionNode(CommandingNode):
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """The guard's state and the regularity of its ticks."""
-        state, periods = self._guard.state, self._ticks.periods()
+        state, periods = self._guard.state, self._periods.periods()
         figures = {
             **self._state_values(),
             "period_p50_ms": f"{1e3 * periods.p50:.2f}",
@@ -80,22 +90,29 @@ class MotionNode(CommandingNode):
         return levels.get(state.phase, OK), state.reason.value, figures
 
     def _subscribe(self) -> None:
-        self.create_subscription(JointState, "/joint_states", self._on_joints, 10)
+        topic = "/joint_states"
+        if self.simulated_time:
+            self._period_ns = round(1e9 / self.cell.motion.rate_hz)
+            self._joints = StampedStream(self, JointState, topic, 10, self._period_ns)
+        else:
+            self.create_subscription(JointState, topic, self._on_joints, 10)
         self.create_subscription(PoseStamped, _TELEOP_TOPIC, self._on_teleop, 10)
         self.create_subscription(Bool, "/safety/deadman", self._on_deadman, 10)
         for source, topic in _CHUNK_TOPICS.items():
             self.create_subscription(MultiDOFJointTrajectory, topic, self._chunk_taker(source), 10)
 
     def _on_joints(self, message: JointState) -> None:
-        self._guard.on_arm_status(self.now(), np.array(message.position))
+        position = np.array(message.position)
+        self._heard.append(lambda now_s: self._guard.on_arm_status(now_s, position))
 
     def _on_deadman(self, message: Bool) -> None:
-        self._guard.on_deadman(self.now(), message.data)
+        self._heard.append(lambda now_s: self._guard.on_deadman(now_s, message.data))
 
     def _on_teleop(self, message: PoseStamped) -> None:
         tip = message.pose.position
         stamp_s = self.control_time(message.header.stamp)
-        self._guard.on_teleop(self.now(), stamp_s, np.array([tip.x, tip.y]))
+        target = np.array([tip.x, tip.y])
+        self._heard.append(lambda now_s: self._guard.on_teleop(now_s, stamp_s, target))
 
     def _chunk_taker(self, source: Source) -> Callable[[MultiDOFJointTrajectory], None]:
         def take(message: MultiDOFJointTrajectory) -> None:
@@ -105,16 +122,17 @@ class MotionNode(CommandingNode):
                 self.get_logger().error(
                     f"{_CHUNK_TOPICS[source]}: {error}", throttle_duration_sec=1.0
                 )
-                self._guard.on_malformed(source)
+                self._heard.append(lambda _: self._guard.on_malformed(source))
                 return
-            self._guard.on_chunk(self.now(), chunk, source)
+            self._heard.append(lambda now_s: self._guard.on_chunk(now_s, chunk, source))
 
         return take
 
     def _tick(self) -> None:
         now, steady = self.now(), steady_seconds()
-        self._missed += self._ticks.age(steady) > 1.5 / self.cell.motion.rate_hz
-        self._ticks.tick(steady)
+        self._missed += self._periods.age(steady) > 1.5 / self.cell.motion.rate_hz
+        self._periods.tick(steady)
+        self._take_in(now)
         target = self._guard.tick(now)
         if target is None:
             return
@@ -123,6 +141,15 @@ class MotionNode(CommandingNode):
         command.header.frame_id = self._sender
         self._command.publish(command)
         self._target.publish(pose_message(self._kinematics.pusher_posture(self._guard.tip), stamp))
+
+    def _take_in(self, now_s: float) -> None:
+        """What has come since the last tick, in its order."""
+        if self.simulated_time:
+            for message in self._joints.until(to_nanoseconds(self.stamp(now_s)) - self._period_ns):
+                self._on_joints(message)
+        heard, self._heard = self._heard, []
+        for take in heard:
+            take(now_s)
 
     def _publish_state(self) -> None:
         for source, topic in ((Source.TELEOP, _TELEOP_TOPIC), *_CHUNK_TOPICS.items()):

@@ -14,15 +14,18 @@ from pushcell.config import CellConfig
 from pushcell.errors import PlanningError
 from pushcell.geometry import PlanarPose
 from pushcell.simulation.planner.closed_loop import ACTION_RATE_HZ, ClosedLoopPlanner
+from pushcell.timing import is_older
 from pushcell.worker_pool import worker_pool
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import chunk_message, to_planar
 from pushcell_ros.params import parameter
 
 # A chunk is sent again this often, as a sign of life; well inside motion.command_silence_s.
-_REPUBLISH_RATE_HZ = 30.0
+_REPUBLISH_RATE_HZ = 25.0
 # Nothing is planned from an older pose; a plan that took longer to find is asked for again.
 _MAX_OBSERVATION_AGE_S = 0.1
+# How long a plan takes in simulated time [s]; it is waited for then.
+_PLANNING_S = 0.04
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
         self._thinker.submit(_reset)  # starts it, so that no chunk waits for that
         self._active = False
         self._thought: Future[ActionChunk] | None = None
+        self._due_s = 0.0
         self._chunk: ActionChunk | None = None
         self._problem = ""
         self._slider: tuple[float, PlanarPose] | None = None
@@ -83,18 +87,20 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
     def _tick(self) -> None:
         if not self._active:
             return
-        if self._thought is not None and self._thought.done():
+        now_s = self.now()
+        if self._thought is not None and now_s >= self._due_s:
             self._take(self._thought)
             self._thought = None
         if self._slider is None or self._pusher is None:
             return
         captured_s, slider = self._slider
-        if self.now() - captured_s > _MAX_OBSERVATION_AGE_S:
+        if is_older(now_s, captured_s, _MAX_OBSERVATION_AGE_S):
             # Blind: say nothing, and the guard will stop the arm.
             self._chunk = None
             return
         if self._thought is None:
             self._thought = self._thinker.submit(_act, captured_s, slider, self._pusher)
+            self._due_s = now_s + _PLANNING_S
         if self._chunk is not None:
             self._chunks.publish(chunk_message(self._chunk, self.stamp(self._chunk.capture_s)))
 
@@ -105,7 +111,7 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
             self._problem = str(error)
             self.get_logger().error(self._problem, throttle_duration_sec=5.0)
             return
-        if self.now() - chunk.capture_s <= _MAX_OBSERVATION_AGE_S:
+        if not is_older(self.now(), chunk.capture_s, _MAX_OBSERVATION_AGE_S):
             self._chunk = chunk
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
@@ -15,18 +16,25 @@ from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from calibration.active import active_latency_s
-from policy_server.delay import InjectedDelay
+from policy_server.delay import InjectedDelay, declared_inference_s
 from policy_server.driver import ChunkRecord, PolicyDriver
 from policy_server.networks import RuntimeOptions
 from policy_server.opening import open_policy
+from pushcell.config import CameraConfig
 from pushcell.errors import PushcellError
 from pushcell.motion.filter import PREVIEW_S
 from pushcell.recording.driving import PolicyIdentity
 from pushcell.recording.streams import IMAGE_TOPIC, POLICY_TOPIC
-from pushcell.timing import CameraPace
 from pushcell_ros.base_node import LATCHED, OK, WARN, CellNode, run_node
-from pushcell_ros.conversions import chunk_message, status_message, to_image, to_planar
+from pushcell_ros.conversions import (
+    chunk_message,
+    status_message,
+    to_image,
+    to_nanoseconds,
+    to_planar,
+)
 from pushcell_ros.params import parameter
+from pushcell_ros.stamped_stream import StampedStream
 
 _TICK_RATE_HZ = 100.0
 
@@ -44,6 +52,10 @@ class PolicyParams:
     threads: int = parameter(1, "threads of one inference")
     server_timeout_s: float = parameter(1.0, "how long a server may take for one chunk [s]")
     seed: int = parameter(0, "of the noise that chunks are made of")
+    inference_s: str = parameter(
+        "bundle",
+        "how long a chunk takes in simulated time [s]; bundle: the p95 of its latency record",
+    )
     delay_s: float = parameter(0.0, "how long each chunk takes at least, in a test [s]")
     slider_topic: str = parameter("/slider/pose", "the slider's pose, for policies that use it")
     drift_check: bool = parameter(False, "be no driver before drift_node has seen the cameras")
@@ -59,7 +71,8 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         LifecycleNodeMixin.__init__(self, enable_communication_interface=True)
         self._driver: PolicyDriver | None = None
         self._inputs: list[Subscription] = []
-        self._pace = CameraPace({})
+        # In simulated time: pictures that arrive their camera's latency after their capture.
+        self._cameras: list[tuple[CameraConfig, StampedStream[Image]]] = []
         self._active = False
         self._unmoved = not self.params.drift_check
         if self.params.drift_check:
@@ -88,6 +101,9 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
                     camera.name: active_latency_s(self.cell, camera.name)
                     for camera in policy.manifest.observation.cameras
                 },
+                inference_s=declared_inference_s(policy.manifest, params.inference_s, params.policy)
+                if self.simulated_time
+                else None,
             )
             took_s = self._driver.warm_up()
         except PushcellError as error:
@@ -129,10 +145,6 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         self._forget()
         return super().on_cleanup(state)
 
-    def lived_s(self) -> float:
-        """Simulated time waits for a policy's images, however long they take to be drawn."""
-        return self._pace.lived_s(self.now()) if self._active else self.now()
-
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """What is wrong, and where the time goes."""
         if self._driver is None:
@@ -153,6 +165,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         self._inputs.clear()
+        self._cameras.clear()
         if self._driver is not None:
             self._driver.close()
             self._driver = None
@@ -164,11 +177,16 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         for name in spec.keys:
             if name in poses:
                 self._subscribe(PoseStamped, poses[name], self._pose_taker(driver, name))
-        rates_hz = {camera.name: self.cell.camera(camera.name).rate_hz for camera in spec.cameras}
-        self._pace = CameraPace({name: 1 / rate_hz for name, rate_hz in rates_hz.items()})
         for camera in spec.cameras:
             topic = IMAGE_TOPIC.format(camera.name)
-            self._subscribe(Image, topic, self._image_taker(driver, camera.name))
+            if self.simulated_time:
+                config = self.cell.camera(camera.name)
+                period_ns = round(1e9 / config.rate_hz)
+                stream = StampedStream(self, Image, topic, qos_profile_sensor_data, period_ns)
+                self._cameras.append((config, stream))
+                self._inputs.append(stream.subscription)
+            else:
+                self._subscribe(Image, topic, partial(self._see, driver, camera.name))
         self._subscribe(
             PoseStamped,
             "/motion/target",
@@ -187,22 +205,26 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
 
         return take
 
-    def _image_taker(self, driver: PolicyDriver, name: str) -> Callable[[Image], None]:
-        def take(message: Image) -> None:
-            try:
-                image = to_image(message)
-            except ValueError as error:
-                self.get_logger().error(f"camera {name}: {error}", throttle_duration_sec=1.0)
-                return
-            captured_s = self.control_time(message.header.stamp)
-            self._pace.on_image(name, captured_s)
-            driver.on_image(name, captured_s, image)
+    def _see(self, driver: PolicyDriver, camera: str, message: Image) -> None:
+        try:
+            image = to_image(message)
+        except ValueError as error:
+            self.get_logger().error(f"camera {camera}: {error}", throttle_duration_sec=1.0)
+            return
+        driver.on_image(camera, self.control_time(message.header.stamp), image)
 
-        return take
+    def _see_what_arrived(self, driver: PolicyDriver) -> None:
+        """In simulated time: the pictures that have arrived by now."""
+        latest_ns = to_nanoseconds(self.stamp()) - self.cell.simulated.camera_latency_ns
+        for camera, stream in self._cameras:
+            due_ns = self.cell.simulated.capture_before_ns(camera.rate_hz, latest_ns)
+            for message in stream.until(due_ns):
+                self._see(driver, camera.name, message)
 
     def _tick(self) -> None:
         if self._driver is None:
             return
+        self._see_what_arrived(self._driver)
         chunk = self._driver.tick(self.now())
         if chunk is not None:
             self._chunks.publish(chunk_message(chunk, self.stamp(chunk.capture_s)))
@@ -220,6 +242,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
             "begun_s": self.ros_seconds(record.begun_s),
             "ended_s": self.ros_seconds(record.ended_s),
             "outcome": record.outcome,
+            "reason": record.reason,
         }
         return status_message("policy", OK, record.outcome, values)
 

@@ -20,10 +20,8 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from pushcell.recording.messages import capture_stamp_ns
 from pushcell.recording.recorder import FAILED, RECORDING, Recorder
-from pushcell.recording.streams import IMAGE_TOPIC, Stream
-from pushcell.timing import CameraPace
+from pushcell.recording.streams import Stream
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, LATCHED, OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import offered_qos
@@ -141,8 +139,6 @@ class RecorderNode(CellNode):
         self._taps = {
             topic: _Tap(self._tap_node, stream) for topic, stream in self.recorder.streams.items()
         }
-        self._cameras = {IMAGE_TOPIC.format(c.name): c.name for c in self.cell.cameras}
-        self._pace = CameraPace({c.name: 1 / c.rate_hz for c in self.cell.cameras})
         self._hold = self.create_client(Trigger, "/motion/hold")
         self._state = self.create_publisher(String, "/recorder/state", LATCHED)
         self.create_service(Trigger, "/recorder/start", self._on_start)
@@ -154,6 +150,9 @@ class RecorderNode(CellNode):
         self.every_steady(_STATE_RATE_HZ, self._publish_state)
         self.every_steady(_PEERS_RATE_HZ, self._adapt)
         self.every_steady(_POLL_RATE_HZ, self._take)
+        if self.simulated_time:
+            # Simulated time waits for what has been said to be taken.
+            self.every(_POLL_RATE_HZ / 10, self._take)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """What the recorder does, and the gate's verdict on the episode at hand."""
@@ -171,11 +170,6 @@ class RecorderNode(CellNode):
             reasons = "; ".join(quality["reasons"])
             return _LEVELS[quality["verdict"]], reasons or "recording", figures
         return OK, state["problem"] or str(state["state"]), figures
-
-    def lived_s(self) -> float:
-        """While recording simulated time waits for the pictures, however long they are drawn."""
-        now_s = self.now()
-        return self._pace.lived_s(now_s) if self.recorder.phase == RECORDING else now_s
 
     def close(self) -> None:
         """What is being recorded is brought to its end."""
@@ -198,8 +192,6 @@ class RecorderNode(CellNode):
             for cdr, info, lost in tap.taken():
                 log_ns = now_ns or info["received_timestamp"]
                 self.recorder.on_message(topic, log_ns, cdr, lost, tap.latched)
-                if topic in self._cameras:
-                    self._pace.on_image(self._cameras[topic], capture_stamp_ns(cdr) * 1e-9)
 
     def _publish_state(self) -> None:
         if self._owes_hold and self._hold.service_is_ready():

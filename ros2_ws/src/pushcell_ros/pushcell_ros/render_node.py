@@ -1,18 +1,19 @@
 """The simulated cameras: pictures of the cell's scene, in a process of their own.
 
-Rendering takes longer than a period of the arm's wire; here it delays nobody, and its time
-shows as a real camera's latency does: between capture stamp and arrival.
+A picture arrives ``simulation.camera_latency_s`` after its capture, as a real camera's does. Until
+then simulated time goes on while it is drawn, and waits where drawing takes longer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 from builtin_interfaces.msg import Time as TimeMsg
 from numpy.typing import NDArray
-from rclpy.qos import qos_profile_sensor_data, qos_profile_system_default
+from rclpy.qos import qos_profile_system_default
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from pushcell.config import CameraConfig
@@ -22,15 +23,16 @@ from pushcell.simulation.live_view import LiveView
 from pushcell.simulation.rendering import SceneRenderer
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
 from pushcell.urgency import Urgency
-from pushcell_ros.base_node import OK, WARN, CellNode, run_node
+from pushcell_ros.base_node import OK, CellNode, run_node
 from pushcell_ros.board_params import BoardParams
 from pushcell_ros.conversions import (
     camera_info_message,
     image_message,
+    to_nanoseconds,
     to_scene,
-    to_seconds,
 )
 from pushcell_ros.params import parameter
+from pushcell_ros.stamped_stream import StampedStream
 
 _LIVE_VIEW_RATE_HZ = 20.0
 _LENS_BLUR_PX = 0.8  # no lens is sharper, and finding corners needs it
@@ -47,11 +49,10 @@ class RenderParams(BoardParams):
 
 
 class Camera:
-    """One camera's publishers and when it is due."""
+    """One camera's publishers."""
 
     def __init__(self, node: CellNode, config: CameraConfig) -> None:
         self.config = config
-        self.due_s = 0.0
         self.frames = PeriodMonitor()
         topic = f"/camera/{config.name}/color"
         qos = qos_profile_system_default
@@ -65,10 +66,11 @@ class Camera:
 
 
 class RenderNode(CellNode):
-    """Draws every camera from the newest scene when its period is over."""
+    """Draws every camera from the newest scene, at its rate."""
 
     Params = RenderParams
     urgency = Urgency.PATIENT
+    phase_ns = 0
 
     def __init__(self) -> None:
         super().__init__("render_node")
@@ -80,14 +82,17 @@ class RenderNode(CellNode):
             Camera(self, camera.resized(scale * camera.width_px, scale * camera.height_px))
             for camera in self.cell.cameras
         ]
-        self._scenes = PeriodMonitor()
         self._render_s: list[float] = []
+        period_ns = round(1e9 / self.cell.simulated.state_rate_hz)
+        self._stream = StampedStream(self, JointState, "/cell/scene", 10, period_ns)
         self._live_view: LiveView | None = None
-        self._live_view_due_s = 0.0
         if self.params.live_view:
             self._live_view = LiveView(self.cell, self.params.live_view_port or None)
             self.get_logger().info(f"live view: {self._live_view.address}")
-        self.create_subscription(JointState, "/cell/scene", self._on_scene, qos_profile_sensor_data)
+        for camera in self._cameras:
+            self.every(camera.config.rate_hz, partial(self._capture, camera))
+        if self._live_view:
+            self.every(_LIVE_VIEW_RATE_HZ, self._show)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Each camera's rate and what a picture costs."""
@@ -98,30 +103,29 @@ class RenderNode(CellNode):
         }
         figures["render_p50_ms"] = f"{1e3 * cost.p50:.1f}"
         figures["render_max_ms"] = f"{1e3 * cost.max:.1f}"
-        if self._scenes.age(steady_seconds()) > 1.0:
-            return WARN, "no pictures: the cell publishes no scene", figures
         return OK, "taking pictures", figures
 
-    def due(self, camera: Camera, captured_s: float) -> bool:
-        """Whether a camera's next picture is of this scene."""
-        return _due(camera.due_s, captured_s)
+    def wanted(self, camera: Camera) -> bool:
+        """Whether a camera that is due takes a picture."""
+        return camera.watched
 
-    def rate_hz(self, camera: Camera) -> float:
-        """How often a camera takes pictures."""
-        return camera.config.rate_hz
+    def _scene(self) -> JointState | None:
+        """The last state of the cell up to now."""
+        now_ns = to_nanoseconds(self.stamp())
+        return self._stream.newest(self.cell.simulated.state_before_ns(now_ns))
 
-    def _on_scene(self, message: JointState) -> None:
-        self._scenes.tick(steady_seconds())
-        captured_s = to_seconds(message.header.stamp)
-        joints, slider = to_scene(message)
-        for camera in self._cameras:
-            if self.due(camera, captured_s):
-                camera.due_s = _next_due(camera.due_s, captured_s, self.rate_hz(camera))
-                if camera.watched:
-                    self._take_picture(camera, message.header.stamp, joints, slider)
-        if self._live_view and _due(self._live_view_due_s, captured_s):
-            self._live_view_due_s = _next_due(self._live_view_due_s, captured_s, _LIVE_VIEW_RATE_HZ)
-            self._live_view.show(joints, slider)
+    def _capture(self, camera: Camera) -> None:
+        scene = self._scene()
+        if scene is None or not self.wanted(camera):
+            return
+        stamp = scene.header.stamp
+        self.let_time_go(to_nanoseconds(stamp) + self.cell.simulated.camera_latency_ns)
+        self._take_picture(camera, stamp, *to_scene(scene))
+
+    def _show(self) -> None:
+        scene = self._scene()
+        if self._live_view and scene is not None:
+            self._live_view.show(*to_scene(scene))
 
     def _draw(self, camera: CameraConfig, joints: Array, slider: Pose) -> NDArray[np.uint8]:
         finer = self.params.finer
@@ -139,17 +143,6 @@ class RenderNode(CellNode):
         camera.image.publish(image_message(image, optical_frame(camera.config.name), stamp))
         camera.info.publish(camera_info_message(camera.config, stamp))
         camera.frames.tick(steady_seconds())
-
-
-def _due(due_s: float, now_s: float) -> bool:
-    # Half a scene period of grace, so that rounding never skips a whole one.
-    return now_s >= due_s - 0.005
-
-
-def _next_due(due_s: float, now_s: float, rate_hz: float) -> float:
-    """On the grid of the rate; a missed period is left out, not made up for."""
-    following = due_s + 1.0 / rate_hz
-    return following if following > now_s else now_s + 1.0 / rate_hz
 
 
 def main() -> None:

@@ -5,11 +5,13 @@ Simulated time waits while one is drawn.
 
 from __future__ import annotations
 
+import math
+
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import run_node
 from pushcell_ros.render_node import Camera, RenderNode
 
-_RATE_HZ = 1.0
+_PERIOD_S = 1.0
 
 
 class StillsNode(RenderNode):
@@ -17,15 +19,19 @@ class StillsNode(RenderNode):
 
     urgency = Urgency.NORMAL
 
-    def due(self, camera: Camera, captured_s: float) -> bool:
-        """See `RenderNode.due`."""
-        if not camera.watched:
-            camera.due_s = 0.0
-        return super().due(camera, captured_s)
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken_s: dict[str, float] = {}
 
-    def rate_hz(self, camera: Camera) -> float:
-        """See `RenderNode.rate_hz`."""
-        return _RATE_HZ
+    def wanted(self, camera: Camera) -> bool:
+        """See `RenderNode.wanted`."""
+        name, now_s = camera.config.name, self.now()
+        if not camera.watched:
+            self._taken_s.pop(name, None)
+        elif now_s - self._taken_s.get(name, -math.inf) >= _PERIOD_S:
+            self._taken_s[name] = now_s
+            return True
+        return False
 
 
 def main() -> None:

@@ -6,18 +6,16 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
-from rclpy.client import Client
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.executors import Executor
 from rclpy.qos import qos_profile_sensor_data
 from rich.console import Console
@@ -31,24 +29,51 @@ from pushcell.geometry import PlanarPose, Pose
 from pushcell.overlay import draw_task
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.task import Judgement, Task
-from pushcell.trials import TrialRecord, append_record, trials_table
+from pushcell.timing import steady_seconds
+from pushcell.trials import ChunkTally, Progress, TrialRecord, append_record, trials_table
 from pushcell.urgency import Urgency
 from pushcell.video import VideoWriter
-from pushcell_ros.base_node import LATCHED, OK, CellNode, NodeExit, run_node, running, wait_until
-from pushcell_ros.conversions import pose_message, status_values, to_image, to_planar
+from pushcell_ros.base_node import (
+    LATCHED,
+    LOST_TOPIC,
+    OK,
+    NodeExit,
+    run_node,
+    running,
+    wait_until,
+)
+from pushcell_ros.conversions import (
+    pose_message,
+    status_values,
+    to_image,
+    to_nanoseconds,
+    to_planar,
+)
 from pushcell_ros.params import parameter
+from pushcell_ros.stamped_stream import StampedStream
+from pushcell_ros.stepping_node import NoAnswerError, SteppingNode
 
-_GRAPH_TIMEOUT_S = 30.0
+# Of real time: until the graph is there, the cameras are looked at, whoever was lost is back.
+_GRAPH_TIMEOUT_S = 60.0
 _DRIFT_TIMEOUT_S = 120.0
-_ANSWER_TIMEOUT_S = 30.0
+_RETURN_TIMEOUT_S = 120.0
+# Of simulated time.
 _HOMING_TIMEOUT_S = 30.0
 _PLACING_TIMEOUT_S = 10.0
+_SELECTED_TIMEOUT_S = 2.0
+_JUDGE_RATE_HZ = 20.0
+_POSE_RATE_HZ = 50.0  # of slider and pusher
 _ASK_PERIOD_S = 1.0
 _STATE_RATE_HZ = 5.0
 _PLACED_M, _PLACED_RAD = 0.002, math.radians(1.0)
 _VIDEO_CAMERA = "overhead"
-# Simulated time may pass slowly; a trial that takes this much longer than allowed is hung.
-_SLOWEST_REAL_TIME_FACTOR = 0.1
+_TRANSITIONS = 4  # from any state to any, one lost
+_TRIES = 3  # of one trial, before the run is given up
+
+_NOT_UP = (
+    f"the cell did not come up within {_GRAPH_TIMEOUT_S:.0f} s: it needs cell_node, arm_node, "
+    "motion_node and policy_node; see their output above"
+)
 
 _ON_REAL_DATA = """the same code on real data (docs/first_hour.md):
   pushcell replay BAG --policy BUNDLE --mapping FILE      any rosbag2 bag with images
@@ -70,12 +95,19 @@ class TrialParams:
     on_request: bool = parameter(
         False, "run trials when they are asked for on /trials/request, until told to end"
     )
+    min_success: float = parameter(
+        0.0, "end with exit code 1 where a smaller share of the trials succeeded, from 0 to 1"
+    )
     video: bool = parameter(True, "write an mp4 of each trial from the overhead camera")
     slider_topic: str = parameter("/slider/true_pose", "the slider's pose, to judge by")
     drift_check: bool = parameter(False, "let nothing move before drift_node has seen the cameras")
 
 
-class TrialNode(CellNode):
+class _Void(Exception):  # noqa: N818 - not an error of the policy's
+    """The trial says nothing about the policy: somebody who takes part ended or hung."""
+
+
+class TrialNode(SteppingNode):
     """One trial after the other, each told to motion_node and policy_node."""
 
     Params = TrialParams
@@ -84,10 +116,10 @@ class TrialNode(CellNode):
     def __init__(self) -> None:
         super().__init__("trial_node")
         self._task = Task.of(self.cell.task, self.cell.pusher.radius_m)
-        self._slider: PlanarPose | None = None
-        self._pusher: PlanarPose | None = None
         self._motion: dict[str, str] = {}
         self._motion_reason = ""
+        self._chunks = ChunkTally()
+        self._lost = ""
         self._video: VideoWriter | None = None
         self._progress = "waiting for the cell"
         self._records: list[TrialRecord] = []
@@ -95,14 +127,19 @@ class TrialNode(CellNode):
         self._running = False
         self._unmoved = not self.params.drift_check
         self._start = self.create_publisher(PoseStamped, "/trial/start_pose", 10)
-        self.create_subscription(PoseStamped, self.params.slider_topic, self._on_slider, 10)
-        self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 1)
+        self._pose_ns = round(1e9 / _POSE_RATE_HZ)
+        self._sliders = StampedStream(
+            self, PoseStamped, self.params.slider_topic, 10, self._pose_ns
+        )
+        self._pushers = StampedStream(self, PoseStamped, "/pusher/pose", 10, self._pose_ns)
         self.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
+        self.create_subscription(DiagnosticStatus, "/policy/request", self._on_chunk, 10)
+        self.create_subscription(String, LOST_TOPIC, self._on_lost, LATCHED)
         self._hold = self.create_client(Trigger, "/motion/hold")
         self._home = self.create_client(Trigger, "/motion/home")
         self._follow = self.create_client(Trigger, "/motion/policy")
         self._release = self.create_client(Trigger, "/safety/release")
-        self._reset_arm = self.create_client(Trigger, "/arm/reset")
+        self._get_policy = self.create_client(GetState, "/policy_node/get_state")
         self._change_policy = self.create_client(ChangeState, "/policy_node/change_state")
         if self.params.drift_check:
             self.create_subscription(Bool, "/drift/unmoved", self._on_unmoved, LATCHED)
@@ -117,22 +154,24 @@ class TrialNode(CellNode):
             self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
 
     def spin(self, executor: Executor) -> None:
-        """All trials, then the table; exit code 0 when every one succeeded, 1 otherwise."""
-        self._executor = executor
+        """All trials, then the table; exit code 0 when they were carried out, 1 when fewer than
+        ``min_success`` of them succeeded."""
         run_dir = Path(os.environ.get("PUSHCELL_RUN_DIR", _default_run_dir()))
-        self._wait_for_graph()
+        wait_until(executor, self._is_up, _GRAPH_TIMEOUT_S, _NOT_UP)
         problem = "drift_node does not say that the cameras are where they were"
         wait_until(executor, lambda: self._unmoved, _DRIFT_TIMEOUT_S, problem)
+        self.begin_stepping(executor, _JUDGE_RATE_HZ)
         if self.params.release_stop:
-            self._call(self._release, Trigger.Request(), "/safety/release")
-        self._change(Transition.TRANSITION_CONFIGURE)
+            self.call(self._release, Trigger.Request(), "/safety/release")
+        self._bring_policy_to(State.PRIMARY_STATE_INACTIVE)
         if self.params.on_request:
             self._serve(run_dir)
         else:
             self._run_series(self.params.trials, self.params.seed, run_dir)
         Console(width=100).print(trials_table(self._records))
         print(f"records and videos: {run_dir}\n{_ON_REAL_DATA}", flush=True)
-        raise NodeExit(0 if all(record.success for record in self._records) else 1)
+        rate = np.mean([record.success for record in self._records])
+        raise NodeExit(0 if rate >= self.params.min_success else 1)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """How far the trials are."""
@@ -141,7 +180,7 @@ class TrialNode(CellNode):
     def _serve(self, run_dir: Path) -> None:
         """Run what is asked for on /trials/request, until the node shall end."""
         while running():
-            self._executor.spin_once(timeout_sec=0.1)
+            self.step()
             request, self._request = self._request, None
             if request is None:
                 continue
@@ -159,25 +198,46 @@ class TrialNode(CellNode):
         interventions = self._motion["interventions"]
         for index in range(trials):
             self._progress = f"trial {index + 1} of {trials}"
-            record = self._run_trial(len(self._records), seed + index, run_dir)
-            append_record(run_dir / "trials.jsonl", record)
-            self._records.append(record)
-            self._say(record)
+            self._records.append(self._run_trial(len(self._records), seed + index, run_dir))
             if self._motion["interventions"] != interventions and self.params.on_request:
                 raise PushcellError("a person took over: ask for the remaining trials again")
 
     def _run_trial(self, index: int, seed: int, run_dir: Path) -> TrialRecord:
-        start = self._task.sample_start(np.random.default_rng(seed))
+        """The trial's record; one that was void is run again, from the same start."""
+        for _ in range(_TRIES):
+            try:
+                record = self._try_trial(index, seed, run_dir)
+            except (_Void, NoAnswerError) as why:
+                reason = str(why)
+            except NodeExit:
+                self._note(run_dir, self._void(index, seed, "the run was ended"))
+                raise
+            else:
+                self._note(run_dir, record)
+                return record
+            self._note(run_dir, self._void(index, seed, reason))
+            self._await_return(reason)
+        raise PushcellError(f"{self._progress} was void {_TRIES} times, last: {reason}")
+
+    def _try_trial(self, index: int, seed: int, run_dir: Path) -> TrialRecord:
+        began_s = steady_seconds()
+        start = self._start_of(seed)
+        self._bring_policy_to(State.PRIMARY_STATE_INACTIVE)
         self._go_home()
         self._place_slider(start)
+        # Cameras and ticks of any whole rate are in the same phase then, in every trial.
+        self.wait(self._begins_second, 2.0, lambda: "no whole second came")
+        stamp_ns = to_nanoseconds(self.stamp())
         video = run_dir / f"trial_{index:03d}.mp4" if self.params.video else None
         with ExitStack() as stack:
             if video:
                 camera = self.cell.camera(_VIDEO_CAMERA)
                 writer = VideoWriter(video, camera.width_px, camera.height_px, camera.rate_hz)
                 self._video = stack.enter_context(writer)
-            judgement, duration_s = self._push()
-            self._video = None
+            try:
+                judgement, duration_s = self._push()
+            finally:
+                self._video = None
         return TrialRecord(
             trial=index,
             seed=seed,
@@ -189,137 +249,146 @@ class TrialNode(CellNode):
             angle_error_rad=judgement.angle_error_rad,
             start=(start.x, start.y, start.theta),
             video=video.name if video else None,
+            chunks=self._chunks,
+            stamp_ns=stamp_ns,
+            real_s=steady_seconds() - began_s,
         )
 
-    def _wait_for_graph(self) -> None:
+    def _void(self, index: int, seed: int, reason: str) -> TrialRecord:
+        start = self._start_of(seed)
+        return TrialRecord(
+            trial=index,
+            seed=seed,
+            policy=self.params.policy,
+            success=False,
+            reason=reason,
+            duration_s=0.0,
+            position_error_m=None,
+            angle_error_rad=None,
+            start=(start.x, start.y, start.theta),
+            video=None,
+            void=True,
+        )
+
+    def _start_of(self, seed: int) -> PlanarPose:
+        return self._task.sample_start(np.random.default_rng(seed))
+
+    def _note(self, run_dir: Path, record: TrialRecord) -> None:
+        append_record(run_dir / "trials.jsonl", record)
+        shown = "" if record.video is None else f"; see {run_dir / record.video}"
+        say = self.get_logger().info if record.success else self.get_logger().warning
+        say(f"{self._progress}: {record.told}{'' if record.success else shown}")
+
+    def _is_up(self) -> bool:
         clients = (self._hold, self._home, self._follow, self._release, self._change_policy)
-
-        def up() -> bool:
-            return (
-                all(client.service_is_ready() for client in clients)
-                and self._slider is not None
-                and self._pusher is not None
-                and self._motion.get("phase", "no_arm") != "no_arm"
-            )
-
-        def reset_arm() -> None:
-            # On a busy machine the arm's link may be given up while everything starts.
-            if self.params.release_stop and self._reset_arm.service_is_ready():
-                self._reset_arm.call_async(Trigger.Request())
-
-        self._ask_until(
-            up,
-            reset_arm,
-            _GRAPH_TIMEOUT_S,
-            f"the cell did not come up within {_GRAPH_TIMEOUT_S:.0f} s: it needs cell_node, "
-            "arm_node, motion_node and policy_node; see their output above",
+        return (
+            all(client.service_is_ready() for client in clients)
+            and self._pose_of(self._sliders) is not None
+            and self._pose_of(self._pushers) is not None
+            and self._motion.get("phase", "no_arm") != "no_arm"
         )
+
+    def _await_return(self, reason: str) -> None:
+        """Until whoever was lost takes part again."""
+        deadline_s = steady_seconds() + _RETURN_TIMEOUT_S
+        while self._lost or not self._is_up():
+            if steady_seconds() > deadline_s:
+                raise PushcellError(
+                    f"{self._progress} is void: {reason}; it did not come back within "
+                    f"{_RETURN_TIMEOUT_S:.0f} s: see its output above"
+                )
+            self.step()
+
+    def _bring_policy_to(self, wanted: int) -> None:
+        """Into a lifecycle state, from whichever it is in."""
+        for _ in range(_TRANSITIONS):
+            answer = self.call(self._get_policy, GetState.Request(), "/policy_node/get_state")
+            state = answer.current_state.id
+            if state == wanted:
+                return
+            if state == State.PRIMARY_STATE_UNCONFIGURED:
+                step = Transition.TRANSITION_CONFIGURE
+            elif state == State.PRIMARY_STATE_INACTIVE:
+                step = Transition.TRANSITION_ACTIVATE
+            else:
+                step = Transition.TRANSITION_DEACTIVATE
+            request = ChangeState.Request(transition=Transition(id=step))
+            changed = self._change_policy.call_async(request)
+            # Its answer may be lost; the state tells.
+            with suppress(NoAnswerError):
+                self.await_answer(changed, "/policy_node/change_state")
+        raise PushcellError("policy_node does not change its state: it says why, above")
 
     def _go_home(self) -> None:
-        self._call(self._home, Trigger.Request(), "/motion/home")
-        wait_until(
-            self._executor,
+        self.call(self._home, Trigger.Request(), "/motion/home")
+        # What was said of an earlier homing is not of this one.
+        self.step()
+        self.wait(
             lambda: self._motion.get("reason") == "at_home",
             _HOMING_TIMEOUT_S,
-            f"the pusher did not get home: motion_node says {self._motion_reason!r}",
+            lambda: f"the pusher did not get home: motion_node says {self._motion_reason!r}",
         )
 
     def _place_slider(self, start: PlanarPose) -> None:
         """A simulated cell puts the slider there when asked."""
-
-        def placed() -> bool:
-            position, angle = self._slider.distance_to(start)
-            return position < _PLACED_M and angle < _PLACED_RAD
-
-        self._ask_until(
-            placed,
-            lambda: self._start.publish(pose_message(Pose.from_planar(start), self.stamp())),
-            _PLACING_TIMEOUT_S,
-            f"the slider was not placed at its start {start.as_array().round(3)}",
-        )
-
-    def _ask_until(
-        self, condition: Callable[[], bool], ask: Callable[[], None], timeout_s: float, problem: str
-    ) -> None:
-        """Ask once a second until a condition holds; raises PushcellError after the timeout."""
         asked_s = -math.inf
 
-        def granted() -> bool:
+        def placed() -> bool:
             nonlocal asked_s
-            if condition():
+            position, angle = self._pose_of(self._sliders).distance_to(start)
+            if position < _PLACED_M and angle < _PLACED_RAD:
                 return True
-            if time.monotonic() - asked_s > _ASK_PERIOD_S:
-                asked_s = time.monotonic()
-                ask()
+            if self.now() - asked_s > _ASK_PERIOD_S:
+                asked_s = self.now()
+                self._start.publish(pose_message(Pose.from_planar(start), self.stamp()))
             return False
 
-        wait_until(self._executor, granted, timeout_s, problem)
+        self.wait(
+            placed,
+            _PLACING_TIMEOUT_S,
+            lambda: f"the slider was not placed at its start {start.as_array().round(3)}",
+        )
+
+    def _begins_second(self) -> bool:
+        return to_nanoseconds(self.stamp()) % 10**9 == self.phase_ns
 
     def _push(self) -> tuple[Judgement, float]:
         """Let the policy drive until the task is done or its time is over."""
         limit_s = self._task.success.time_limit_s
         began_s, before = self.now(), self._motion.get("reason")
-        self._change(Transition.TRANSITION_ACTIVATE)
-        self._call(self._follow, Trigger.Request(), "/motion/policy")
-
-        def over() -> bool:
-            selected = self._motion.get("source") == "policy"
-            return self._judge(began_s).success or self.now() - began_s > limit_s or not selected
-
-        def answered() -> bool:
-            # A policy whose first wish is refused is stopped sooner than it is seen to drive.
-            return self._motion.get("source") == "policy" or self._motion.get("reason") != before
-
-        wait_until(
-            self._executor,
-            answered,
-            _ANSWER_TIMEOUT_S,
-            "motion_node does not follow the policy",
+        progress = Progress(began_s)
+        self._chunks = ChunkTally()
+        self._bring_policy_to(State.PRIMARY_STATE_ACTIVE)
+        self.call(self._follow, Trigger.Request(), "/motion/policy")
+        # A policy whose first wish is refused is stopped sooner than it is seen to drive.
+        self.wait(
+            lambda: self._motion.get("source") == "policy" or self._motion.get("reason") != before,
+            _SELECTED_TIMEOUT_S,
+            lambda: "motion_node does not follow the policy",
         )
-        wait_until(
-            self._executor,
-            over,
-            limit_s / _SLOWEST_REAL_TIME_FACTOR,
-            "the trial hung: simulated time stands still; see cell_node's output above",
-        )
+        while self._motion.get("source") == "policy" and self.now() - began_s <= limit_s:
+            judgement = self._judge(began_s)
+            if judgement.success:
+                break
+            if self._lost:
+                raise _Void(self._lost)
+            said = progress.line(self.now(), judgement, self._chunks)
+            if said:
+                self.get_logger().info(f"{self._progress}: {said}")
+            self.step()
         judgement, duration_s = self._judge(began_s), self.now() - began_s
         stopped = "" if self._motion.get("source") == "policy" else self._motion_reason
-        self._call(self._hold, Trigger.Request(), "/motion/hold")
-        self._change(Transition.TRANSITION_DEACTIVATE)
+        self.call(self._hold, Trigger.Request(), "/motion/hold")
+        self._bring_policy_to(State.PRIMARY_STATE_INACTIVE)
+        if self._lost:
+            raise _Void(self._lost)
         if stopped and not judgement.success:
-            judgement = Judgement(
-                False,
-                f"stopped: {stopped}; {judgement.reason}",
-                judgement.position_error_m,
-                judgement.angle_error_rad,
-            )
+            judgement = replace(judgement, reason=f"stopped: {stopped}; {judgement.reason}")
         return judgement, duration_s
 
     def _judge(self, began_s: float) -> Judgement:
-        return self._task.judge(self._slider, self._pusher.position, self.now() - began_s)
-
-    def _change(self, transition: int) -> None:
-        request = ChangeState.Request(transition=Transition(id=transition))
-        self._call(self._change_policy, request, "/policy_node/change_state")
-
-    def _call(self, client: Client, request: Any, name: str) -> None:
-        future = client.call_async(request)
-        wait_until(
-            self._executor,
-            future.done,
-            _ANSWER_TIMEOUT_S,
-            f"{name} did not answer within {_ANSWER_TIMEOUT_S:.0f} s",
-        )
-        response = future.result()
-        if not response.success:
-            why = getattr(response, "message", "its node says why, above")
-            raise PushcellError(f"{name} refused: {why}")
-
-    def _say(self, record: TrialRecord) -> None:
-        outcome = "success" if record.success else "failure"
-        self.get_logger().info(
-            f"{self._progress}: {outcome} after {record.duration_s:.1f} s, {record.reason}"
-        )
+        slider, pusher = self._pose_of(self._sliders), self._pose_of(self._pushers)
+        return self._task.judge(slider, pusher.position, self.now() - began_s)
 
     def _on_request(self, message: String) -> None:
         if not self._running:
@@ -331,26 +400,33 @@ class TrialNode(CellNode):
             "progress": self._progress,
             "trials": len(self._records),
             "successes": sum(record.success for record in self._records),
+            "chunks": str(self._chunks),
         }
         self._state.publish(String(data=json.dumps(state)))
 
     def _on_unmoved(self, message: Bool) -> None:
         self._unmoved = message.data
 
-    def _on_slider(self, message: PoseStamped) -> None:
-        self._slider = to_planar(message)
-
-    def _on_pusher(self, message: PoseStamped) -> None:
-        self._pusher = to_planar(message)
+    def _pose_of(self, stream: StampedStream[PoseStamped]) -> PlanarPose | None:
+        now_ns = to_nanoseconds(self.stamp())
+        message = stream.newest(now_ns // self._pose_ns * self._pose_ns)
+        return None if message is None else to_planar(message)
 
     def _on_motion(self, message: DiagnosticStatus) -> None:
         self._motion, self._motion_reason = status_values(message), message.message
+
+    def _on_chunk(self, message: DiagnosticStatus) -> None:
+        values = status_values(message)
+        self._chunks = self._chunks.with_one(values["outcome"], values["reason"])
+
+    def _on_lost(self, message: String) -> None:
+        self._lost = message.data
 
     def _on_image(self, message: Image) -> None:
         if self._video is None:
             return
         image = to_image(message).copy()
-        draw_task(image, self._lens, self._X_BaseCamera, self._task, self._slider)
+        draw_task(image, self._lens, self._X_BaseCamera, self._task, self._pose_of(self._sliders))
         self._video.add(image)
 
 

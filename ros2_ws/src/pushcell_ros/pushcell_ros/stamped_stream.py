@@ -1,0 +1,77 @@
+"""Messages of one topic in simulated time: used by their stamps, whenever they come."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Generic, TypeVar
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from pushcell.timing import steady_seconds
+from pushcell_ros.conversions import to_nanoseconds
+
+T = TypeVar("T")
+
+# The middleware may deliver a message a little after its sender has said that it is done. One that
+# is due is looked for so long; where it does not come the stream has ended [s].
+_LATEST_S, _LOOK_AGAIN_S = 0.5, 0.0002
+
+
+class StampedStream(Generic[T]):
+    """One sender's messages with a header, ``period_ns`` apart while there are any."""
+
+    def __init__(
+        self, node: Node, kind: type[T], topic: str, qos: QoSProfile | int, period_ns: int
+    ) -> None:
+        self._kind, self._period_ns = kind, period_ns
+        self._waiting: deque[T] = deque()
+        self._newest_ns: int | None = None
+        self._last: T | None = None
+        self.subscription = node.create_subscription(kind, topic, self._on_message, qos)
+
+    def until(self, stamp_ns: int) -> list[T]:
+        """Those stamped up to a time that have not been given out, the oldest first.
+
+        One is waited for that is due by then and would follow the newest.
+        """
+        self._take_what_came()
+        if self._newest_ns is not None and 0 < stamp_ns - self._newest_ns <= self._period_ns:
+            self._await(stamp_ns)
+        found = []
+        while self._waiting and to_nanoseconds(self._waiting[0].header.stamp) <= stamp_ns:  # type: ignore[attr-defined]
+            found.append(self._waiting.popleft())
+        return found
+
+    def newest(self, stamp_ns: int) -> T | None:
+        """The last one stamped up to a time; the same again while there is none newer."""
+        self._last = next(reversed(self.until(stamp_ns)), self._last)
+        return self._last
+
+    def _await(self, stamp_ns: int) -> None:
+        deadline_s = steady_seconds() + _LATEST_S
+        while self._newest_ns is not None and self._newest_ns < stamp_ns:
+            if steady_seconds() > deadline_s:
+                print(
+                    "LATE",
+                    self.subscription.topic_name,
+                    self._newest_ns % 10**11 / 1e9,
+                    stamp_ns % 10**11 / 1e9,
+                    flush=True,
+                )
+                self._newest_ns = None  # it is not waited for until it comes again
+                return
+            time.sleep(_LOOK_AGAIN_S)
+            self._take_what_came()
+
+    def _take_what_came(self) -> None:
+        """Also what the executor has not come to yet: it has an order of its own."""
+        handle = self.subscription.handle
+        with handle:
+            while (taken := handle.take_message(self._kind, False)) is not None:
+                self._on_message(taken[0])
+
+    def _on_message(self, message: T) -> None:
+        self._newest_ns = to_nanoseconds(message.header.stamp)  # type: ignore[attr-defined]
+        self._waiting.append(message)
