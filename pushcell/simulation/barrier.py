@@ -35,6 +35,11 @@ class TimeBarrier:
         self.lost.pop(name, None)
 
     @property
+    def names(self) -> list[str]:
+        """Of all who take part."""
+        return list(self._participants)
+
+    @property
     def horizon_ns(self) -> int | None:
         """Up to when time may be told; None where nobody takes part."""
         return min((p.until_ns for p in self._participants.values()), default=None)
@@ -52,10 +57,6 @@ class TimeBarrier:
                 self._lose(name, "has ended")
             elif waited_s > self._patience_s:
                 self._lose(name, f"has not answered for {self._patience_s:.0f} s")
-
-    def leave(self, name: str) -> None:
-        """A participant takes part no more."""
-        self._participants.pop(name, None)
 
     def _lose(self, name: str, why: str) -> None:
         del self._participants[name]

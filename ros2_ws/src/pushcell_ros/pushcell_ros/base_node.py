@@ -67,9 +67,9 @@ class CellNode(Node):
         Urgency.NORMAL.apply()
         self.params: Any = declare(self, self.Params)
         self.cell: CellConfig = load_cell(self.params.cell)
-        # ROS time at control time 0. Near the times that are used, so that control times are small
-        # and floats of them exact to less than a nanosecond.
-        self._epoch_ns = time.time_ns() // _SECOND_NS * _SECOND_NS
+        # ROS time at control time 0; simulated time has its at the second that is heard of first,
+        # so that control times are small, and the same floats in every run.
+        self._epoch_ns: int | None = None
         self._ticks: list[GridTick] = []
         self._until_ns = 0
         self._hearing: JumpHandle | None = None
@@ -81,19 +81,22 @@ class CellNode(Node):
 
     def now(self) -> float:
         """Control time [s]."""
-        if self.simulated_time:
-            return (self.get_clock().now().nanoseconds - self._epoch_ns) * 1e-9
-        return steady_seconds()
+        if not self.simulated_time:
+            return steady_seconds()
+        now_ns = self.get_clock().now().nanoseconds
+        return (now_ns - self._ros_epoch_ns(now_ns)) * 1e-9 if now_ns else 0.0
 
     def control_time(self, stamp: TimeMsg) -> float:
         """A ROS stamp as control time [s]."""
-        return (to_nanoseconds(stamp) - self._ros_epoch_ns()) * 1e-9
+        stamp_ns = to_nanoseconds(stamp)
+        return (stamp_ns - self._ros_epoch_ns(stamp_ns)) * 1e-9
 
     def stamp(self, control_s: float | None = None) -> TimeMsg:
         """Control time (now, if none is given) as a ROS stamp."""
         if control_s is None:
             return self.get_clock().now().to_msg()
-        return to_time(round(control_s * 1e9) + self._ros_epoch_ns())
+        now_ns = self.get_clock().now().nanoseconds
+        return to_time(round(control_s * 1e9) + self._ros_epoch_ns(now_ns))
 
     def ros_seconds(self, control_s: float) -> float:
         """Control time as ROS time [s], the same float as the stamp's."""
@@ -154,12 +157,16 @@ class CellNode(Node):
             tick.heard(now_ns)
         self.ticked()
 
-    def _ros_epoch_ns(self) -> int:
-        """ROS time at control time 0; the same until ROS time jumps, so that stamps compare."""
-        if not self.simulated_time:
-            epoch_ns = self.get_clock().now().nanoseconds - time.monotonic_ns()
-            if abs(epoch_ns - self._epoch_ns) > _ROS_JUMP_NS:
-                self._epoch_ns = epoch_ns
+    def _ros_epoch_ns(self, heard_ns: int) -> int:
+        """ROS time at control time 0, of a node that has heard of a ROS time; the same until ROS
+        time jumps, so that stamps compare."""
+        if self.simulated_time:
+            if self._epoch_ns is None:
+                self._epoch_ns = heard_ns // _SECOND_NS * _SECOND_NS
+            return self._epoch_ns
+        epoch_ns = self.get_clock().now().nanoseconds - time.monotonic_ns()
+        if self._epoch_ns is None or abs(epoch_ns - self._epoch_ns) > _ROS_JUMP_NS:
+            self._epoch_ns = epoch_ns
         return self._epoch_ns
 
     def _publish_diagnostics(self) -> None:

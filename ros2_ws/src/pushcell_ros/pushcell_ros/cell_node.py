@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import defaultdict
@@ -52,6 +53,9 @@ class SimulatedCellParams:
     """Parameters of ``cell_node``."""
 
     cell: str = parameter("", "path of the cell's YAML file")
+    participants: str = parameter(
+        "", "names of the nodes, apart by spaces, without which simulated time does not begin"
+    )
     rate: str = parameter("1", "simulated seconds in a real one, at the most; max: no limit")
 
 
@@ -79,6 +83,7 @@ class SimulatedCellNode(CellNode):
         )
         self._waited_s: defaultdict[str, float] = defaultdict(float)
         self._barrier = TimeBarrier()
+        self._waits_for = ""
         # Simulated time begins at the hour it is, so that records sort where they belong, with a
         # whole second. It is counted in whole nanoseconds: ticks must find every one of its steps.
         self._now_ns = self._world_ns = time.time_ns() // 10**9 * 10**9
@@ -92,6 +97,7 @@ class SimulatedCellNode(CellNode):
 
     def spin(self, executor: Executor) -> None:
         """Tell the time of the world's next step, or the moment before that is asked for."""
+        self._await_participants(executor)
         state_every_ns = round(1e9 / self.cell.simulated.state_rate_hz)
         while running():
             horizon_ns = self._barrier.horizon_ns
@@ -115,11 +121,28 @@ class SimulatedCellNode(CellNode):
             "commands_refused": self._endpoint.refused,
             **{f"waited_for_{name}_s": f"{waited:.1f}" for name, waited in self._waited_s.items()},
         }
+        if self._waits_for:
+            return WARN, self._waits_for, figures
         if self._barrier.lost:
             return ERROR, self._who_is_lost(), figures
         if factor < _GOOD_REAL_TIME_FACTOR * min(1.0, self._pacer.rate):
             return WARN, "simulated time passes more slowly than real time", figures
         return OK, "simulated time keeps real time", figures
+
+    def _await_participants(self, executor: Executor) -> None:
+        """Tell the first moment until everybody has heard of it: so all runs begin alike."""
+        told_s = -math.inf
+        while running() and (missing := self._missing()):
+            if steady_seconds() - told_s > _REPEAT_S:
+                told_s = steady_seconds()
+                self._clock_publisher.publish(Clock(clock=to_time(self._now_ns)))
+            self._waits_for = f"simulated time begins when {', '.join(missing)} takes part"
+            executor.spin_once(timeout_sec=_REPEAT_S)
+        self._waits_for = ""
+
+    def _missing(self) -> list[str]:
+        heard = {name.rpartition("/")[2] for name in self._barrier.names}
+        return [name for name in self.params.participants.split() if name not in heard]
 
     def _wait(self, executor: Executor) -> None:
         """Until all have done with this moment and the next is due; handles events meanwhile."""

@@ -53,11 +53,12 @@ from pushcell_ros.params import parameter
 from pushcell_ros.stamped_stream import StampedStream
 from pushcell_ros.stepping_node import NoAnswerError, SteppingNode
 
-# Of real time: until the graph is there, the cameras are looked at, whoever was lost is back.
+# Of real time: until the graph is there, whoever was lost is back.
 _GRAPH_TIMEOUT_S = 60.0
-_DRIFT_TIMEOUT_S = 120.0
 _RETURN_TIMEOUT_S = 120.0
 # Of simulated time.
+_LINK_TIMEOUT_S = 20.0
+_DRIFT_TIMEOUT_S = 60.0
 _HOMING_TIMEOUT_S = 30.0
 _PLACING_TIMEOUT_S = 10.0
 _SELECTED_TIMEOUT_S = 2.0
@@ -157,13 +158,18 @@ class TrialNode(SteppingNode):
         """All trials, then the table; exit code 0 when they were carried out, 1 when fewer than
         ``min_success`` of them succeeded."""
         run_dir = Path(os.environ.get("PUSHCELL_RUN_DIR", _default_run_dir()))
-        wait_until(executor, self._is_up, _GRAPH_TIMEOUT_S, _NOT_UP)
-        problem = "drift_node does not say that the cameras are where they were"
-        wait_until(executor, lambda: self._unmoved, _DRIFT_TIMEOUT_S, problem)
+        # Time stands still until everybody is there, so that every run begins alike.
         self.begin_stepping(executor, _JUDGE_RATE_HZ)
+        wait_until(executor, self._is_served, _GRAPH_TIMEOUT_S, _NOT_UP)
+        self._bring_policy_to(State.PRIMARY_STATE_INACTIVE)
+        self.wait(self._is_up, _LINK_TIMEOUT_S, lambda: _NOT_UP)
+        self.wait(
+            lambda: self._unmoved,
+            _DRIFT_TIMEOUT_S,
+            lambda: "drift_node does not say that the cameras are where they were",
+        )
         if self.params.release_stop:
             self.call(self._release, Trigger.Request(), "/safety/release")
-        self._bring_policy_to(State.PRIMARY_STATE_INACTIVE)
         if self.params.on_request:
             self._serve(run_dir)
         else:
@@ -279,10 +285,14 @@ class TrialNode(SteppingNode):
         say = self.get_logger().info if record.success else self.get_logger().warning
         say(f"{self._progress}: {record.told}{'' if record.success else shown}")
 
+    def _is_served(self) -> bool:
+        clients = (self._hold, self._home, self._follow, self._release)
+        policy = (self._get_policy, self._change_policy)
+        return all(client.service_is_ready() for client in (*clients, *policy))
+
     def _is_up(self) -> bool:
-        clients = (self._hold, self._home, self._follow, self._release, self._change_policy)
         return (
-            all(client.service_is_ready() for client in clients)
+            self._is_served()
             and self._pose_of(self._sliders) is not None
             and self._pose_of(self._pushers) is not None
             and self._motion.get("phase", "no_arm") != "no_arm"
