@@ -173,6 +173,11 @@ class CameraConfig(Section):
     source: CameraSourceConfig | None = None
 
     @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width_px, self.height_px
+
+    @property
     def pose_in_link(self) -> Pose:
         """The optical frame in the link that carries the camera."""
         return Pose.from_xyz_rpy(self.xyz_m, self.rpy_rad)

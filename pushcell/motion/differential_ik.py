@@ -37,11 +37,14 @@ class DifferentialIk:
         self._parameters = _parameters(kinematics, arm, period_s)
         self.q: Array = np.array(q_measured, dtype=float)
         self.qd: Array = np.zeros(7)
+        self._tip: Pose | None = None  # of q; asked for more than once a tick
         self._target_m: Array = self.tip().translation[:2]
 
     def tip(self) -> Pose:
         """The commanded tip in the base."""
-        return self._kinematics.tip_pose(self.q)
+        if self._tip is None:
+            self._tip = self._kinematics.tip_pose(self.q)
+        return self._tip
 
     def step(self, tip: TipState) -> bool:
         """Move the joints one tick along with the tip; False when no joint motion does it."""
@@ -56,6 +59,7 @@ class DifferentialIk:
         qd = result.joint_velocities if solved else self._slowed()
         self.q = self.q + qd * self._period_s
         self.qd = qd
+        self._tip = None
         self._target_m = tip.position
         return solved
 

@@ -56,6 +56,7 @@ class SimulatedCellParams:
     participants: str = parameter(
         "", "names of the nodes, apart by spaces, without which simulated time does not begin"
     )
+    time_step_s: float = parameter(0.0, "of the physics; 0 takes the cell's own [s]")
     rate: str = parameter("1", "simulated seconds in a real one, at the most; max: no limit")
 
 
@@ -68,7 +69,7 @@ class SimulatedCellNode(CellNode):
     def __init__(self) -> None:
         super().__init__("cell_node")
         self._pacer = Pacer(parse_rate(self.params.rate))
-        self._world = ArmCell(self.cell)
+        self._world = ArmCell(self.cell, self.params.time_step_s or None)
         link = self.cell.arm.link
         if not isinstance(link, IiwaLinkConfig):
             raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import cv2
@@ -94,8 +95,10 @@ def to_pose(message: PoseStamped) -> Pose:
 
 
 def to_planar(message: PoseStamped) -> PlanarPose:
-    """The pose's projection on the table."""
-    return to_pose(message).planar()
+    """The pose's projection on the table: x, y and the heading of its x axis."""
+    p, q = message.pose.position, message.pose.orientation
+    heading = math.atan2(2 * (q.x * q.y + q.z * q.w), q.w**2 + q.x**2 - q.y**2 - q.z**2)
+    return PlanarPose(p.x, p.y, heading)
 
 
 def joint_message(

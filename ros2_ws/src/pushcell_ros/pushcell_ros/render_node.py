@@ -44,7 +44,9 @@ class RenderParams(BoardParams):
 
     live_view: bool = parameter(True, "show the cell on a web page on loopback")
     live_view_port: int = parameter(0, "the page's port; 0 takes the first free one")
-    scale: int = parameter(1, "pictures are so many times as wide and high as the cell's cameras'")
+    scale: float = parameter(
+        1.0, "pictures are so many times as wide and high as the cell's cameras'"
+    )
     finer: int = parameter(1, "pictures are drawn so much larger, shrunk and blurred")
 
 
@@ -79,7 +81,7 @@ class RenderNode(CellNode):
         )
         scale = self.params.scale
         self._cameras = [
-            Camera(self, camera.resized(scale * camera.width_px, scale * camera.height_px))
+            Camera(self, camera.resized(*(round(scale * side_px) for side_px in camera.size_px)))
             for camera in self.cell.cameras
         ]
         self._render_s: list[float] = []

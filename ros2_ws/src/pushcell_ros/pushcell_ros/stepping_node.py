@@ -13,7 +13,7 @@ from pushcell.errors import PushcellError
 from pushcell_ros.base_node import CellNode, wait_until
 
 # How often a service is asked, and how long each answer is waited for, in real time [s].
-_ASKED, _ANSWER_S = 4, 5.0
+_ASKED, _ANSWER_S = 20, 1.0
 _STANDS_STILL_S = 600.0  # of real time: who hangs is left behind long before
 
 
