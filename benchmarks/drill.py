@@ -50,8 +50,8 @@ PROCESSES: dict[str, tuple[list[str], list[tuple[str, object]]]] = {
 class Drill:
     """Starts the graph; a context manager that leaves no process behind.
 
-    Simulated time waits up to ``patience_s`` for a node that does not come along: 0 is what real
-    time would do; on a busy machine a patience keeps its load from being a fault of its own.
+    Simulated time waits up to ``patience_s`` for a node that does not answer: so long may the load
+    of a busy machine hold it up without being a fault of its own.
     """
 
     def __init__(self, patience_s: float) -> None:

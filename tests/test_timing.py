@@ -1,16 +1,15 @@
-import time
+import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pushcell.timing import (
-    CameraPace,
     Distribution,
     GridTick,
     PeriodMonitor,
     StampedBuffer,
+    is_older,
     steady_seconds,
 )
 
@@ -58,34 +57,31 @@ def test_the_steady_clock_goes_forward():
     assert times == sorted(times)
 
 
-def test_a_tick_keeps_its_rate_however_time_is_heard_of():
-    calls, now_ns = [], 1_700_000_000_000_000_000
-    tick = GridTick(30.0, lambda: calls.append(now_ns))
-    start_ns = now_ns
-    for _ in range(300):
-        tick.heard(now_ns)
-        tick.heard(now_ns)
-        now_ns += 10_000_000
-    assert len(calls) == 90
-    grid_ns = start_ns + np.arange(90) * 33_333_333
-    assert np.all(np.array(calls) - grid_ns < 10_000_000)
-    now_ns += 500_000_000
-    tick.heard(now_ns)
-    tick.heard(now_ns + 20_000_000)
-    assert len(calls) == 91, "what was missed is not made up for"
-    now_ns -= 10_000_000_000
-    tick.heard(now_ns)
-    assert calls[-1] == now_ns, "it goes on after a jump back"
+def test_a_tick_comes_at_the_multiples_of_its_period_whenever_it_was_first_heard():
+    for begun_ns in (1_700_000_000_000_000_000, 1_700_000_000_010_000_000):
+        calls: list[int] = []
+        tick = GridTick(20.0, 7_500_000, lambda calls=calls: calls.append(now_ns))
+        for now_ns in range(begun_ns, begun_ns + 10**9, 2_500_000):
+            tick.heard(now_ns)
+            tick.heard(now_ns)
+            assert tick.next_ns > now_ns
+            assert tick.next_ns % 50_000_000 == 7_500_000
+        assert all(call % 50_000_000 == 7_500_000 for call in calls[1:])
+        assert len(calls) == 21, "at once, and then on the grid"
 
 
-def test_time_waits_for_the_camera_that_is_behind_and_not_for_a_silent_one():
-    pace = CameraPace({"overhead": 0.1, "wrist": 0.05}, allowance_s=0.03, silence_s=0.2)
-    assert pace.lived_s(7.0) == 7.0, "nothing was ever seen"
-    pace.on_image("overhead", 1.0)
-    pace.on_image("wrist", 1.0)
-    assert pace.lived_s(1.05) == 1.05
-    assert pace.lived_s(7.0) == pytest.approx(1.08)
-    pace.on_image("wrist", 1.05)
-    assert pace.lived_s(7.0) == pytest.approx(1.13)
-    time.sleep(0.25)
-    assert pace.lived_s(7.0) == 7.0
+def test_a_tick_makes_nothing_up_and_goes_on_after_a_jump_back():
+    calls: list[int] = []
+    tick = GridTick(100.0, 0, lambda: calls.append(now_ns))
+    for now_ns in (10**12, 10**12 + 500_000_000, 10**12 - 10**10, 10**12 - 10**10 + 1):
+        tick.heard(now_ns)
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("origin_s", [0.0, 7.0, 1_000_000.0])
+def test_an_age_on_the_grid_of_time_that_equals_its_limit_is_not_older(origin_s):
+    for ticks in range(1000):
+        now_s = origin_s + 0.01 * ticks
+        assert not is_older(now_s + 0.15, now_s, 0.15)
+        assert is_older(now_s + 0.15 + 2e-9, now_s, 0.15)
+    assert is_older(origin_s, -math.inf, 1e9), "what was never seen"

@@ -24,10 +24,12 @@ class Compare:
 
     example:
       pushcell compare state.json images.json
+      pushcell compare evaluated.json runs/20260101-120000/trials.jsonl
     """
 
     reports: Positional[tuple[Path, ...]]
-    """What ``pushcell evaluate ... --json FILE`` has written: two or more."""
+    """Two or more: what ``pushcell evaluate ... --json FILE`` has written, or a rollout's
+    ``trials.jsonl``."""
     key: str = "success"
     """What of a trial is compared."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None

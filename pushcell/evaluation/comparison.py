@@ -19,7 +19,7 @@ _SAME_WORLD = ("world", "time_step_s")
 
 @dataclass(frozen=True)
 class Report:
-    """What ``pushcell evaluate --json`` has written."""
+    """What ``pushcell evaluate --json`` or a rollout, as ``trials.jsonl``, has written."""
 
     name: str
     values: Mapping[str, Any]
@@ -28,13 +28,15 @@ class Report:
     def load(cls, path: Path) -> Report:
         """Read one; raises ConfigError for what is none."""
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            values = _rollout(text) if path.suffix == ".jsonl" else json.loads(text)
         except (OSError, UnicodeDecodeError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read as a report ({error})") from None
         trials = values.get("per_trial") if isinstance(values, dict) else None
         if not isinstance(trials, list) or not trials or not all(map(_is_trial, trials)):
             raise ConfigError(
-                f"{path} is no report of trials: make one with pushcell evaluate ... --json FILE"
+                f"{path} is no report of trials: make one with pushcell evaluate ... --json FILE, "
+                "or take the trials.jsonl of a rollout"
             )
         return cls(str(path), values)
 
@@ -116,6 +118,13 @@ def bootstrap_interval(differences: Sequence[float] | np.ndarray, seed: int) -> 
     return float(low), float(high)
 
 
+def _rollout(text: str) -> dict[str, Any]:
+    """A rollout's records as a report. Void trials say nothing of the policy and are left out;
+    what physics a rollout ran with it does not tell."""
+    records = [json.loads(line) for line in text.splitlines()]
+    return {"world": "target", "per_trial": [one for one in records if not one.get("void")]}
+
+
 def _is_trial(values: Any) -> bool:
     return isinstance(values, dict) and {"seed", "start", "success"} <= set(values)
 
@@ -123,7 +132,7 @@ def _is_trial(values: Any) -> bool:
 def _check_alike(a: Report, b: Report) -> None:
     for key in _SAME_WORLD:
         ours, theirs = a.values.get(key), b.values.get(key)
-        if ours != theirs:
+        if key in a.values and key in b.values and ours != theirs:
             raise ConfigError(f"{a.name} has {key} {ours}, {b.name} has {theirs}: not comparable")
     ours, theirs = a.trials, b.trials
     if set(ours) != set(theirs):

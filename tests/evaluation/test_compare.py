@@ -35,6 +35,21 @@ def test_pairs_are_told(tmp_path, capsys):
     assert low < 0.5 < high
 
 
+def test_a_rollout_is_compared_with_an_evaluation(tmp_path, capsys):
+    evaluated = _report(tmp_path / "a.json", [True, True, False], world="target", time_step_s=0.005)
+    lines = [
+        {"seed": 0, "start": [0.0, 0.0, 0.0], "success": True},
+        {"seed": 1, "start": [0.1, 0.0, 0.0], "success": False, "void": True},
+        {"seed": 1, "start": [0.1, 0.0, 0.0], "success": True, "void": False},
+        {"seed": 2, "start": [0.2, 0.0, 0.0], "success": True},
+    ]
+    live = tmp_path / "trials.jsonl"
+    live.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert cli.main(["compare", evaluated, str(live), "--json", "-"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["comparisons"]
+    assert (one["trials"], one["successes_a"], one["successes_b"]) == (3, 2, 3)
+
+
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_mcnemar_is_a_probability_and_symmetric(a, b):
     p = mcnemar_exact(a, b)

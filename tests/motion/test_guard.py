@@ -113,10 +113,26 @@ def test_an_exhausted_chunk_stops_and_the_next_one_goes_on(rig):
     assert rig.guard.state.phase is Phase.MOVING
 
 
-def test_an_old_observation_stops(rig):
+def test_a_late_new_chunk_does_not_end_a_turn_whose_old_one_lasts(rig):
     rig.drive_policy()
+    tips = len(rig.tips)
     rig.guard.on_chunk(rig.now, rig.chunk(age_s=0.16))
-    assert_stopped(rig, Reason.OBSERVATION_OLD)
+    assert rig.guard.state.reason is Reason.OBSERVATION_OLD, "it is told"
+    rig.run(0.05)
+    assert rig.guard.state.source is Source.POLICY
+    assert rig.guard.state.phase is Phase.MOVING
+    # On along the old chunk's straight way, as evenly as before.
+    steps = np.linalg.norm(np.diff(rig.tips[tips - 2 :], axis=0), axis=1)
+    assert np.ptp(steps) < 1e-4
+
+
+def test_where_only_late_chunks_come_the_arm_rests_when_the_old_one_is_over(rig):
+    chunk = rig.drive_policy()
+    while rig.now < chunk.end_s + 0.4:
+        rig.guard.on_chunk(rig.now, rig.chunk(age_s=0.16))
+        rig.tick()
+    assert rig.guard.state.reason is Reason.OBSERVATION_OLD
+    assert rig.speed < 1e-4
 
 
 def test_an_old_first_observation_is_waited_out(rig):

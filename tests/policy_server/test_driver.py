@@ -61,6 +61,7 @@ class Rig:
         cameras: tuple[str, ...] = (),
         chunking: str = "realtime",
         latency_s: float = 0.0,
+        inference_s: float | None = None,
     ) -> None:
         manifest = some_manifest(cell, cameras, schedule=SCHEDULE)
         graphs = driving_graphs(manifest, np.array(to), 0.1)
@@ -68,7 +69,12 @@ class Rig:
         self.now = 0.0
         latencies_s = dict.fromkeys(cameras, latency_s)
         self.driver = PolicyDriver(
-            self.policy, cell, lambda: self.now, chunking, latencies_s=latencies_s
+            self.policy,
+            cell,
+            lambda: self.now,
+            chunking,
+            latencies_s=latencies_s,
+            inference_s=inference_s,
         )
         self.feeding = True
         self._cameras = cameras
@@ -135,6 +141,37 @@ def test_a_tick_never_waits_for_the_network(rig: Rig) -> None:
     assert time.monotonic() - began < 9  # the gate alone would hold it for ten
     rig.policy.open.set()
     assert rig.run(0.2)
+
+
+@pytest.mark.parametrize("needed_s", [0.0, 0.3])
+def test_in_simulated_time_a_chunk_takes_what_is_declared_whatever_it_needs(
+    cell: CellConfig, tmp_path: Path, needed_s: float
+) -> None:
+    rig = Rig(cell, tmp_path, inference_s=0.035)
+    rig.run(0.1)
+    rig.driver.activate()
+    rig.policy.open.clear()
+    threading.Timer(needed_s, rig.policy.open.set).start()
+    rig.run(0.3)
+    (first, *_) = rig.driver.take_records()
+    assert first.ended_s - first.begun_s == pytest.approx(0.04), "the tick at which it is there"
+    assert first.outcome == "accepted"
+    rig.driver.close()
+
+
+def test_many_lost_chunks_are_a_warning_that_counts_them(rig: Rig) -> None:
+    rig.run(0.1)
+    rig.driver.activate()
+    rig.policy.broken = True
+    rig.run(1.0)
+    rig.policy.broken = False
+    rig.run(0.3)
+    problem, figures = rig.driver.diagnose()
+    assert "of the last" in problem
+    assert figures["chunks_failed"] > 0
+    assert figures["chunks_accepted"] > 0
+    records = rig.driver.take_records()
+    assert "not finite" in next(r.reason for r in records if r.outcome == "failed")
 
 
 def test_a_plan_that_nobody_follows_begins_again_where_the_pusher_is(

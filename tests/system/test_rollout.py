@@ -9,11 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
 av = pytest.importorskip("av")
+
+from benchmarks import repeat
+from tests.conftest import SIM_CELL
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = [sys.executable, "-m", "pushcell.cli", "launch", "launch/rollout.launch.yaml"]
@@ -72,6 +76,53 @@ def ended_well(run: subprocess.Popen[str]) -> tuple[str, Path, dict]:
     assert "Traceback" not in output
     assert nodes_of(folder) == [], "nothing is left behind"
     return output, folder, record
+
+
+def test_the_same_trial_is_the_same_again_on_a_busy_machine():
+    ((record, tips),) = repeat.roll_out(trials=1, seed=3)
+    with repeat.busy_processes(4):
+        ((again, tips_again),) = repeat.roll_out(trials=1, seed=3)
+    for key in ("success", "duration_s", "reason", "chunks"):
+        assert record[key] == again[key]
+    assert len(tips) == len(tips_again) > 100
+    np.testing.assert_allclose(tips[:, 1:], tips_again[:, 1:], atol=1e-4)
+
+
+def test_a_trial_whose_policy_hangs_is_void_and_run_again():
+    run = launch("policy:=planner", "trials:=1", "seed:=3", "patience_s:=1", "rate:=max")
+    lines = []
+    for line in run.stdout:
+        lines.append(line)
+        if "s simulated in" in line:
+            break
+    folder = run_folder("".join(lines))
+    (policy,) = [p for p in nodes_of(folder) if "pushcell_ros.planner_node" in p.cmdline()]
+    policy.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    policy.send_signal(signal.SIGCONT)
+    output, _ = run.communicate(timeout=200)
+    records = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    assert [record["void"] for record in records] == [True, False], output
+    assert "policy_node has not answered for 1 s" in records[0]["reason"]
+    assert records[1]["success"]
+    assert records[1]["seed"] == records[0]["seed"] == 3
+    assert run.returncode == 0
+
+
+def test_a_failed_trial_is_carried_out_and_a_gate_may_say_otherwise(tmp_path):
+    """Chunks that take a second are too old for the guard, every one: the policy fails."""
+    hasty = tmp_path / "cell.yaml"
+    hasty.write_text(SIM_CELL.read_text().replace("time_limit_s: 75.0", "time_limit_s: 3.0"))
+    late = ("trials:=1", "seed:=3", "inference_s:=1.0", "rate:=max", "video:=false")
+    run = launch(*late, "min_success:=0.5", f"cell:={hasty}")
+    output, _ = run.communicate(timeout=200)
+    folder = run_folder(output)
+    (record,) = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    assert not record["success"]
+    assert record["chunks"]["accepted"] == 0
+    assert record["chunks"]["dropped"] > 0
+    assert "motion.observation_age_s" in record["chunks"]["worst"]
+    assert run.returncode == 1, "the gate was not met"
 
 
 def test_ctrl_c_ends_everything_quietly():

@@ -19,7 +19,7 @@ from pushcell.drivers.lcm_url import lcm_url
 from pushcell.errors import ConfigError
 from pushcell.simulation.arm_cell import ArmCell
 from pushcell.simulation.arm_endpoint import SimulatedArmEndpoint
-from pushcell.simulation.barrier import TimeBarrier
+from pushcell.simulation.barrier import PATIENCE_S, TimeBarrier
 from pushcell.simulation.pacing import Pacer, parse_rate
 from pushcell.timing import steady_seconds
 from pushcell.urgency import Urgency
@@ -56,6 +56,9 @@ class SimulatedCellParams:
     participants: str = parameter(
         "", "names of the nodes, apart by spaces, without which simulated time does not begin"
     )
+    patience_s: float = parameter(
+        PATIENCE_S, "how long simulated time waits for a participant that does not answer [s]"
+    )
     time_step_s: float = parameter(0.0, "of the physics; 0 takes the cell's own [s]")
     rate: str = parameter("1", "simulated seconds in a real one, at the most; max: no limit")
 
@@ -83,7 +86,7 @@ class SimulatedCellNode(CellNode):
             self._world, url, link.lcm.status_channel, link.lcm.command_channel
         )
         self._waited_s: defaultdict[str, float] = defaultdict(float)
-        self._barrier = TimeBarrier()
+        self._barrier = TimeBarrier(self.params.patience_s)
         self._waits_for = ""
         # Simulated time begins at the hour it is, so that records sort where they belong, with a
         # whole second. It is counted in whole nanoseconds: ticks must find every one of its steps.
