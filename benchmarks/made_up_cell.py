@@ -41,7 +41,7 @@ TYPES = {
     **{IMAGE_TOPIC.format(name): IMAGE for name in CAMERAS},
 }
 _RATES = {
-    JOINTS_TOPIC: 200.0,
+    JOINTS_TOPIC: 100.0,
     PUSHER_TOPIC: 50.0,
     TARGET_TOPIC: 100.0,
     MOTION_TOPIC: 20.0,

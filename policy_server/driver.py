@@ -133,10 +133,11 @@ class PolicyDriver:
             self._policy.infer(Request(values, seed))
         return steady_seconds() - began_s
 
-    def activate(self) -> None:
-        """Begin a new rollout from whatever is there."""
+    def activate(self, fresh: bool = True) -> None:
+        """Begin a new rollout, from the next observation, or else from whatever is there."""
         self.deactivate()
-        self._loop.await_next(self._clock())
+        if fresh:
+            self._loop.await_next(self._clock())
         self._active = True
 
     def after(self, chunks: int) -> None:

@@ -155,7 +155,7 @@ class PolicyRun(ReplayRun):
     def _make_ready(self, note: Noted) -> None:
         """Let the policy see what it saw then, and ask."""
         if note.number == 1 or not self._active:
-            self._driver.activate()
+            self._driver.activate(fresh=False)
             self._active = True
         self._driver.after(note.number - 1)
         for what in self._inputs:

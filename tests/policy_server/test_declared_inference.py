@@ -19,7 +19,7 @@ def test_a_bundle_declares_its_own_record(cell):
 
 def test_one_without_a_record_says_what_to_do(cell):
     never_measured = some_manifest(cell).model_copy(update={"latency": None})
-    with pytest.raises(BundleError, match="latency record.*inference_s:="):
+    with pytest.raises(BundleError, match=r"latency record.*inference_s:="):
         declared_inference_s(never_measured, "bundle", "it")
 
 

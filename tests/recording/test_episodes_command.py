@@ -54,7 +54,7 @@ def test_an_episode_is_listed_shown_and_checked(episode: Path, capsys, tmp_path:
     (entry,) = run(capsys, "ls", episode.parent, "--picture", sheet)["episodes"]
     assert entry["path"] == str(episode)
     assert entry["verdict"] == "success"
-    assert entry["messages"]["/joint_states"] == 1200
+    assert entry["messages"]["/joint_states"] == 600
     assert entry["quality"]["verdict"] == "accept"
     assert entry["takeovers"] == 1
     picture = cv2.imread(str(sheet))

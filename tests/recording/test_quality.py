@@ -69,7 +69,7 @@ def at(message: Heard) -> float:
 def test_a_good_episode_is_accepted(cell: CellConfig, good: list[Heard]) -> None:
     report = judged(cell, good)
     assert (report.verdict, report.reasons) == ("accept", ())
-    assert report.streams[JOINTS_TOPIC].messages == 1600
+    assert report.streams[JOINTS_TOPIC].messages == 800
     assert report.streams[WRIST].delay_s == pytest.approx(0.04)
     assert report.measures["pusher_way_m"] == pytest.approx(0.04 * SECONDS, rel=0.05)
 
@@ -97,9 +97,9 @@ def still(message: Heard) -> Heard:
         (WRIST, lambda m: restamped(m, -S // 5) if at(m) > 4 else m, "reject", "wrist.* go back"),
         (
             JOINTS_TOPIC,
-            lambda m: m if round(at(m) * 200) % 3 else None,
+            lambda m: m if round(at(m) * 100) % 3 else None,
             "reject",
-            "joint_states: 10.. messages where 1600 were expected",
+            "joint_states: 5.. messages where 800 were expected",
         ),
         (
             PUSHER_TOPIC,

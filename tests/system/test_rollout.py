@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
-av = pytest.importorskip("av")
-
 from benchmarks import repeat
 from tests.conftest import SIM_CELL
+
+av = pytest.importorskip("av")
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = [sys.executable, "-m", "pushcell.cli", "launch", "launch/rollout.launch.yaml"]

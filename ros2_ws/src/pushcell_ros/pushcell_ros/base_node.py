@@ -75,7 +75,8 @@ class CellNode(Node):
         self._hearing: JumpHandle | None = None
         self.simulated_time = bool(self.get_parameter("use_sim_time").value)
         if self.simulated_time:
-            self._done = self.create_publisher(Header, DONE_TOPIC, 10)
+            # Latched: the barrier may discover this node after its first word.
+            self._done = self.create_publisher(Header, DONE_TOPIC, LATCHED)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.every_steady(1.0, self._publish_diagnostics)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import Executor
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header, String
@@ -96,7 +97,8 @@ class SimulatedCellNode(CellNode):
         self._lost = self.create_publisher(String, LOST_TOPIC, LATCHED)
         self._pose = self.create_publisher(PoseStamped, "/slider/true_pose", 10)
         self._scene = self.create_publisher(JointState, "/cell/scene", 10)
-        self.create_subscription(Header, DONE_TOPIC, self._on_done, 100)
+        everybody = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.create_subscription(Header, DONE_TOPIC, self._on_done, everybody)
         self.create_subscription(PoseStamped, "/trial/start_pose", self._on_start_pose, 10)
 
     def spin(self, executor: Executor) -> None:
