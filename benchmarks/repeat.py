@@ -19,7 +19,7 @@ from pushcell.errors import PushcellError
 from pushcell.geometry import Array
 from pushcell_ros.conversions import to_nanoseconds
 
-DOMAIN = "84"
+DOMAIN = "79"
 TRIALS, SEED, BUSY = 5, 100, 4
 _SECOND_NS = 10**9
 

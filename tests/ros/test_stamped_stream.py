@@ -13,7 +13,7 @@ from sensor_msgs.msg import JointState
 from pushcell_ros.conversions import to_nanoseconds, to_time
 from pushcell_ros.stamped_stream import StampedStream
 
-DOMAIN = 97
+DOMAIN = 80
 PERIOD_NS = 10_000_000
 
 

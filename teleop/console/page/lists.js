@@ -56,8 +56,9 @@ export function showScore(trials, policy) {
     byId("score").textContent = "";
     return;
   }
-  const { progress, trials: done, successes } = trials;
-  byId("score").textContent = done ? `${successes} of ${done} succeeded · ${progress}` : progress;
+  const { progress, chunks, trials: done, successes } = trials;
+  const score = done ? `${successes} of ${done} succeeded` : "";
+  byId("score").textContent = [score, progress, chunks].filter(Boolean).join(" · ");
 }
 
 // Which parts of the picture have shown the board, and what is still to be shown.

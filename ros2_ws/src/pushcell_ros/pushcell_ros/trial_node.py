@@ -410,7 +410,7 @@ class TrialNode(SteppingNode):
             "progress": self._progress,
             "trials": len(self._records),
             "successes": sum(record.success for record in self._records),
-            "chunks": str(self._chunks),
+            "chunks": str(self._chunks) if self._chunks.total else "",
         }
         self._state.publish(String(data=json.dumps(state)))
 
