@@ -32,7 +32,8 @@ def test_every_python_package_is_installed():
         for room in rooms
         for init in room.rglob("__init__.py")
     }
-    assert found | {"pushcell_ros"} == listed
+    shared = {f"pushcell.share.{folder}" for folder in ("bundles", "config", "launch")}
+    assert found | shared | {"pushcell_ros"} == listed
 
 
 def test_every_node_has_its_executable():
@@ -44,7 +45,7 @@ def test_every_node_has_its_executable():
         assert "def main() -> None:" in (PACKAGE / "pushcell_ros" / f"{node}.py").read_text()
 
 
-@pytest.mark.parametrize("name", ["launch", "config"])
+@pytest.mark.parametrize("name", ["bundles", "config", "launch"])
 def test_links_into_the_package(name):
     link = PACKAGE / name
     assert link.is_symlink()
