@@ -22,23 +22,22 @@ def prefixes_with(package: str, environment: Mapping[str, str]) -> Iterator[Path
             yield Path(prefix)
 
 
-def python_mismatch(package: str, environment: Mapping[str, str]) -> str | None:
+def python_mismatch(package: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
     """Why this Python cannot run a package of a sourced workspace, and what to do; else None.
 
     A workspace holds Python packages under the version it was built with, such as
     ``lib/python3.12/site-packages``; programs of another version do not look there.
     """
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
-    for prefix in prefixes_with(package, environment):
-        built = _python_versions(prefix)
-        if built and running not in built:
-            return (
-                f"the workspace {prefix} was built with Python {' and '.join(built)}, this is "
-                f"Python {running} ({sys.executable}): use Python {built[-1]}, or build the "
-                f"workspace again with this one (`{sys.executable} -m colcon build`)"
-            )
+    prefix = next(prefixes_with(package, environment), None)
+    built = _python_versions(prefix) if prefix is not None else []
+    if not built or running in built:
         return None
-    return None
+    return (
+        f"{package} in {prefix} was built with Python {' and '.join(built)}, this is Python "
+        f"{running} ({sys.executable})",
+        f"use Python {built[-1]}, or build that workspace again: {sys.executable} -m colcon build",
+    )
 
 
 def _python_versions(prefix: Path) -> list[str]:

@@ -32,5 +32,5 @@ EXTRAS = {
 
 
 def advice(module: str) -> str:
-    """The command that installs a missing module."""
-    return f"pip install '{f'pushcell[{EXTRAS[module]}]' if module in EXTRAS else module}'"
+    """The command that installs a missing module of `EXTRAS`."""
+    return f"pip install 'pushcell[{EXTRAS[module]}]'"

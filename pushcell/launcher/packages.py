@@ -34,10 +34,12 @@ def find_share(package: str, environment: Mapping[str, str]) -> str:
 def find_program(package: str, name: str, environment: Mapping[str, str]) -> tuple[str, ...]:
     """The command that starts a package's executable ``name``; raises ValueError."""
     if importlib.util.find_spec("rclpy") is None:
-        raise ValueError("nodes need rclpy: source ROS 2, or pip install 'pushcell[ros]'")
+        raise ValueError(
+            "nodes need rclpy: source ROS 2's setup.sh, or pip install 'pushcell[ros]'"
+        )
     for needed in ("rclpy", package):
         if problem := python_mismatch(needed, environment):
-            raise ValueError(problem)
+            raise ValueError(": ".join(problem))
     known: set[str] = set()
     for folder in _python_folders(package):
         if (folder / f"{name}.py").is_file():
@@ -50,7 +52,10 @@ def find_program(package: str, name: str, environment: Mapping[str, str]) -> tup
         known |= {path.name for path in programs.glob("*")}
     if known:
         raise ValueError(f"package {package!r} has no {name!r}; it has {', '.join(sorted(known))}")
-    raise ValueError(f"package {package!r} is neither a Python package nor in AMENT_PREFIX_PATH")
+    raise ValueError(
+        f"package {package!r} is neither a Python package nor in AMENT_PREFIX_PATH: source the "
+        "setup.sh of the workspace that has it"
+    )
 
 
 def _python_folders(package: str) -> list[Path]:

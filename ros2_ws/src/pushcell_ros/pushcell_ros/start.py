@@ -26,7 +26,7 @@ def explain(error: ImportError) -> str:
     """Which module is missing, of which Python, and what to do."""
     missing = (error.name or "").partition(".")[0]
     this = f"Python {platform.python_version()} ({sys.executable})"
-    if missing == "pushcell":
+    if error.name == "pushcell":
         return (
             f"{this}, with which this workspace was built, has no pushcell: build the workspace "
             "again with the Python that has it, as in `.venv/bin/python -m colcon build`"
@@ -36,6 +36,17 @@ def explain(error: ImportError) -> str:
             f"{this} cannot load rclpy: source the setup.sh of a ROS 2 that is made for this "
             "Python, or build the workspace again with the Python that ROS 2 is made for"
         )
-    from pushcell.extras import advice
+    from pushcell import __version__
+    from pushcell.extras import EXTRAS, advice
 
-    return f"{this} has no {missing or error}: {advice(missing)}"
+    if missing == "pushcell":
+        return (
+            f"pushcell {__version__} of {this} and this workspace do not fit ({error}): install "
+            "pushcell from the sources that the workspace is built from"
+        )
+    if missing in EXTRAS:
+        return f"{this} has no {missing}: {advice(missing)}"
+    return (
+        f"{this} cannot load a module ({error}): install what package.xml names, with `rosdep "
+        "install --from-paths src` under ROS 2, or with pip install 'pushcell[ros]' without"
+    )
