@@ -18,6 +18,11 @@ KINDS = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(autouse=True)
+def _nothing_sourced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The share folder of a ROS workspace that is sourced; it holds nothing yet."""
