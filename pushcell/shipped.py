@@ -53,13 +53,20 @@ class Shipped:
         )
 
     def names(self) -> dict[str, Path]:
-        """Every name, and what it stands for."""
+        """Every name, and what it stands for.
+
+        colcon's --symlink-install makes folders of links. A bundle is read without following
+        links, so that it stands for the folder in which its files are.
+        """
         start, end = map(len, self._affixes)
         found: dict[str, Path] = {}
         for share in _shares():
             for path in sorted(share.glob(self.pattern)):
-                if (path / self.marker).is_file() or not self.marker:
-                    found.setdefault(path.name[start : len(path.name) - end], path)
+                name = path.name[start : len(path.name) - end]
+                if not self.marker:
+                    found.setdefault(name, path)
+                elif (path / self.marker).is_file():
+                    found.setdefault(name, (path / self.marker).resolve().parent)
         return found
 
     @property

@@ -97,6 +97,14 @@ def test_a_sourced_workspace_comes_first(workspace: Path) -> None:
     assert sorted(CELLS.names()) == ["iiwa", "ours", "ros2_control", "sim"]
 
 
+def test_a_folder_of_links_stands_for_the_folder_of_its_files(workspace: Path) -> None:
+    source, links = ROOT / "bundles/target_state", workspace / "bundles/linked"
+    links.mkdir(parents=True)
+    for path in source.iterdir():
+        (links / path.name).symlink_to(path)
+    assert POLICIES.find("linked") == source
+
+
 def test_readers_take_names() -> None:
     assert load_cell("iiwa").simulation is None
     assert load_train_config(Path("target_state")).cell == Path("sim")
