@@ -29,7 +29,7 @@ _MAX_OBSERVATION_AGE_S = 0.1
 class PlannerParams:
     """Parameters of ``planner_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
 
 
 class PlannerNode(LifecycleNodeMixin, CellNode):
