@@ -226,7 +226,7 @@ def test_everything_with_a_name_is_there(installed: Installed) -> None:
 def test_ros_finds_the_package(workspace: Installed, tmp_path: Path) -> None:
     code, output = workspace.run(tmp_path, "python", "-c", LOOKUPS)
     assert code == 0, output
-    prefix, share, modules = json.loads(output)
+    prefix, share, modules = json.loads(output.splitlines()[-1])
     assert Path(prefix) == workspace.prefix
     assert Path(share) == workspace.share
     assert not [path for path in modules if Path(path).is_relative_to(ROOT)]
@@ -252,13 +252,14 @@ def test_every_program_starts(copied: Installed, linked: Installed, tmp_path: Pa
 
 def test_a_shipped_policy_loads(installed: Installed, tmp_path: Path) -> None:
     text = "from policy_server.bundle import load_policy; load_policy('target_state')"
-    assert installed.run(tmp_path, "python", "-c", text) == (0, "")
+    code, output = installed.run(tmp_path, "python", "-c", text)
+    assert code == 0, output
 
 
 def test_every_launch_file_resolves(installed: Installed, tmp_path: Path) -> None:
     code, output = installed.run(tmp_path, "python", "-c", DEFAULTS)
     assert code == 0, output
-    resolved = json.loads(output)
+    resolved = json.loads(output.splitlines()[-1])
     assert {f"{name}.launch.yaml" for name in resolved} == {
         path.name for path in (ROOT / "launch").iterdir()
     }
