@@ -15,6 +15,7 @@ def main() -> None:
     """Run the node that this program is named after; exits with 2 where this Python cannot."""
     name = Path(sys.argv[0]).name
     try:
+        importlib.import_module("pushcell")
         node = importlib.import_module(f"pushcell_ros.{name}")
     except ImportError as error:
         print(f"error: {name} cannot start: {explain(error)}", file=sys.stderr, flush=True)
