@@ -58,7 +58,7 @@ class CalibrateHandEye:
     """The board, as for intrinsics; with --pairs only to undo half turns."""
     joints: Path | None = None
     """JSON (N, 7) [rad]: estimate the joints' offsets too, with the arm of --cell."""
-    cell: Path = Path("config/cell.sim.yaml")
+    cell: Path = Path("sim")
     """The cell whose arm has these joints."""
     refine_lens: bool = False
     """Fit the lens to the arm's poses too, from the images that gave --intrinsics; saves another

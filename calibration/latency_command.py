@@ -40,7 +40,7 @@ class CalibrateLatency:
     """An episode's folder."""
     camera: str | None = None
     """The camera, as named in --cell."""
-    cell: Path = Path("config/cell.sim.yaml")
+    cell: Path = Path("sim")
     """The cell in which the episode was recorded."""
     cause: Path | None = None
     """CSV with the columns time_s,value."""

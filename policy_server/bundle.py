@@ -15,17 +15,20 @@ from policy_server.networks import Floats, Networks, RuntimeOptions
 from policy_server.policy import BundlePolicy
 from pushcell.config import CellConfig
 from pushcell.errors import BundleError
+from pushcell.shipped import POLICIES
 
 _DEFAULT_TOLERANCE = 1e-4
 
 
 def load_policy(
-    path: Path, cell: CellConfig | None = None, options: RuntimeOptions | None = None
+    name: str | Path, cell: CellConfig | None = None, options: RuntimeOptions | None = None
 ) -> BundlePolicy:
-    """A policy whose files, graphs, parity and, where given, cell have been verified.
+    """The policy of a shipped name, or of a bundle's folder or zip.
 
-    Raises BundleError that names what is wrong and both values.
+    Its files, graphs, parity and, where given, its cell have been verified. Raises BundleError
+    that names what is wrong and both values.
     """
+    path = POLICIES.find(name)
     manifest, files = read_bundle(path)
     if cell is not None:
         check_fits_cell(manifest, cell, str(path))

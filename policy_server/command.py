@@ -22,6 +22,7 @@ from policy_server.opening import TOKEN_VARIABLE
 from policy_server.policy import Policy
 from policy_server.server import PolicyServer, ServerOptions
 from pushcell.errors import ConfigError
+from pushcell.shipped import POLICIES
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -33,12 +34,12 @@ class Serve:
     Clients must send the token of the environment variable PUSHCELL_POLICY_TOKEN, where it is set.
 
     example:
-      pushcell serve bundles/state --port 8000
-      pushcell serve bundles/state --ray 192.168.1.2:6379 --replicas 4
+      pushcell serve target_state --port 8000
+      pushcell serve target_state --ray 192.168.1.2:6379 --replicas 4
     """
 
     bundle: Positional[Path]
-    """Its folder or zip."""
+    """A shipped policy's name, or a bundle's folder or zip."""
     host: str = "127.0.0.1"
     """The address to listen on; this machine alone by default."""
     port: int = 8000
@@ -75,11 +76,12 @@ def main(words: Sequence[str]) -> int:
 def _policy(options: Serve) -> AbstractContextManager[Policy]:
     """Of this process, or of a cluster's replicas."""
     runtime = RuntimeOptions(options.provider, options.threads)
+    bundle = POLICIES.find(options.bundle)
     if options.ray is None:
-        return nullcontext(load_policy(options.bundle, None, runtime))
+        return nullcontext(load_policy(bundle, None, runtime))
     from policy_server.replicas import replicated  # an extra that few need
 
-    return replicated(options.bundle, runtime, options.replicas, options.ray)
+    return replicated(bundle, runtime, options.replicas, options.ray)
 
 
 async def _serve(policy: Policy, options: ServerOptions) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from policy_server.bundle import load_policy
 from policy_server.cell_match import check_fits_cell
@@ -17,9 +16,9 @@ TOKEN_VARIABLE = "PUSHCELL_POLICY_TOKEN"
 
 
 def open_policy(where: str, cell: CellConfig, options: RuntimeOptions, timeout_s: float) -> Policy:
-    """The policy of a path, or of a ws:// or wss:// address, which fits the cell."""
+    """The policy of a name or a path, or of a ws:// or wss:// address, which fits the cell."""
     if not where.startswith(("ws://", "wss://")):
-        return load_policy(Path(where), cell, options)
+        return load_policy(where, cell, options)
     policy = RemotePolicy(where, os.environ.get(TOKEN_VARIABLE), timeout_s)
     check_fits_cell(policy.manifest, cell, where)
     return policy

@@ -13,14 +13,19 @@ from types import ModuleType
 
 from rich.console import Console
 
+from pushcell.errors import PushcellError
+
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 def main(arguments: list[str]) -> int:
     """Run one benchmark; its module has ``run() -> dict`` and ``table(figures) -> Table``.
 
-    One that can fail also has ``good(figures) -> bool``: 1 is returned where it is not.
+    One that can fail also has ``good(figures) -> bool``: 1 is returned where it is not. Raises
+    PushcellError where there are none: an installed wheel has no benchmarks.
     """
+    if not BENCHMARKS.is_dir():
+        raise PushcellError("benchmarks do not come with the wheel: use a checkout of the sources")
     runnable = (path for path in BENCHMARKS.glob("*.py") if "\ndef run(" in path.read_text())
     names = sorted(path.stem for path in runnable)
     parser = argparse.ArgumentParser(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pushcell import __version__
 from pushcell.errors import PushcellError
+from pushcell.extras import EXTRAS, advice
 
 COMMANDS = {
     "launch": ("run a launch file", "pushcell.launcher.command:main"),
@@ -42,34 +43,6 @@ COMMANDS = {
 }
 """Name -> (one line, "module:function"); the function takes the words and gives the exit code."""
 
-_EXTRAS = {
-    "aiohttp": "teleop",
-    "av": "sim",
-    "gym_pusht": "pusht",
-    "gymnasium": "pusht",
-    "matplotlib": "sim",
-    "diffusers": "train",
-    "lightning_fabric": "train",
-    "mcap": "data",
-    "msgpack": "policy",
-    "numcodecs": "data",
-    "onnx": "policy",
-    "onnxruntime": "policy",
-    "onnxscript": "train",
-    "pyarrow": "data",
-    "pydrake": "sim",
-    "ray": "ray",
-    "rclpy": "ros",
-    "rosbags": "data",
-    "ruckig": "sim",
-    "selenium": "dev",
-    "scipy": "calibration",
-    "torch": "train",
-    "websockets": "policy",
-    "zarr": "data",
-}
-"""Which extra of the package brings a module that may be missing."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand. 0: done and good, 1: done and not good, 2: could not be done."""
@@ -97,12 +70,11 @@ def _run(words: Sequence[str]) -> int:
     try:
         return getattr(importlib.import_module(module), function)(words[1:])
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").split(".")[0])
-        if extra is None:
+        missing = (error.name or "").split(".")[0]
+        if missing not in EXTRAS:
             raise
         raise PushcellError(
-            f"pushcell {words[0]} needs {error.name}, which is not installed: "
-            f"pip install 'pushcell[{extra}]'"
+            f"pushcell {words[0]} needs {error.name}, which is not installed: {advice(missing)}"
         ) from None
 
 
@@ -115,7 +87,7 @@ def _help() -> str:
             "",
             *lines,
             "",
-            "example: pushcell launch launch/rollout.launch.yaml policy:=planner",
+            "example: pushcell launch rollout.launch.yaml policy:=planner",
         ]
     )
 

@@ -10,6 +10,7 @@ import tyro
 from tyro.conf import Positional
 
 from pushcell.cli import COMMANDS
+from pushcell.shipped import LAUNCH_FILES
 
 # Options are those that a command's own --help shows; asked for once in a shell.
 _SCRIPT = r"""
@@ -20,7 +21,7 @@ _pushcell() {
   if (( COMP_CWORD == 1 )); then
     COMPREPLY=( $(compgen -W "@COMMANDS@ --help --version" -- "$word") )
   elif [[ $command == launch && COMP_CWORD -eq 2 && $word != -* ]]; then
-    COMPREPLY=( $(compgen -W "$(compgen -G 'launch/*.launch.yaml')" -- "$word") )
+    COMPREPLY=( $(compgen -W "@LAUNCH_FILES@" -- "$word") )
   elif [[ $word == -* ]]; then
     if [[ -z ${_pushcell_options[$command]} ]]; then
       _pushcell_options[$command]=$(pushcell "$command" --help 2>/dev/null |
@@ -48,5 +49,7 @@ class Completion:
 def main(words: Sequence[str]) -> int:
     """Print the script."""
     tyro.cli(Completion, prog="pushcell completion", args=list(words))
-    print(_SCRIPT.replace("@COMMANDS@", " ".join(COMMANDS)))
+    files = sorted(path.name for path in LAUNCH_FILES.names().values())
+    script = _SCRIPT.replace("@COMMANDS@", " ".join(COMMANDS))
+    print(script.replace("@LAUNCH_FILES@", " ".join(files)))
     return 0

@@ -30,6 +30,7 @@ from pushcell.config_types import (
 )
 from pushcell.errors import ConfigError
 from pushcell.geometry import ConvexPolygon, PlanarPose, Pose
+from pushcell.shipped import CELLS
 from pushcell.strict_yaml import read_yaml
 
 SliderName = Literal["t", "triangle", "box", "pentagon", "hexagon", "cross", "s"]
@@ -322,7 +323,7 @@ class CellConfig(Section):
         if self.simulation is None:
             raise ConfigError(
                 "this cell is not simulated: its file has no section simulation; take one that "
-                "has, such as config/cell.sim.yaml"
+                "has, such as sim"
             )
         return self.simulation
 
@@ -342,9 +343,13 @@ class CellConfig(Section):
         raise ConfigError(f"the cell has no camera {name!r}; it has {known}")
 
 
-def load_cell(path: str | Path) -> CellConfig:
-    """Read and check a cell's YAML file; raises ConfigError naming file, key, value, allowed."""
-    return cell_from_dict(read_yaml(Path(path)), str(path), Path(path).parent)
+def load_cell(name: str | Path) -> CellConfig:
+    """The cell of a shipped name or of a YAML file, checked.
+
+    Raises ConfigError naming file, key, value and what is allowed.
+    """
+    path = CELLS.find(name)
+    return cell_from_dict(read_yaml(path), str(path), path.parent)
 
 
 def cell_from_dict(values: Any, origin: str, folder: Path = Path()) -> CellConfig:

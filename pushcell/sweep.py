@@ -24,6 +24,7 @@ from pushcell import cli
 from pushcell.command_output import show_result
 from pushcell.config_problems import read_schema
 from pushcell.config_types import Name, Positive, Section
+from pushcell.shipped import STUDIES
 
 Changes = tuple[str, ...]
 
@@ -39,7 +40,7 @@ class Study(Section):
     """The schema of ``config/sweep/*.yaml``."""
 
     train: Path
-    """The training's description, of which all are variants."""
+    """The name of the training of which all are variants, or the path of its file."""
     changes: Changes = ()
     """For all of them."""
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
@@ -56,12 +57,12 @@ class Sweep:
     The study delay, of one bundle under many delays, is built in: pushcell sweep delay --help.
 
     example:
-      pushcell sweep config/sweep/sizes.yaml --out runs/sizes --picture sizes.png
-      pushcell sweep delay bundles/target_state --out runs/delay
+      pushcell sweep sizes --out runs/sizes --picture sizes.png
+      pushcell sweep delay target_state --out runs/delay
     """
 
     study: Positional[Path]
-    """What to vary."""
+    """What to vary: a shipped study's name, or the path of its file."""
     out: Path
     """Folder of runs, bundles and reports; what is there already is not done again."""
     set: Changes = ()
@@ -81,7 +82,7 @@ def main(words: Sequence[str]) -> int:
 
         return delay(words[1:])
     options = tyro.cli(Sweep, prog="pushcell sweep", args=list(words))
-    study = read_schema(Study, options.study)
+    study = read_schema(Study, STUDIES.find(options.study))
     rows = []
     for variant in study.variants:
         code, row = _run(study, variant, options)

@@ -57,14 +57,14 @@ def test_errors_become_one_sentence(
 def test_launch_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         cli.main(["launch", "--help"])
-    assert "pushcell launch launch/rollout.launch.yaml" in capsys.readouterr().out
+    assert "pushcell launch rollout.launch.yaml" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
         (["ev"], "evaluate"),
-        (["launch", "launch/roll"], "launch/rollout.launch.yaml"),
+        (["launch", "roll"], "rollout.launch.yaml"),
         (["convert", "--interv"], "--interventions"),
     ],
 )

@@ -99,7 +99,7 @@ def test_every_shipped_cell_loads(path):
     simulated = path == SIM_CELL
     assert (cell.simulation is not None) == simulated
     if not simulated:
-        with pytest.raises(ConfigError, match=r"no section simulation; .*cell\.sim\.yaml"):
+        with pytest.raises(ConfigError, match=r"no section simulation; .* such as sim"):
             _ = cell.simulated
 
 
@@ -134,7 +134,7 @@ def test_every_key_is_required(values):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(ConfigError, match=r"gone\.yaml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"no cell .*gone\.yaml'; known by name are iiwa, "):
         load_cell(tmp_path / "gone.yaml")
 
 

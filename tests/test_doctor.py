@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pushcell.doctor import software
+from pushcell.doctor.finding import Level
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -52,6 +55,38 @@ def test_another_ros_is_red():
         "found": "humble is sourced",
         "advice": "source ROS 2 jazzy instead",
     }
+
+
+def workspace(folder: Path, python: str) -> Path:
+    """A prefix that says it has pushcell_ros, built with that version of Python."""
+    marker = folder / "share/ament_index/resource_index/packages/pushcell_ros"
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    (folder / f"lib/python{python}/site-packages").mkdir(parents=True)
+    return folder
+
+
+def test_a_workspace_of_another_python_is_red(tmp_path):
+    prefix = workspace(tmp_path, "3.9")
+    code, findings = examined("sim", AMENT_PREFIX_PATH=str(prefix))
+    assert code == 1
+    assert findings["workspace"]["level"] == "red"
+    assert f"{prefix} was built with Python 3.9" in findings["workspace"]["found"]
+    assert "-m colcon build" in findings["workspace"]["advice"]
+
+
+def test_a_workspace_of_this_python_is_green(tmp_path):
+    prefix = workspace(tmp_path, f"{sys.version_info.major}.{sys.version_info.minor}")
+    _, findings = examined("sim", AMENT_PREFIX_PATH=str(prefix))
+    assert findings["workspace"]["found"] == f"{prefix} is sourced"
+
+
+def test_a_workspace_that_is_not_sourced_is_yellow(tmp_path):
+    (tmp_path / "install").mkdir()
+    (tmp_path / "install/setup.sh").touch()
+    finding = software._workspace(tmp_path)
+    assert finding.level is Level.YELLOW
+    assert finding.advice.endswith(f". {tmp_path}/install/setup.sh")
 
 
 def test_a_middleware_profile_that_is_not_there_is_red():

@@ -25,11 +25,11 @@ class Doctor:
     Each line is green, yellow (works, could be better) or red, and says what to do.
 
     example:
-      pushcell doctor --cell config/cell.iiwa.yaml
+      pushcell doctor --cell iiwa
     """
 
-    cell: Path = Path("config/cell.sim.yaml")
-    """The cell's description."""
+    cell: Path = Path("sim")
+    """The cell: a shipped one's name, or the path of its file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the findings there too; - for standard output."""
 

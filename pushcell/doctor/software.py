@@ -12,7 +12,9 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from pushcell.ament_index import prefixes_with, python_mismatch
 from pushcell.doctor.finding import Finding, bad, good, worth_knowing
+from pushcell.shipped import ROS_PACKAGE, library_share
 
 _PYTHONS = ((3, 10), (3, 13))
 _DISTRO = "jazzy"
@@ -20,9 +22,10 @@ _DDS_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FI
 
 
 def examine() -> Iterator[Finding]:
-    """Python, ROS, its middleware, and every extra."""
+    """Python, ROS, the workspace, the middleware, and every extra."""
     yield _python()
     yield _ros()
+    yield _workspace(library_share() / "ros2_ws")
     yield _middleware()
     yield from _extras()
 
@@ -40,7 +43,21 @@ def _ros() -> Finding:
         return bad("ROS", f"{distro} is sourced", f"source ROS 2 {_DISTRO} instead")
     if importlib.util.find_spec("rclpy") is None:
         return bad("ROS", "no rclpy", f"source ROS 2 {_DISTRO}, or: pip install 'pushcell[ros]'")
+    if problem := python_mismatch("rclpy", os.environ):
+        return bad("ROS", *problem)
     return good("ROS", f"{_DISTRO}, sourced" if distro else f"{_DISTRO}, from wheels")
+
+
+def _workspace(beside: Path) -> Finding:
+    """What ``ros2 launch`` needs and colcon builds; ``beside`` is the checkout's workspace."""
+    if problem := python_mismatch(ROS_PACKAGE, os.environ):
+        return bad("workspace", *problem)
+    for prefix in prefixes_with(ROS_PACKAGE, os.environ):
+        return good("workspace", f"{prefix} is sourced")
+    setup = beside / "install/setup.sh"
+    if setup.is_file():
+        return worth_knowing("workspace", "built, not sourced", f"for ros2 launch: . {setup}")
+    return good("workspace", "none is sourced; pushcell launch needs none")
 
 
 def _middleware() -> Finding:

@@ -34,11 +34,11 @@ class Evaluate:
 
     example:
       pushcell evaluate planner --world target --trials 200 --seed 0 --json planner.json
-      pushcell evaluate bundles/state --world target --delay 0.2 --chunking realtime
+      pushcell evaluate target_state --world target --delay 0.2 --chunking realtime
     """
 
     policy: Positional[str]
-    """Who pushes: a bundle's folder or zip, or planner, operator."""
+    """Who pushes: a shipped policy's name, a bundle's folder or zip, or planner, operator."""
     world: Literal["source", "target", "pusht"]
     """Source: quasi-static; target: full contact physics; pusht: the Push-T benchmark."""
     trials: int = 200
@@ -61,8 +61,8 @@ class Evaluate:
     """Draw the ways of failed trials there."""
     picture: Annotated[Path | None, arg(metavar="FILE.png")] = None
     """Draw the starts there, coloured by outcome."""
-    cell: Path = Path("config/cell.sim.yaml")
-    """The cell's description."""
+    cell: Path = Path("sim")
+    """The cell: a shipped one's name, or the path of its file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures there too; - for standard output."""
 
@@ -90,7 +90,7 @@ def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, worker
     )
     trials, seconds = _run(evaluation, options, seeds, workers)
     shown = {**figures(evaluation, trials), "seconds": seconds}
-    following = f"pushcell launch launch/rollout.launch.yaml policy:={options.policy}"
+    following = f"pushcell launch rollout.launch.yaml policy:={options.policy}"
     show_result(shown, table(shown), options.json, following)
     _draw(evaluation.ground, trials, options)
 

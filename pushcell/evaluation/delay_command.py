@@ -17,6 +17,7 @@ from pushcell.config import load_cell
 from pushcell.errors import ConfigError
 from pushcell.evaluation.delay_report import draw, figures, table
 from pushcell.evaluation.delay_study import DelayStudy
+from pushcell.shipped import POLICIES
 from pushcell.worker_pool import worker_count
 
 PICTURE = "delay.png"
@@ -30,12 +31,12 @@ class SweepDelay:
     and takes more trials, delays and chunkings when it is asked for them later.
 
     example:
-      pushcell sweep delay bundles/target_state --out runs/delay
+      pushcell sweep delay target_state --out runs/delay
       pushcell sweep delay BUNDLE --out DIR --chunking realtime --delays 0 0.2 --trials 200
     """
 
     policy: Positional[Path]
-    """The bundle: a folder or a zip."""
+    """A shipped policy's name, or a bundle's folder or zip."""
     out: Annotated[Path, arg(metavar="DIR")]
     """Where its trials are kept and its picture is drawn."""
     chunking: tuple[str, ...] = ("receding", "asynchronous", "ensembling", "realtime")
@@ -52,8 +53,8 @@ class SweepDelay:
     """Processes; one a CPU by default."""
     time_step: Annotated[float | None, arg(metavar="SECONDS")] = None
     """Of the physics; the cell's own by default."""
-    cell: Path = Path("config/cell.sim.yaml")
-    """The cell's description."""
+    cell: Path = Path("sim")
+    """The cell: a shipped one's name, or the path of its file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures there too; - for standard output."""
 
@@ -65,7 +66,7 @@ def main(words: Sequence[str]) -> int:
         raise ConfigError("--trials must be at least 1, --seed at least 0")
     study = DelayStudy(
         load_cell(options.cell),
-        options.policy,
+        POLICIES.find(options.policy),
         options.chunking,
         options.delays,
         options.time_step,

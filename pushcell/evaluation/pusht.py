@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import gym_pusht  # noqa: F401 - its import registers the environment
@@ -174,4 +173,4 @@ def _state(environment: Any) -> tuple[float, ...]:
 
 @functools.lru_cache(maxsize=1)
 def _load(path: str) -> Policy:
-    return load_policy(Path(path))
+    return load_policy(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -112,7 +111,7 @@ class Evaluation:
     @property
     def is_bundle(self) -> bool:
         """Whether a bundle pushes, and not one of the demonstrators."""
-        return self.policy not in DEMONSTRATORS and Path(self.policy).exists()
+        return self.policy not in DEMONSTRATORS
 
     def _bundle(self, seed: int, lookahead_s: float) -> tuple[BundleController, float]:
         """The bundle's controller, and its rate [Hz]."""
@@ -163,7 +162,7 @@ def thinned(states: Array) -> tuple[tuple[float, ...], ...]:
 
 @functools.lru_cache(maxsize=1)
 def _load(path: str) -> Policy:
-    return load_policy(Path(path))
+    return load_policy(path)
 
 
 @functools.lru_cache(maxsize=1)

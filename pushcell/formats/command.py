@@ -49,7 +49,7 @@ class Convert:
     """How much of the time before each takeover comes along."""
     image_px: tuple[int, int] = (128, 128)
     """Width and height to which the images of episodes are squeezed."""
-    cell: Path = Path("config/cell.sim.yaml")
+    cell: Path = Path("sim")
     """The cell whose task imported episodes are of."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures there too; - for standard output."""
@@ -91,7 +91,7 @@ def _training(options: Convert) -> str:
         return ""
     sets = f"data.sets.0.path={options.out}"
     name = options.out.name.partition(".")[0]
-    return f"pushcell train config/train/demonstrations.yaml --out runs/{name} --set {sets}"
+    return f"pushcell train demonstrations --out runs/{name} --set {sets}"
 
 
 def _opened(path: Path, options: Convert) -> DataSet:

@@ -75,6 +75,6 @@ def main(words: Sequence[str]) -> int:
         "bytes": options.out.stat().st_size,
     }
     table = figures_table(f"imported to {options.out}", figures)
-    following = "pushcell train config/train/pusht_state.yaml --out runs/pusht_state"
+    following = "pushcell train pusht_state --out runs/pusht_state"
     show_result(figures, table, options.json, following)
     return 0

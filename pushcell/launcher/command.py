@@ -24,10 +24,11 @@ from pushcell.launcher.domain import Domain, default_lock_folder, held_domain
 from pushcell.launcher.processes import TOKEN
 from pushcell.launcher.resolver import resolve
 from pushcell.launcher.supervisor import Supervisor
+from pushcell.shipped import LAUNCH_FILES
 
 _EPILOG = """\
 example:
-  pushcell launch launch/rollout.launch.yaml policy:=planner trials:=3
+  pushcell launch rollout.launch.yaml policy:=planner trials:=3
 
 The file is in the YAML format of `ros2 launch`. Each run gets a DDS domain of its own, unless
 ROS_DOMAIN_ID is set, and a folder runs/<stamp> with the parameters and the output of every
@@ -46,18 +47,21 @@ def main(argv: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="a *.launch.yaml file")
+    parser.add_argument(
+        "file", metavar="FILE", help="a *.launch.yaml file, or the name of a shipped one"
+    )
     parser.add_argument("arguments", nargs="*", metavar="name:=value", help="its arguments")
     parser.add_argument("-s", "--show-args", action="store_true", help="show its arguments")
     options = parser.parse_intermixed_args(argv)
+    file = LAUNCH_FILES.find(options.file)
     given = parse_arguments(options.arguments)
-    declared = declared_arguments(options.file, given, os.environ)
-    check_known(options.file, given, declared)
+    declared = declared_arguments(file, given, os.environ)
+    check_known(file, given, declared)
     if options.show_args:
         print(describe_arguments(declared))
         return 0
     with held_domain(os.environ, default_lock_folder()) as domain:
-        return _run(options.file, given, domain)
+        return _run(file, given, domain)
 
 
 def _run(file: Path, given: dict[str, str], domain: Domain) -> int:

@@ -24,7 +24,7 @@ from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import BAG_FILE, EpisodeStore, find_episodes, write_durably
 
 Json = Annotated[Path | None, arg(metavar="FILE")]
-_CELL = Path("config/cell.sim.yaml")
+_CELL = Path("sim")
 _REJECTED = _LEFT = 1
 
 
@@ -75,7 +75,7 @@ class Check:
 
     Exit code 1 when an episode is damaged or rejected.
 
-    example: pushcell episodes check episodes --cell config/cell.sim.yaml
+    example: pushcell episodes check episodes --cell sim
     """
 
     directory: Positional[Path]

@@ -38,14 +38,15 @@ class Replay:
     baseline is missed.
 
     example:
-      pushcell replay episodes/2026-11-20_14-03-11 --policy bundles/target_state --report push.html
+      pushcell replay episodes/2026-11-20_14-03-11 --policy target_state --report push.html
       pushcell replay episodes --policy a --policy b --delay 0.2 --json replays.json
     """
 
     recording: Positional[Path]
     """An episode, a rosbag2 bag (a folder, .mcap or .db3), or a folder of them."""
     policy: UseAppendAction[tuple[str, ...]] = ()
-    """A bundle's folder or zip, again for each one; without, what was recorded is looked at."""
+    """A shipped policy's name, or a bundle's folder or zip, again for each one; without, what was
+    recorded is looked at."""
     mapping: Annotated[Path | None, arg(metavar="FILE")] = None
     """Which topics of another system's bag are what; see docs/replay.md."""
     chunking: str | None = None
@@ -66,8 +67,8 @@ class Replay:
     """Write predictions and stops there as standard messages, to be opened beside the bag."""
     rerun: Annotated[Path | None, arg(metavar="FILE.rrd")] = None
     """Write pictures, ways and predictions there for Rerun (pip install 'pushcell[rerun]')."""
-    cell: Path = Path("config/cell.sim.yaml")
-    """The cell's description."""
+    cell: Path = Path("sim")
+    """The cell: a shipped one's name, or the path of its file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures there too; - for standard output."""
 
@@ -125,7 +126,7 @@ def _settings(options: Replay) -> ReplayOptions:
 
 
 def _load(name: str, cell: CellConfig) -> Policy:
-    policy = load_policy(Path(name))
+    policy = load_policy(name)
     check_fits_cell(policy.manifest, cell, name)
     return policy
 

@@ -26,13 +26,13 @@ class Train:
     A run that goes on makes the same losses as one that was never stopped.
 
     examples:
-      pushcell train config/train/pusht_state.yaml --out runs/pusht_state
-      pushcell train config/train/pusht_state.yaml --out runs/pusht_state --resume
-      pushcell train config/train/pusht_state.yaml --out runs/seed_1 --set seed=1
+      pushcell train pusht_state --out runs/pusht_state
+      pushcell train pusht_state --out runs/pusht_state --resume
+      pushcell train pusht_state --out runs/seed_1 --set seed=1
     """
 
     config: Positional[Path]
-    """The training's description."""
+    """A shipped training's name, or the path of its description."""
     out: Path | None = None
     """Folder of checkpoints and losses; runs/train/<name of CONFIG> by default."""
     resume: bool = False

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from pushcell.config_problems import describe
 from pushcell.config_types import Fraction, Name, NonNegative, Positive, Rate, Section, Vector2
 from pushcell.errors import ConfigError
+from pushcell.shipped import TRAININGS
 from pushcell.strict_yaml import read_yaml
 from pushcell.training.config_policy import (
     DiffusionConfig,
@@ -260,8 +261,8 @@ class TrainConfig(Section):
 
     seed: Annotated[int, Field(ge=0)] = 0
     task: Literal["cell", "pusht"] = "cell"
-    cell: Path = Path("config/cell.sim.yaml")
-    """The cell that a policy of task ``cell`` is for."""
+    cell: Path = Path("sim")
+    """The cell that a policy of task ``cell`` is for: its name, or the path of its file."""
     data: DataConfig
     observation: ObservationConfig
     action: ActionConfig = ActionConfig()
@@ -313,11 +314,13 @@ class TrainConfig(Section):
             raise ValueError("even_actions needs prediction sample")
 
 
-def load_train_config(path: Path, changes: tuple[str, ...] = ()) -> TrainConfig:
-    """Read and check a training's YAML file; ``changes`` are ``a.b=VALUE``, values as YAML.
+def load_train_config(name: Path, changes: tuple[str, ...] = ()) -> TrainConfig:
+    """The training of a shipped name or of a YAML file, checked.
 
+    ``changes`` are ``a.b=VALUE``, values as YAML.
     Raises ConfigError naming file, key, value and what is allowed.
     """
+    path = TRAININGS.find(name)
     values = read_yaml(path)
     for change in changes:
         key, _, text = change.partition("=")

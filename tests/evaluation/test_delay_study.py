@@ -61,7 +61,7 @@ def test_a_study_is_paired_kept_and_goes_on(sweep, tmp_path: Path, capsys) -> No
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nowhere", "--out", "x"], "there is no bundle nowhere"),
+        (["nowhere", "--out", "x"], "there is no policy 'nowhere'"),
         (["nowhere", "--out", "x", "--trials", "0"], "must be at least 1"),
     ],
 )

@@ -95,7 +95,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nobody", "--world", "source"], "no demonstrator 'nobody'; known are: planner"),
+        (["nobody", "--world", "source"], "no policy 'nobody'; known by name are pusht_image"),
         (["planner", "--world", "source", "--time-step", "0.005"], "has no --time-step"),
         (["planner", "--world", "target", "--time-step", "0.5"], "at most 0.01 s"),
         (["planner", "--world", "source", "--trials", "0"], "at least 1"),

@@ -388,4 +388,4 @@ def test_the_command_tells_what_it_made(tmp_path, capsys, monkeypatch) -> None:
     assert cli.main([*fresh, "--shift", "object=triangle", "centre_of_mass=4"]) == 2
     assert "workers die" not in capsys.readouterr().err
     assert cli.main([*words, "--cell", "nowhere.yaml"]) == 2
-    assert "nowhere.yaml: cannot be read" in capsys.readouterr().err
+    assert "there is no cell 'nowhere.yaml'" in capsys.readouterr().err

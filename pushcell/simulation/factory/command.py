@@ -67,8 +67,8 @@ class Generate:
     """A Ray cluster: its address, auto, or local."""
     start_box: tuple[float, float] = (0.35, 0.5)
     """Size in x and y [m] of the box, centred on the goal, in which the slider starts."""
-    cell: Path = Path("config/cell.sim.yaml")
-    """The cell's description."""
+    cell: Path = Path("sim")
+    """The cell: a shipped one's name, or the path of its file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures there too; - for standard output."""
 

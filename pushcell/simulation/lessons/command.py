@@ -44,8 +44,8 @@ class LessonsOptions:
     """A bundle that needs no camera."""
     workers: int | None = None
     """Processes; one a CPU by default."""
-    cell: Path = Path("config/cell.sim.yaml")
-    """The cell's description."""
+    cell: Path = Path("sim")
+    """The cell: a shipped one's name, or the path of its file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures there too; - for standard output."""
 

@@ -1,4 +1,4 @@
-from glob import glob
+from pathlib import Path
 
 from setuptools import setup
 
@@ -24,17 +24,25 @@ NODES = [
     "touch_node",
     "trial_node",
 ]
+SHARE = Path("share/pushcell_ros")
+# What has a name, see pushcell/shipped.py.
+FOLDERS = ("bundles", "config", "launch")
+SHARED = [path for folder in FOLDERS for path in sorted(Path(folder).rglob("*")) if path.is_file()]
 
 setup(
     name="pushcell_ros",
     version="0.1.0",
+    description="Thin ROS 2 nodes around the pushcell library, a work cell that learns to push.",
+    maintainer="pushcell maintainers",
+    maintainer_email="maintainers@pushcell.invalid",
+    license="Apache-2.0",
     packages=["pushcell_ros"],
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/pushcell_ros"]),
-        ("share/pushcell_ros", ["package.xml"]),
-        ("share/pushcell_ros/launch", glob("launch/*.launch.yaml")),
-        ("share/pushcell_ros/config", glob("config/*")),
+        (str(SHARE), ["package.xml"]),
+        *((str(SHARE / path.parent), [str(path)]) for path in SHARED),
     ],
-    entry_points={"console_scripts": [f"{node} = pushcell_ros.{node}:main" for node in NODES]},
-    license="Apache-2.0",
+    install_requires=["setuptools"],
+    zip_safe=True,
+    entry_points={"console_scripts": [f"{node} = pushcell_ros.start:main" for node in NODES]},
 )

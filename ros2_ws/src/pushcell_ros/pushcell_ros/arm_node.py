@@ -59,7 +59,7 @@ _PEERS_RATE_HZ = 5.0
 class ArmParams:
     """Parameters of ``arm_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
 
 
 class ArmNode(CellNode):

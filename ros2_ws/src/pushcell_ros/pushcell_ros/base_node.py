@@ -26,6 +26,7 @@ from pushcell.errors import PushcellError
 from pushcell.timing import GridTick, steady_seconds
 from pushcell.urgency import Urgency
 from pushcell_ros.conversions import status_message, to_nanoseconds, to_seconds, to_time
+from pushcell_ros.node_help import asks_for_help, help_text
 from pushcell_ros.params import declare
 
 OK, WARN, ERROR = 0, 1, 2
@@ -202,6 +203,9 @@ def running() -> bool:
 
 def run_node(kind: type[CellNode]) -> None:
     """Run a node until it ends or is told to; errors for people become one sentence and code 2."""
+    if asks_for_help(sys.argv[1:]):
+        print(help_text(kind))
+        sys.exit(0)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, _Ending.request)
     node: CellNode | None = None

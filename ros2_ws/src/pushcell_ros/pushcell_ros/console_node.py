@@ -51,7 +51,7 @@ _TO_ACTIVE = {
 class ConsoleParams:
     """Parameters of ``console_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     host: str = parameter("127.0.0.1", "address to serve on; beyond loopback a token is needed")
     port: int = parameter(0, "port to serve on; 0 takes the first free one of 8500 to 8599")
     token: str = parameter("", "the token beyond loopback; a random one when empty")

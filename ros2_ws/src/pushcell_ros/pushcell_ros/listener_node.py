@@ -20,7 +20,7 @@ from pushcell_ros.params import parameter
 class ListenerParams:
     """Parameters of ``listener_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
 
 
 class ListenerNode(CellNode):

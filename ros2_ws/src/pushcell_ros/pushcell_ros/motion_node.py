@@ -40,7 +40,7 @@ _Handler = Callable[[Trigger.Request, Trigger.Response], Trigger.Response]
 class MotionParams:
     """Parameters of ``motion_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     require_deadman: bool = parameter(True, "no motion unless the operator holds the deadman")
 
 

@@ -25,7 +25,7 @@ def parameter(default: Any, description: str) -> Any:
 class CellParams:
     """What every node of a cell is told."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
 
 
 def declare(node: Node, schema: type[T]) -> T:

@@ -32,7 +32,7 @@ _PLANNING_S = 0.04
 class PlannerParams:
     """Parameters of ``planner_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
 
 
 class PlannerNode(LifecycleNodeMixin, CellNode):

@@ -43,8 +43,8 @@ _TICK_RATE_HZ = 100.0
 class PolicyParams:
     """Parameters of ``policy_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
-    policy: str = parameter("", "the bundle: a folder, a zip, or a server's ws:// address")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
+    policy: str = parameter("", "a shipped policy's name, a bundle's path, or a ws:// address")
     chunking: str = parameter(
         "realtime", "how chunks follow each other: receding, asynchronous, ensembling[:K], realtime"
     )

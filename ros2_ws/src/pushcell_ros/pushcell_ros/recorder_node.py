@@ -41,7 +41,7 @@ _Handler = Callable[[Trigger.Request, Trigger.Response], Trigger.Response]
 class RecorderParams:
     """Parameters of ``recorder_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     directory: str = parameter("", "folder of the episodes; empty takes the configuration's")
 
 

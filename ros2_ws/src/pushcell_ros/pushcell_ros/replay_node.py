@@ -47,7 +47,7 @@ _Handler = Callable[[Trigger.Request, Trigger.Response], Trigger.Response]
 class ReplayParams:
     """Parameters of ``replay_node``; several topics are apart by spaces."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     recording: str = parameter("", "an episode, a bag's folder, or a file of one")
     rate: float = parameter(1.0, "how many seconds of the recording pass in one")
     loop: bool = parameter(False, "begin again at the end")

@@ -37,7 +37,7 @@ _PLACINGS = 3
 class RetraceParams:
     """Parameters of ``retrace_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     recording: str = parameter("", "an episode, a bag's folder, or a file of one")
     runs: int = parameter(1, "how often to drive the way")
     simulated: bool = parameter(

@@ -38,7 +38,7 @@ _LONGEST_STEP_S = 0.1
 class TeleopParams:
     """Parameters of ``teleop_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     devices: str = parameter(
         "browser keyboard page_gamepad", "names of devices or paths of their maps, apart by spaces"
     )

@@ -86,7 +86,7 @@ _ON_REAL_DATA = """the same code on real data (docs/first_hour.md):
 class TrialParams:
     """Parameters of ``trial_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     trials: int = parameter(3, "how many trials to run")
     seed: int = parameter(0, "seed of the random starts; trial i uses seed + i")
     policy: str = parameter("planner", "what drives, for the record")

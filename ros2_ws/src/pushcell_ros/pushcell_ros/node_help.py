@@ -1,0 +1,30 @@
+"""``--help`` of a node: what it is for, and its parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_ROS_ARGUMENTS = "--ros-args"
+
+
+def asks_for_help(words: Sequence[str]) -> bool:
+    """Whether a node's command line asks for help, outside of what is for ROS itself."""
+    own = words[: words.index(_ROS_ARGUMENTS)] if _ROS_ARGUMENTS in words else words
+    return "-h" in own or "--help" in own
+
+
+def help_text(node: Any) -> str:
+    """The text, of the node's class: its module's docstring and the fields of its ``Params``."""
+    fields = dataclasses.fields(node.Params)
+    purpose = sys.modules[node.__module__].__doc__ or ""
+    width = max(len(field.name) for field in fields)
+    lines = [
+        f"  {field.name:<{width}}  {field.metadata['description']} (default: {field.default!r})"
+        for field in fields
+    ]
+    usage = f"usage: {Path(sys.argv[0]).name} {_ROS_ARGUMENTS} -p NAME:=VALUE ..."
+    return "\n".join([usage, "", purpose.strip(), "", "parameters:", *lines])
