@@ -87,7 +87,7 @@ class MotionNode(CommandingNode):
             self.create_subscription(MultiDOFJointTrajectory, topic, self._chunk_taker(source), 10)
 
     def _on_joints(self, message: JointState) -> None:
-        self._guard.on_arm_status(self.now(), np.array(message.position))
+        self._guard.on_arm_status(self.now(), np.array(message.position), message.name)
 
     def _on_deadman(self, message: Bool) -> None:
         self._guard.on_deadman(self.now(), message.data)
