@@ -329,8 +329,7 @@ def cell_from_dict(values: Any, origin: str, folder: Path = Path()) -> CellConfi
     try:
         return CellConfig.model_validate(values, context={"folder": folder})
     except ValidationError as error:
-        problems = "\n  ".join(describe(problem, values) for problem in error.errors())
-        raise ConfigError(f"{origin}:\n  {problems}") from None
+        raise ConfigError(f"{origin}:\n  {describe(error, values)}") from None
 
 
 def _problem(key: str, value: object, allowed: str) -> ValueError:
