@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pushcell.config_arm import ArmConfig
+from pushcell.config_bounds import safety_problems
 from pushcell.config_calibration import CameraCalibrationConfig
 from pushcell.config_problems import describe
 from pushcell.config_recording import RecordingConfig
@@ -253,6 +254,14 @@ class CellConfig(Section):
     recording: RecordingConfig
     simulation: SimulationConfig | None = None
     calibration: tuple[CameraCalibrationConfig, ...] = ()
+    allow_unsafe: tuple[Name, ...] = ()  # keys whose values may be beyond their bounds
+
+    @model_validator(mode="after")
+    def _safe(self) -> CellConfig:
+        problems = list(safety_problems(self))
+        if problems:
+            raise ValueError("\n  ".join(problems))
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> CellConfig:

@@ -6,7 +6,7 @@ import yaml
 
 from pushcell.config import CellConfig, cell_from_dict, load_cell
 from pushcell.errors import ConfigError
-from tests.conftest import SIM_CELL
+from tests.conftest import ROOT, SIM_CELL
 
 
 @pytest.fixture
@@ -116,7 +116,8 @@ def test_no_real_cell_is_looser_than_the_simulated_one(path, cell):
 
 
 def test_a_urdf_is_found_beside_the_cells_file(tmp_path, values):
-    (tmp_path / "other.urdf").write_text("<robot/>")
+    urdf = (ROOT / "pushcell" / "arm" / "iiwa7.urdf").read_text()
+    (tmp_path / "other.urdf").write_text(urdf)
     (tmp_path / "cell.yaml").write_text(yaml.safe_dump(put(values, "arm.model.urdf", "other.urdf")))
     assert load_cell(tmp_path / "cell.yaml").arm.model.urdf == tmp_path / "other.urdf"
 

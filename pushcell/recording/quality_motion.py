@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pushcell.arm.position_limits import joint_position_limits
 from pushcell.config import CellConfig
+from pushcell.config_urdf import joint_limits
 from pushcell.geometry import Array
 from pushcell.recording.quality_report import Finding, judged
 
@@ -26,7 +26,7 @@ class MotionCheck:
         self._speeds = {"teleop": cell.motion.teleop.speed_m_s}
         self._other_speed = cell.motion.policy.speed_m_s
         margin = cell.arm.joint_position_margin_rad + _AT_LIMIT_RAD
-        self._joint_ends = joint_position_limits(cell.arm.model) + np.array([margin, -margin])
+        self._joint_ends = joint_limits(cell.arm.model).position + np.array([margin, -margin])
         self._workspace = cell.workspace
         self._due_ns: dict[str, int] = {}
         self._pusher: Array | None = None

@@ -267,6 +267,7 @@ class Recorder:
             cameras=self._cell.cameras,
             configuration_sha256=configuration_sha256(self._cell),
             calibration_sha256=active_sha256(self._cell),
+            allow_unsafe=self._cell.allow_unsafe,
         )
         write_durably(partial / INFO_FILE, draft.to_yaml().encode())
         self.store.journal.append({"event": "begun", "episode": name})

@@ -51,6 +51,10 @@ class MotionNode(CommandingNode):
             self.get_logger().warning(
                 "require_deadman is off: the arm moves without an operator; for simulation only"
             )
+        if self.cell.allow_unsafe:
+            self.get_logger().warning(
+                f"beyond the bounds of safety values: {', '.join(self.cell.allow_unsafe)}"
+            )
         # arm_node obeys one sender at a time: a second motion_node must not share the arm.
         self._sender = str(uuid.uuid4())
         self._ticks = PeriodMonitor()
@@ -139,6 +143,7 @@ class MotionNode(CommandingNode):
             "interventions": state.interventions,
             "emergency_stop": self._guard.emergency_stop.cause or "released",
             "require_deadman": self.params.require_deadman,
+            "allow_unsafe": ", ".join(self.cell.allow_unsafe),
         }
 
     def _selector(self, source: Source) -> _Handler:
