@@ -46,7 +46,8 @@ class MotionCheck:
         return True
 
     def on_pusher(self, stamp_ns: int, tip: Array) -> None:
-        """Where the pusher's tip is (2,) [m]."""
+        """Where the pusher's tip is (2,) [m]; ValueError unless it is finite."""
+        _check_finite(tip)
         if self._pusher is not None:
             self.way_m += float(np.linalg.norm(tip - self._pusher))
         self._pusher = tip
@@ -57,7 +58,8 @@ class MotionCheck:
         self._count("tips", "border", bool(near))
 
     def on_target(self, stamp_ns: int, tip: Array) -> None:
-        """Where the filtered command is (2,) [m]."""
+        """Where the filtered command is (2,) [m]; ValueError unless it is finite."""
+        _check_finite(tip)
         if self._target is not None and stamp_ns > self._target[0]:
             speed = np.linalg.norm(tip - self._target[1]) / ((stamp_ns - self._target[0]) * _S)
             if speed > _MOVING_M_S:
@@ -103,3 +105,8 @@ class MotionCheck:
 
     def _share(self, of: str, which: str) -> float:
         return self._counts[which] / max(1, self._counts[of])
+
+
+def _check_finite(tip: Array) -> None:
+    if not np.isfinite(tip).all():
+        raise ValueError(f"a position is {tip.tolist()}")

@@ -9,6 +9,7 @@ import importlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -199,7 +200,8 @@ class RecorderNode(CellNode):
                 log_ns = now_ns or info["received_timestamp"]
                 self.recorder.on_message(topic, log_ns, cdr, lost, tap.latched)
                 if topic in self._cameras:
-                    self._pace.on_image(self._cameras[topic], capture_stamp_ns(cdr) * 1e-9)
+                    with suppress(ValueError):  # the recorder tells of it
+                        self._pace.on_image(self._cameras[topic], capture_stamp_ns(cdr) * 1e-9)
 
     def _publish_state(self) -> None:
         if self._owes_hold and self._hold.service_is_ready():
