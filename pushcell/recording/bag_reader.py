@@ -16,7 +16,7 @@ from rosbags.rosbag2.metadata import parse_qos
 from pushcell.closing import Closing
 from pushcell.errors import EpisodeError
 from pushcell.recording.bag_writer import BagSummary, Topic
-from pushcell.recording.mcap_records import DAMAGE, is_as_written
+from pushcell.recording.mcap_records import DAMAGE, check_chunks, chunk_offsets, is_as_written
 from pushcell.recording.messages import PIXELS, MessageDefinition
 
 
@@ -57,6 +57,7 @@ class BagReader(Closing):
         wanted = None if topics is None else list(topics)
         following: dict[str, int] = {}
         try:
+            check_chunks(self._file, self._chunk_offsets or chunk_offsets(self._file))
             for _, channel, message in self._reader.iter_messages(wanted):
                 topic, number = channel.topic, message.sequence
                 lost = max(0, number - following.get(topic, number))
@@ -96,6 +97,7 @@ class BagReader(Closing):
         except (*DAMAGE, ReaderError) as error:
             self._file.close()
             raise self._damaged(error) from None
+        self._chunk_offsets = [index.chunk_start_offset for index in summary.chunk_indexes]
         start, end = summary.statistics.message_start_time, summary.statistics.message_end_time
         return BagSummary(topics, {c.topic: counts.get(c.id, 0) for c in channels}, start, end)
 
