@@ -106,10 +106,9 @@ def _read(file: IO[bytes]) -> tuple[_Index, int, int]:
         elif record is not None and _makes_sense(record):
             end = record.end
         else:
-            following = next_chunk(file, end)
-            if following is None and record is None:
+            following = next_chunk(file, end) or (record and record.end)
+            if following is None:
                 return index, damaged, end
-            following = following or record.end
             _cover(file, end, following)
             damaged, end = damaged + 1, following
 

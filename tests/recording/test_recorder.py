@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -125,6 +126,40 @@ def test_learners_read_what_was_recorded(rig: Rig, heard: list[Heard]) -> None:
     assert len(steps) == pytest.approx(SECONDS * 10, abs=2)
     assert np.ptp(steps.pusher[:, 0]) == pytest.approx(0.04 * SECONDS / 2, abs=0.05)
     assert steps.images["wrist"].shape[1:] == (24, 32, 3)
+
+
+def test_a_clock_that_is_set_back_costs_no_message_and_is_named(
+    rig: Rig, heard: list[Heard]
+) -> None:
+    back_ns, middle = 10 * S, len(heard) // 2
+    rig.recorder.start()
+    rig.hear(heard[:middle])
+    rig.now_ns -= back_ns
+    for number, message in enumerate(heard[middle:]):
+        # The first ones were heard before, and wait to be taken.
+        log_ns = message.log_ns if number < 20 else message.log_ns - back_ns
+        rig.now_ns = message.log_ns - back_ns
+        rig.recorder.on_message(message.topic, log_ns, message.cdr)
+    json.dumps(rig.recorder.state())
+    rig.recorder.stop("success", "")
+    rig.recorder.close()
+    (episode,) = rig.recorder.store.episodes()
+    found, sent = by_topic(messages_of(episode)), by_topic([tuple(m) for m in heard])
+    for topic, messages in sent.items():
+        assert [m[2] for m in found[topic]] == [m[2] for m in messages]
+        times = np.array([[m[1] for m in found[topic]], [m[1] for m in messages]])
+        assert np.abs(times[0] - times[1]).max() < 0.02 * S
+    quality = EpisodeInfo.load(episode).quality
+    assert quality.verdict == "reject"
+    assert quality.reasons == (
+        "the clock was set back by 10.0 s meanwhile: set clocks before recording",
+    )
+    assert quality.duration_s == pytest.approx(SECONDS, abs=0.1)
+    rig.now_ns = heard[-1].log_ns - back_ns
+    assert rig.recorder.start() is None
+    rig.hear([m._replace(log_ns=m.log_ns - back_ns + 5 * S) for m in heard])
+    rig.recorder.close()
+    assert len(messages_of(rig.recorder.store.episodes()[1])) == len(heard)
 
 
 def test_what_is_discarded_is_kept_aside(rig: Rig, heard: list[Heard]) -> None:
