@@ -17,7 +17,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from pushcell.recording.bag_writer import BagSummary, Topic
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo, Verdict, configuration_sha256
 from pushcell.recording.episode_writer import EpisodeWriter
 from pushcell.recording.finishing import finish_episode
+from pushcell.recording.folder_lock import alone_in
 from pushcell.recording.onward_clock import UNORDERED_NS, OnwardClock
 from pushcell.recording.quality import QualityGate
 from pushcell.recording.quality_report import Finding, QualityReport
@@ -49,6 +51,7 @@ class _Episode:
     gate: QualityGate
     topics: tuple[Topic, ...]
     clock: OnwardClock
+    alone: ExitStack = field(default_factory=ExitStack)  # holds the folder's lock
     verdict: Verdict = "unjudged"
     reason: str = "the recording ended without a verdict"
     discarded: bool = False
@@ -123,14 +126,17 @@ class Recorder:
                     f"the disk has {free_mb:.0f} MB left, less than recording.min_free_mb "
                     f"({self._cell.recording.min_free_mb:.0f}): make room in {self.store.folder}"
                 )
-            try:
-                episode = self._new_episode(topics or {})
-            except (OSError, EpisodeError) as error:
-                return f"no episode can be written in {self.store.folder}: {error}"
+            with ExitStack() as alone:
+                try:
+                    alone.enter_context(alone_in(self.store.folder))
+                    episode = self._new_episode(topics or {})
+                except (OSError, EpisodeError) as error:
+                    return f"no episode can be written: {error}"
+                episode.alone.push(alone.pop_all())
             for topic, cdr in self._latched.items():
                 episode.writer.put(topic, episode.start_ns, cdr, 0)
             self._phase, self._problem, self._episode = RECORDING, "", episode
-            self._begin_thread(lambda: self._record(episode))
+            self._begin_thread(lambda: self._record_alone(episode))
         return None
 
     def stop(self, verdict: Verdict, reason: str, discard: bool = False) -> str | None:
@@ -189,7 +195,14 @@ class Recorder:
 
     # What is done in the other thread
 
-    def _record(self, episode: _Episode) -> None:
+    def _record_alone(self, episode: _Episode) -> None:
+        with episode.alone:
+            failure = self._record(episode)
+        with self._lock:
+            self._phase = FAILED if failure else IDLE
+
+    def _record(self, episode: _Episode) -> str:
+        """Write to the end; why that broke off, if it did."""
         failure = ""
         try:
             summary = episode.writer.run(episode.partial, episode.topics)
@@ -202,8 +215,7 @@ class Recorder:
         except (EpisodeError, OSError) as error:
             failure = f"{failure}; {error}" if failure else str(error)
             self._broke_off(failure)
-        with self._lock:
-            self._phase = FAILED if failure else IDLE
+        return failure
 
     def _broke_off(self, problem: str) -> None:
         """Told at once; what was written is still to be kept."""
@@ -233,7 +245,7 @@ class Recorder:
             found = recover_all(self.store, self._cell)
         except (EpisodeError, OSError) as error:
             with self._lock:
-                self._phase, self._problem = FAILED, f"recovery failed: {error}"
+                self._phase, self._problem = IDLE, f"nothing was recovered: {error}"
             return
         with self._lock:
             self._phase = IDLE

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mcap.opcode import Opcode
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
@@ -18,10 +20,12 @@ from benchmarks.killed_recorder import kill_and_recover
 from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
 from pushcell import cli
 from pushcell.config import CellConfig
+from pushcell.errors import EpisodeError
 from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.driving import PolicyIdentity
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.episode_steps import read_steps
+from pushcell.recording.mcap_records import whole_records
 from pushcell.recording.messages import (
     STRING,
     compressed_image_of,
@@ -29,11 +33,13 @@ from pushcell.recording.messages import (
     message_class,
     to_cdr,
 )
+from pushcell.recording.rearranging import split
 from pushcell.recording.recorder import Recorder
 from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import BAG_FILE, EpisodeStore
 from pushcell.recording.streams import IMAGE_TOPIC, POLICY_TOPIC
 from tests.conftest import SIM_CELL
+from tests.test_strict_yaml import LAUGHS
 
 SECONDS = 3.0
 S = 10**9
@@ -335,16 +341,62 @@ def test_a_killed_recorder_costs_at_most_a_second(
     assert recover_all(EpisodeStore(tmp_path), cell) == []
 
 
-def test_what_is_being_written_is_not_recovered(rig: Rig, heard: list[Heard]) -> None:
+@pytest.mark.parametrize("moment", ["before the bag is there", "while it is written"])
+def test_what_is_being_written_is_not_recovered(
+    rig: Rig, heard: list[Heard], moment: str, cell: CellConfig
+) -> None:
+    folder = rig.recorder.store.folder
     rig.recorder.start()
-    rig.hear(heard[:300])
-    while not list(rig.recorder.store.folder.glob(f"*.partial/{BAG_FILE}")):
-        time.sleep(0.01)
-    time.sleep(0.05)
-    assert recover_all(rig.recorder.store, recording_cell(rig.recorder._cell)) == []
+    if moment == "while it is written":
+        rig.hear(heard[:300])
+        while not list(folder.glob(f"*.partial/{BAG_FILE}")):
+            time.sleep(0.01)
+        time.sleep(0.05)
+    with pytest.raises(EpisodeError, match="another pushcell is writing there"):
+        recover_all(rig.recorder.store, recording_cell(cell))
+    second = Rig(recording_cell(cell), folder)
+    second.recorder.recover()
+    assert "another pushcell is writing there" in second.wait_for("idle")["problem"]
+    assert "another pushcell is writing there" in str(second.recorder.start())
+    with pytest.raises(EpisodeError, match="another pushcell is writing there"):
+        split(folder / "some_episode", [1.0], cell)
+    rig.hear(heard[300:])
     rig.recorder.stop("success", "")
     rig.recorder.close()
-    assert len(messages_of(rig.recorder.store.episodes()[0])) == 300
+    assert second.recorder.start() is None
+    second.recorder.close()
+    events = [entry["event"] for entry in rig.recorder.store.journal.entries()]
+    assert events == ["begun", "complete"] * 2
+    assert not (folder / "discarded").exists()
+
+
+def test_who_looks_for_broken_episodes_all_the_time_finds_none(
+    rig: Rig, heard: list[Heard], cell: CellConfig
+) -> None:
+    over, refused = threading.Event(), 0
+
+    def look() -> None:
+        nonlocal refused
+        while not over.is_set():
+            try:
+                assert recover_all(rig.recorder.store, cell) == []
+            except EpisodeError:
+                refused += 1
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(10):
+            while rig.recorder.start() is not None:
+                pass
+            rig.hear(heard[:20])
+            rig.recorder.stop("success", "")
+            rig.wait_for("idle")
+    finally:
+        over.set()
+        looking.join()
+    assert len(rig.recorder.store.episodes()) == 10
+    assert refused > 0
 
 
 def test_an_empty_partial_episode_is_put_aside(cell: CellConfig, rig: Rig) -> None:
@@ -358,21 +410,71 @@ def test_an_empty_partial_episode_is_put_aside(cell: CellConfig, rig: Rig) -> No
     assert (rig.recorder.store.folder / "discarded" / "torn" / BAG_FILE).exists()
 
 
-def test_one_that_cannot_be_recovered_stays_and_keeps_no_other_from_it(
-    cell: CellConfig, rig: Rig, heard: list[Heard]
+def cut_off(rig: Rig, heard: list[Heard]) -> Path:
+    """An episode as a crash leaves it, but for its end, which is whole."""
+    rig.recorder.start()
+    rig.hear(heard)
+    rig.recorder.stop("success", "")
+    rig.wait_for("idle")
+    (episode,) = rig.recorder.store.episodes()
+    return episode.rename(f"{episode}.partial")
+
+
+def damage_a_chunk(bag: Path) -> None:
+    """It is the only one."""
+    with bag.open("r+b") as file:
+        first = next(r for r in whole_records(file) if r.opcode == Opcode.CHUNK)
+        file.seek(first.offset + 60)
+        file.write(bytes(20))
+
+
+DAMAGES = {
+    "torn info": lambda partial: (partial / "episode.yaml").write_text("torn"),
+    "info of a bomb": lambda partial: (partial / "episode.yaml").write_bytes(LAUGHS),
+    "no chunk": lambda partial: damage_a_chunk(partial / BAG_FILE),
+    "a folder for a bag": lambda partial: (
+        (partial / BAG_FILE).rename(partial / "other"),
+        (partial / BAG_FILE).mkdir(),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_one_that_is_too_damaged_is_put_aside_and_stops_nobody(
+    rig: Rig, heard: list[Heard], damage: Callable[[Path], object]
 ) -> None:
     folder = rig.recorder.store.folder
+    damaged = cut_off(rig, heard)
+    damage(damaged)
+    other = cut_off(rig, heard)
+    rig.recorder.recover()
+    problem = rig.wait_for("idle")["problem"]
+    assert f"{other.name.removesuffix('.partial')} was cut off and is recovered" in problem
+    name = damaged.name.removesuffix(".partial")
+    assert name in problem.split(" could not be recovered")[0]
+    (recovered,) = rig.recorder.store.episodes()
+    assert EpisodeInfo.load(recovered).recovered
+    if damage is not DAMAGES["a folder for a bag"]:
+        assert (folder / "discarded" / name / BAG_FILE).exists()
+        entry = [e for e in rig.recorder.store.journal.entries() if e["event"] == "put aside"]
+        assert [e["episode"] for e in entry] == [name]
+        assert entry[0]["reason"] in problem
+    assert rig.recorder.start() is None
+    rig.recorder.close()
+
+
+def test_two_of_one_name_are_put_aside_both(rig: Rig, cell: CellConfig) -> None:
     for _ in range(2):
-        rig.recorder.start()
-        rig.hear(heard)
-        rig.recorder.stop("success", "")
-        rig.wait_for("idle")
-    first, second = rig.recorder.store.episodes()
-    first, second = (path.rename(f"{path}.partial") for path in (first, second))
-    (first / "episode.yaml").write_text("torn")
-    found = recover_all(rig.recorder.store, cell)
-    assert [one.path.name for one in found] == [first.name, second.name.removesuffix(".partial")]
-    assert "could not be recovered and stays" in found[0].sentence()
-    assert "is recovered" in found[1].sentence()
-    words = ["episodes", "recover", str(folder), "--cell", str(SIM_CELL)]
+        partial = rig.recorder.store.folder / "torn.partial"
+        partial.mkdir()
+        (partial / "episode.yaml").write_text("torn")
+        recover_all(rig.recorder.store, cell)
+    aside = rig.recorder.store.folder / "discarded"
+    assert sorted(path.name for path in aside.iterdir()) == ["torn", "torn_2"]
+
+
+def test_the_command_says_that_something_is_lost(rig: Rig, heard: list[Heard]) -> None:
+    (cut_off(rig, heard) / "episode.yaml").write_text("torn")
+    words = ["episodes", "recover", str(rig.recorder.store.folder), "--cell", str(SIM_CELL)]
     assert cli.main(words) == 1
+    assert cli.main(words) == 0
