@@ -45,6 +45,8 @@ DAMAGE = (
     KeyError,
     EOFError,
     OSError,
+    OverflowError,  # of lengths that no file has
+    MemoryError,
 )
 
 

@@ -109,15 +109,17 @@ class Journal:
             os.fsync(file.fileno())
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """The lines; those that a crash has torn are left out."""
+        """The lines; those that a crash has torn, or that hold no entry, are left out."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
             for line in file:
                 try:
-                    yield json.loads(line)
-                except ValueError:
+                    entry = json.loads(line)
+                except (ValueError, RecursionError):
                     continue
+                if isinstance(entry, dict):
+                    yield entry
 
 
 def find_episodes(folder: Path) -> list[Path]:
