@@ -21,6 +21,7 @@ from pushcell.config_problems import describe
 from pushcell.config_recording import RecordingConfig
 from pushcell.config_types import (
     Colour,
+    Length,
     Name,
     NonNegative,
     Positive,
@@ -39,10 +40,10 @@ SliderName = Literal["t", "triangle", "box", "pentagon", "hexagon", "cross", "s"
 class PusherConfig(Section):
     """The rigid cylinder on the arm's last link, pointing straight down."""
 
-    radius_m: Positive
-    length_m: Positive
-    tip_offset_m: Positive
-    tip_height_m: Positive
+    radius_m: Length
+    length_m: Length
+    tip_offset_m: Length
+    tip_height_m: Length
     tip_yaw_rad: float
     mass_kg: Positive
     colour: Colour

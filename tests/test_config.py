@@ -43,6 +43,8 @@ def test_the_default_cell_is_complete(values):
         ("motion.policy.speed_m_s", -0.1, "greater than 0"),
         ("motion.policy.speed_m_s", "fast", "valid number"),
         ("motion.speed", 1.0, "unknown key"),
+        ("pusher.radius_m", 1e300, "less than or equal to 2"),
+        ("pusher.length_m", 1e300, "less than or equal to 2"),
         ("task.slider", "teapot", "'t', 'triangle'"),
         ("task.goal", [2.0, 0.0, 0.0], "inside workspace.corners_m"),
         ("task.pusher_home_m", [0.301, 0.0], "inside workspace.corners_m"),
