@@ -10,7 +10,16 @@ import pytest
 
 from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
 from pushcell.config import CellConfig
-from pushcell.recording.messages import POSE, image_cdr, message_class, to_cdr
+from pushcell.errors import EpisodeError
+from pushcell.geometry import PlanarPose
+from pushcell.recording.episode_steps import read_steps
+from pushcell.recording.messages import (
+    POSE,
+    image_cdr,
+    message_class,
+    to_cdr,
+    upright_pose_cdr,
+)
 from pushcell.recording.streams import IMAGE_TOPIC, streams_of
 from tests.recording.test_recorder import Rig, by_topic, messages_of
 
@@ -77,3 +86,26 @@ def test_messages_without_sense_among_good_ones(
     assert last["verdict"] == "reject"
     for topic in POSES:
         assert any(topic in reason and "judged" in reason for reason in last["reasons"]), topic
+
+
+def test_learners_are_told_of_a_message_that_cannot_be_read(
+    cell: CellConfig, tmp_path: Path
+) -> None:
+    rig = Rig(recording_cell(cell), tmp_path)
+    good = list(live(cell, 2.0))
+    recorded(rig, [*good, Heard("/pusher/pose", good[-1].log_ns, b"torn")])
+    with pytest.raises(EpisodeError, match="/pusher/pose: 4 bytes are no message with a header"):
+        read_steps(rig.recorder.store.episodes()[0])
+
+
+def test_stamps_that_are_years_apart_make_no_steps(cell: CellConfig, tmp_path: Path) -> None:
+    rig = Rig(recording_cell(cell), tmp_path)
+    good = list(live(cell, 1.0))
+    end_ns, late_ns = good[-1].log_ns, 2**31 * S - S
+    pose = upright_pose_cdr(late_ns, PlanarPose(0.5, 0.0, 0.0), 0.0)
+    picture = image_cdr(late_ns, "f", np.zeros((24, 32, 3), np.uint8))
+    late = [Heard(topic, end_ns, pose) for topic in (*POSES, "/slider/true_pose")]
+    late += [Heard(IMAGE_TOPIC.format(c.name), end_ns, picture) for c in cell.cameras]
+    recorded(rig, [*good, *late])
+    with pytest.raises(EpisodeError, match="its stamps are days apart"):
+        read_steps(rig.recorder.store.episodes()[0])

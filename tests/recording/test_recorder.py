@@ -168,6 +168,19 @@ def test_a_clock_that_is_set_back_costs_no_message_and_is_named(
     assert len(messages_of(rig.recorder.store.episodes()[1])) == len(heard)
 
 
+def test_an_episode_says_what_was_beyond_its_bounds(
+    cell: CellConfig, tmp_path: Path, heard: list[Heard]
+) -> None:
+    unsafe = cell.model_dump() | {"allow_unsafe": ["motion.following_error_rad"]}
+    unsafe["motion"]["following_error_rad"] = 1.0
+    rig = Rig(recording_cell(CellConfig.model_validate(unsafe)), tmp_path)
+    rig.recorder.start()
+    rig.hear(heard)
+    rig.recorder.close()
+    (episode,) = rig.recorder.store.episodes()
+    assert EpisodeInfo.load(episode).allow_unsafe == ("motion.following_error_rad",)
+
+
 def test_what_is_discarded_is_kept_aside(rig: Rig, heard: list[Heard]) -> None:
     rig.recorder.start()
     rig.hear(heard[:500])
