@@ -56,6 +56,7 @@ _KINDS: dict[int, Any] = {
     Opcode.MESSAGE_INDEX: MessageIndex,
     Opcode.METADATA: Metadata,
 }
+_UNSEEN = (Opcode.MESSAGE, Opcode.ATTACHMENT)  # not of ours: left as they are
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _makes_sense(record: Record) -> bool:
     """Whether a record that is no chunk is what was written, as far as can be seen."""
     kind = _KINDS.get(record.opcode)
     if kind is None:
-        return record.opcode >= PRIVATE
+        return record.opcode in _UNSEEN or record.opcode >= PRIVATE
     try:
         return record_bytes(kind.read(record.stream()))[HEAD_BYTES:] == record.content
     except DAMAGE:
