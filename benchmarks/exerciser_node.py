@@ -45,6 +45,7 @@ class Exerciser(CellNode):
         self._began_s: float | None = None
         self._image_s: float | None = None
         self._fault = ""
+        self._chunk: ActionChunk | None = None
         self._last: MultiDOFJointTrajectory | None = None
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
         self.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
@@ -56,7 +57,7 @@ class Exerciser(CellNode):
     def _on_motion(self, message: DiagnosticStatus) -> None:
         selected = status_values(message)["source"] == "policy"
         if not selected:
-            self._began_s = None
+            self._began_s = self._chunk = None
         elif self._began_s is None:
             self._began_s = self.now()
 
@@ -70,9 +71,10 @@ class Exerciser(CellNode):
         now = self.now()
         if self._began_s is None or self._image_s is None or now - self._image_s > BLIND_S:
             return
-        times = now + np.arange(ACTIONS) / ACTION_RATE_HZ
-        chunk = ActionChunk(self._image_s, times, self._circle(times - self._began_s))
-        message = chunk_message(chunk, self.stamp(self._image_s))
+        if self._chunk is None or self._chunk.capture_s != self._image_s:
+            times = now + np.arange(ACTIONS) / ACTION_RATE_HZ
+            self._chunk = ActionChunk(self._image_s, times, self._circle(times - self._began_s))
+        message = chunk_message(self._chunk, self.stamp(self._image_s))
         if self._fault == "not finite":
             message.points[3].transforms[0].translation.x = float("nan")
         if self._fault == "far target":

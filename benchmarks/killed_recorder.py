@@ -34,7 +34,6 @@ def main(folder: Path, seconds: float, picture: tuple[int, int]) -> None:
         cell, folder, lambda: START_NS + time.monotonic_ns() - began, lambda _: None
     )
     assert recorder.start() is None
-    began = time.monotonic_ns()
     print("started", flush=True)
     for count, message in enumerate(messages, start=1):
         ahead_ns = message.log_ns - START_NS - (time.monotonic_ns() - began)

@@ -46,7 +46,7 @@ class Reference:
             )
             width, height = values["size"]
             return cls(str(values["board"]), (int(width), int(height)), corners)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise CalibrationError(
                 f"{path} is no reference: take one with `pushcell calibrate drift --take`"
             ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,30 @@ from pushcell.geometry import Array, PlanarPose
 
 
 def read_json(path: Path) -> Any:
-    """The values of a JSON file."""
+    """The values of a JSON file; all numbers are finite."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(
+            path.read_text(encoding="utf-8"),
+            parse_float=_finite,
+            parse_int=_whole,
+            parse_constant=_finite,
+        )
     except OSError as error:
         raise CalibrationError(f"{path} cannot be read ({error.strerror})") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise CalibrationError(f"{path} is not JSON: {error}") from None
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return value
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)
 
 
 def read_pairs(path: Path) -> Array:

@@ -12,6 +12,7 @@ from policy_server.policy import Policy, Request
 from policy_server.served import metadata, to_request
 from policy_server.wire import WireError, pack, unpack
 from pushcell.errors import PushcellError
+from pushcell.geometry import Array
 from pushcell.timing import steady_seconds
 
 
@@ -39,7 +40,7 @@ class Answerer:
         began_s = steady_seconds()
         asked = [self._request(message) for message in messages]
         sound = [request for request in asked if isinstance(request, Request)]
-        chunks = iter(self._policy.infer_many(sound) if sound else [])
+        chunks = iter(self._chunks(sound))
         found = [next(chunks) if isinstance(request, Request) else request for request in asked]
         infer_ms = 1e3 * (steady_seconds() - began_s)
         return [
@@ -57,6 +58,18 @@ class Answerer:
             )
             for message, actions in zip(messages, found, strict=True)
         ]
+
+    def _chunks(self, requests: Sequence[Request]) -> list[Array | PushcellError]:
+        """Of each; where they break down together each is asked alone, and pays alone."""
+        if not requests:
+            return []
+        try:
+            return self._policy.infer_many(requests)
+        # Whatever one client's values lead to, the others get their chunks.
+        except Exception as error:  # noqa: BLE001
+            if len(requests) == 1:
+                return [PushcellError(f"no chunk can be made of the request: {error!r}")]
+            return [chunk for request in requests for chunk in self._chunks([request])]
 
     def _request(self, message: Message) -> Request | PushcellError:
         if isinstance(message.content, str):

@@ -61,7 +61,7 @@ def _parity_frame(manifest: Manifest, data: bytes, path: Path) -> dict[str, Floa
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_members(archive, shapes, where)
             return {name: _array(archive, name, shape, where) for name, shape in shapes.items()}
-    except (*UNREADABLE_ZIP, ValueError) as error:
+    except UNREADABLE_ZIP as error:
         raise BundleError(f"{where} cannot be read ({error})") from None
 
 
@@ -70,7 +70,7 @@ def _check_members(
 ) -> None:
     names = sorted(archive.namelist())
     if names != sorted(f"{name}.npy" for name in shapes):
-        raise BundleError(f"{where} holds {names}, needed: {sorted(shapes)}")
+        raise BundleError(f"{where} holds {str(names)[:200]}, needed: {sorted(shapes)}")
 
 
 def _array(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], where: str) -> Floats:

@@ -7,23 +7,32 @@ is larger than allowed; nothing is unpacked.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from policy_server.bundle_format import FILES, MANIFEST, Manifest
 from policy_server.bundle_sections import FileRecord
 from pushcell.errors import BundleError, ConfigError
-from pushcell.strict_yaml import parse_yaml
+from pushcell.strict_yaml import MOST_BYTES, parse_yaml
 
-MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 512 << 20
-UNREADABLE_ZIP = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error)
+UNREADABLE_ZIP = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    ValueError,  # a name that is no UTF-8, too
+    OverflowError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
 """What Python raises for zips that are damaged, encrypted, or packed in unknown ways."""
 
 
@@ -41,7 +50,7 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes]]:
 
 def read_manifest(path: Path) -> Manifest:
     """The manifest alone."""
-    return manifest_from_text(_read(path, MANIFEST, MAX_MANIFEST_BYTES), f"{path}/{MANIFEST}")
+    return manifest_from_text(_read(path, MANIFEST, MOST_BYTES), f"{path}/{MANIFEST}")
 
 
 def manifest_from_text(text: bytes, origin: str) -> Manifest:
@@ -50,9 +59,6 @@ def manifest_from_text(text: bytes, origin: str) -> Manifest:
         values = parse_yaml(text, origin)
     except ConfigError as error:
         raise BundleError(str(error)) from None
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-        # A few of them, nested, stand for more than any memory holds.
-        raise BundleError(f"{origin}: a manifest has no YAML aliases (*name)")
     return Manifest.from_values(values, origin)
 
 

@@ -142,5 +142,4 @@ class Manifest(Section):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            problems = "; ".join(describe(problem, values) for problem in error.errors()[:5])
-            raise BundleError(f"{origin}: {problems}") from None
+            raise BundleError(f"{origin}: {describe(error, values, '; ')}") from None

@@ -6,10 +6,14 @@ is no new chunk, and the robot decelerates at the end of the last one and holds.
 
 from __future__ import annotations
 
+import socket
 import ssl
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from websockets.exceptions import WebSocketException
+from websockets.protocol import State
 from websockets.sync.client import ClientConnection, connect
 
 from policy_server.bundle_format import Manifest
@@ -20,6 +24,7 @@ from pushcell.errors import BundleError, PushcellError
 from pushcell.geometry import Array
 
 _LARGEST_ANSWER_BYTES = 1 << 22
+_LONGEST_SENTENCE = 500
 
 
 class RemoteError(PushcellError):
@@ -53,13 +58,15 @@ class RemotePolicy(Policy):
         """(H, 2) absolute pusher positions [m]; raises RemoteError."""
         connection = self._connected()
         try:
-            connection.send(pack(request_message(request)))
-            answer = connection.recv(timeout=self._timeout_s)
+            with _cut_off_after(self._timeout_s, connection):
+                connection.send(pack(request_message(request)))
+                answer = connection.recv(timeout=self._timeout_s)
             if isinstance(answer, str):
-                raise RemoteError(f"{self._url} answers: {answer}")
+                raise RemoteError(f"{self._url} answers: {answer[:_LONGEST_SENTENCE]}")
             return to_actions(unpack(answer), self.manifest)
         except (OSError, WebSocketException, WireError) as error:
             # An answer that comes later would be taken for that of another request.
+            _cut_off(connection)
             self.close()
             raise RemoteError(f"{self._url} failed: {_said(error)}") from None
 
@@ -69,8 +76,9 @@ class RemotePolicy(Policy):
         self._closing.close()
 
     def _connected(self) -> ClientConnection:
-        if self._connection is not None:
+        if self._connection is not None and self._connection.state is State.OPEN:
             return self._connection
+        self.close()
         headers = {"Authorization": f"Api-Key {self._token}"} if self._token else None
         with ExitStack() as stack:
             try:
@@ -103,5 +111,22 @@ class RemotePolicy(Policy):
         self._manifest = manifest
 
 
+@contextmanager
+def _cut_off_after(timeout_s: float, connection: ClientConnection) -> Iterator[None]:
+    """End what waits for the other side, sending too, in an error after a while."""
+    timer = threading.Timer(timeout_s, _cut_off, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut_off(connection: ClientConnection) -> None:
+    with suppress(OSError):  # it is closed already
+        connection.socket.shutdown(socket.SHUT_RDWR)
+
+
 def _said(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return (str(error) or type(error).__name__)[:_LONGEST_SENTENCE]

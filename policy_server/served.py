@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def to_request(message: Any, manifest: Manifest, seed: int) -> Request:
         values["goal"] = np.array(manifest.task.goal)
     for key in wanted:
         if not isinstance(values.get(key), np.ndarray):
-            raise WireError(f"the request needs an array {key}; it has {', '.join(message)}")
+            raise WireError(f"the request needs an array {key}; it has {_some(message)}")
     return Request(values, **_terms(terms, manifest, seed))
 
 
@@ -90,6 +91,10 @@ def to_actions(message: Any, manifest: Manifest) -> Array:
     if not np.isfinite(actions).all():
         raise WireError("the answer's actions are not finite")
     return actions.astype(float)
+
+
+def _some(keys: Iterable[str]) -> str:
+    return ", ".join(key[:40] for key in itertools.islice(keys, 10))
 
 
 def _terms(terms: Any, manifest: Manifest, seed: int) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def _terms(terms: Any, manifest: Manifest, seed: int) -> dict[str, Any]:
         and _few_enough(found["steps"], found["warm"], manifest.schedule)
     )
     if not sound:
-        raise WireError(f"{_TERMS} = {terms} is not what a chunk can be asked for with")
+        raise WireError(f"{_TERMS} = {str(terms)[:200]} is not what a chunk can be asked for with")
     return {**found, "known": known.astype(float)}
 
 

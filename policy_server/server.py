@@ -35,6 +35,8 @@ class ServerOptions:
     token: str | None = None
     tls: ssl.SSLContext | None = None
     max_clients: int = 32
+    idle_s: float = 10.0
+    """Who has asked for nothing for so long makes room for others, once all places are taken."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class PolicyServer:
         self._answers = Answerer(policy)
         self._waiting: list[_Waiting] = []
         self._working: asyncio.Task[None] | None = None
-        self._clients = 0
+        self._asked_s: dict[ServerConnection, float] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> Server:
         """Listen; what is returned is an asynchronous context manager."""
@@ -76,20 +79,33 @@ class PolicyServer:
             given = request.headers.get("Authorization", "").encode()
             if not hmac.compare_digest(given, f"Api-Key {self._options.token}".encode()):
                 return connection.respond(http.HTTPStatus.UNAUTHORIZED, "the token is wrong\n")
-        if self._clients >= self._options.max_clients:
+        if len(self._asked_s) >= self._options.max_clients and not self._make_room():
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "too many clients\n")
         return None
 
     async def _answer(self, connection: ServerConnection) -> None:
-        self._clients += 1
+        self._asked_s[connection] = steady_seconds()
         try:
             await connection.send(self._answers.greeting())
             async for message in connection:
+                if connection in self._asked_s:
+                    self._asked_s[connection] = steady_seconds()
                 await connection.send(await self._reply(message))
         except ConnectionClosed:
             pass
         finally:
-            self._clients -= 1
+            self._asked_s.pop(connection, None)
+
+    def _make_room(self) -> bool:
+        """Turn out whoever has asked for nothing for the longest time; False when all ask."""
+        idlest = min(self._asked_s, key=self._asked_s.__getitem__)
+        if steady_seconds() - self._asked_s[idlest] < self._options.idle_s:
+            return False
+        del self._asked_s[idlest]
+        closing = asyncio.ensure_future(idlest.close(1013, "idle while others wait"))
+        self._leaving.add(closing)
+        closing.add_done_callback(self._leaving.discard)
+        return True
 
     async def _reply(self, content: str | bytes) -> str | bytes:
         loop = asyncio.get_running_loop()

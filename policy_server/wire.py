@@ -7,6 +7,7 @@ values and arrays of numbers: no objects, no pickles.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import msgpack
@@ -15,8 +16,11 @@ import numpy as np
 from pushcell.errors import PushcellError
 
 _KINDS = "biuf"
+_DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])|bool|u?int(8|16|32|64)|float(16|32|64)")
 _ARRAY, _SCALAR = b"__ndarray__", b"__npgeneric__"
 _MOST_DIMENSIONS = 8
+_MOST_ENTRIES = 256
+"""No honest map or list has more; a small message could hold very many."""
 
 
 class WireError(PushcellError):
@@ -31,7 +35,12 @@ def pack(values: Any) -> bytes:
 def unpack(data: bytes) -> Any:
     """The values again; raises WireError for anything malformed."""
     try:
-        return msgpack.unpackb(data, object_hook=_unpacked)
+        return msgpack.unpackb(
+            data,
+            object_hook=_unpacked,
+            max_map_len=_MOST_ENTRIES,
+            max_array_len=_MOST_ENTRIES,
+        )
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
         raise WireError(f"the message cannot be read: {type(error).__name__} {error}") from None
 
@@ -47,15 +56,18 @@ def _packed(value: Any) -> Any:
 
 def _unpacked(values: dict[Any, Any]) -> Any:
     if _SCALAR in values:
-        return values[b"data"]
+        number = values.get(b"data")
+        if not isinstance(number, bool | int | float):
+            raise ValueError("a scalar needs data, which is a number")
+        return number
     if _ARRAY not in values:
         return values
     data, name, shape = (values.get(key) for key in (b"data", b"dtype", b"shape"))
     if not isinstance(name, str) or not isinstance(shape, list) or not isinstance(data, bytes):
         raise ValueError("an array needs data, dtype and shape")
+    if not _DTYPE.fullmatch(name):
+        raise ValueError(f"an array of {name[:20]} is not allowed, only of numbers")
     dtype = np.dtype(name)
-    if dtype.kind not in _KINDS or dtype.fields is not None or dtype.subdtype is not None:
-        raise ValueError(f"an array of {name} is not allowed, only of numbers")
     sizes = [size for size in shape if isinstance(size, int) and size >= 0]
     if len(sizes) < len(shape) or len(shape) > _MOST_DIMENSIONS:
         raise ValueError(f"an array cannot have shape {shape}")

@@ -15,11 +15,13 @@ import numpy as np
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pushcell.config_arm import ArmConfig
+from pushcell.config_bounds import safety_problems
 from pushcell.config_calibration import CameraCalibrationConfig
 from pushcell.config_problems import describe
 from pushcell.config_recording import RecordingConfig
 from pushcell.config_types import (
     Colour,
+    Length,
     Name,
     NonNegative,
     Positive,
@@ -39,10 +41,10 @@ SliderName = Literal["t", "triangle", "box", "pentagon", "hexagon", "cross", "s"
 class PusherConfig(Section):
     """The rigid cylinder on the arm's last link, pointing straight down."""
 
-    radius_m: Positive
-    length_m: Positive
-    tip_offset_m: Positive
-    tip_height_m: Positive
+    radius_m: Length
+    length_m: Length
+    tip_offset_m: Length
+    tip_height_m: Length
     tip_yaw_rad: float
     mass_kg: Positive
     colour: Colour
@@ -277,6 +279,14 @@ class CellConfig(Section):
     recording: RecordingConfig
     simulation: SimulationConfig | None = None
     calibration: tuple[CameraCalibrationConfig, ...] = ()
+    allow_unsafe: tuple[Name, ...] = ()  # keys whose values may be beyond their bounds
+
+    @model_validator(mode="after")
+    def _safe(self) -> CellConfig:
+        problems = list(safety_problems(self))
+        if problems:
+            raise ValueError("\n  ".join(problems))
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> CellConfig:
@@ -357,8 +367,7 @@ def cell_from_dict(values: Any, origin: str, folder: Path = Path()) -> CellConfi
     try:
         return CellConfig.model_validate(values, context={"folder": folder})
     except ValidationError as error:
-        problems = "\n  ".join(describe(problem, values) for problem in error.errors())
-        raise ConfigError(f"{origin}:\n  {problems}") from None
+        raise ConfigError(f"{origin}:\n  {describe(error, values)}") from None
 
 
 def _problem(key: str, value: object, allowed: str) -> ValueError:

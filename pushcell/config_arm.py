@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,8 +34,8 @@ class ArmModelConfig(Section):
         if urdf is None:
             return None
         path = (info.context or {}).get("folder", Path()) / urdf
-        if not path.is_file():
-            raise ValueError(f"there is no file {path}, allowed: a URDF file, or null")
+        if not os.path.isfile(path):  # also for a name that no file can have
+            raise ValueError(f"allowed: a URDF file, or null; there is no file {path}")
         return path
 
 

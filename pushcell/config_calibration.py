@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import ValidationInfo, field_validator
@@ -28,8 +29,8 @@ class CameraCalibrationConfig(Section):
         if given is None:
             return None
         path = (info.context or {}).get("folder", Path()) / given
-        if not path.is_file():
-            raise ValueError(f"there is no file {path}, allowed: a file, or null")
+        if not os.path.isfile(path):  # also for a name that no file can have
+            raise ValueError(f"allowed: a file, or null; there is no file {path}")
         return path
 
     @property

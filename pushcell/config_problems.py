@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from pushcell.errors import ConfigError
 from pushcell.strict_yaml import read_yaml
 
+_MOST_PROBLEMS = 10
+_LONGEST_MESSAGE = 4000
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
@@ -19,28 +21,39 @@ def read_schema(schema: type[Schema], path: Path) -> Schema:
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        problems = "\n  ".join(describe(problem, values) for problem in error.errors())
-        raise ConfigError(f"{path}:\n  {problems}") from None
+        raise ConfigError(f"{path}:\n  {describe(error, values)}") from None
 
 
-def describe(problem: Any, values: Any) -> str:
-    """One of pydantic's problems as a sentence; ``values`` are what was checked."""
-    key = _key(problem["loc"], values)
-    value = problem["input"]
+def describe(error: ValidationError, values: Any, between: str = "\n  ") -> str:
+    """Pydantic's problems, a sentence each; ``values`` are what was checked."""
+    problems = error.errors(include_url=False)
+    sentences = [_sentence(problem, values) for problem in problems[:_MOST_PROBLEMS]]
+    if len(problems) > _MOST_PROBLEMS:
+        sentences.append(f"and {len(problems) - _MOST_PROBLEMS} more problems")
+    return between.join(sentences)
+
+
+def _sentence(problem: Any, values: Any) -> str:
+    key = _shown(_key(problem["loc"], values))
+    value = _shown(repr(problem["input"]))
     kind = problem["type"]
     if kind == "extra_forbidden":
-        return f"{key} = {value!r}: unknown key: it is misspelt, or stands in the wrong section"
+        return f"{key} = {value}: unknown key: it is misspelt, or stands in the wrong section"
     if kind == "missing":
         return f"{key}: missing key, it must be given"
     if kind == "union_tag_not_found":
         return f"{key}.kind: missing key, it must be given"
     if kind == "union_tag_invalid":
         context = problem["ctx"]
-        return f"{key}.kind = {context['tag']!r}: allowed: {context['expected_tags']}"
-    message = problem["msg"].removeprefix("Value error, ")
+        return f"{key}.kind = {_shown(repr(context['tag']))}: allowed: {context['expected_tags']}"
+    message = _shown(problem["msg"].removeprefix("Value error, "), _LONGEST_MESSAGE)
     if not key:
         return message
-    return f"{key} = {value!r}: {message[0].lower()}{message[1:]}"
+    return f"{key} = {value}: {message[0].lower()}{message[1:]}"
+
+
+def _shown(text: str, longest: int = 200) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def _key(location: tuple[str | int, ...], values: Any) -> str:

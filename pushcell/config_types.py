@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import Self
 
 Positive = Annotated[float, Field(gt=0)]
+Length = Annotated[float, Field(gt=0, le=2)]  # of a thing on an arm [m]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, le=1000)]

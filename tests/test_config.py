@@ -6,7 +6,7 @@ import yaml
 
 from pushcell.config import CellConfig, cell_from_dict, load_cell
 from pushcell.errors import ConfigError
-from tests.conftest import SIM_CELL
+from tests.conftest import ROOT, SIM_CELL
 
 
 @pytest.fixture
@@ -43,6 +43,8 @@ def test_the_default_cell_is_complete(values):
         ("motion.policy.speed_m_s", -0.1, "greater than 0"),
         ("motion.policy.speed_m_s", "fast", "valid number"),
         ("motion.speed", 1.0, "unknown key"),
+        ("pusher.radius_m", 1e300, "less than or equal to 2"),
+        ("pusher.length_m", 1e300, "less than or equal to 2"),
         ("task.slider", "teapot", "'t', 'triangle'"),
         ("task.goal", [2.0, 0.0, 0.0], "inside workspace.corners_m"),
         ("task.pusher_home_m", [0.301, 0.0], "inside workspace.corners_m"),
@@ -116,7 +118,8 @@ def test_no_real_cell_is_looser_than_the_simulated_one(path, cell):
 
 
 def test_a_urdf_is_found_beside_the_cells_file(tmp_path, values):
-    (tmp_path / "other.urdf").write_text("<robot/>")
+    urdf = (ROOT / "pushcell" / "arm" / "iiwa7.urdf").read_text()
+    (tmp_path / "other.urdf").write_text(urdf)
     (tmp_path / "cell.yaml").write_text(yaml.safe_dump(put(values, "arm.model.urdf", "other.urdf")))
     assert load_cell(tmp_path / "cell.yaml").arm.model.urdf == tmp_path / "other.urdf"
 

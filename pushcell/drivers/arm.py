@@ -22,6 +22,7 @@ class Fault(str, Enum):
     OUTSIDE_RANGE = "a joint reports a position that it cannot have"
     EXTERNAL_TORQUE = "something turns a joint harder than allowed"
     OFF_COMMAND = "the arm is not where it was commanded to be"
+    FROZEN = "the arm's reports do not change though it is commanded to move"
     OTHER_COMMANDER = "somebody else commands the arm too"
 
 

@@ -99,10 +99,9 @@ class IiwaDriver(Closing):
         self._rival = self._rival or data not in self._sent
 
     def _on_status(self, data: bytes) -> None:
-        try:
-            status = lcmt_iiwa_status.decode(data)
-        except (ValueError, struct.error) as error:
-            self._heard = ArmFault(Fault.MALFORMED, f"not an lcmt_iiwa_status: {error}")
+        status = read_status(data)
+        if isinstance(status, ArmFault):
+            self._heard = status
             return
         if self._first_utime < 0 or status.utime < self._last_utime:
             self._first_utime = status.utime
@@ -117,3 +116,11 @@ class IiwaDriver(Closing):
             np.array(status.joint_torque_measured),
             np.array(status.joint_torque_external),
         )
+
+
+def read_status(data: bytes) -> lcmt_iiwa_status | ArmFault:
+    """The arm's message in these bytes, or that there is none."""
+    try:
+        return lcmt_iiwa_status.decode(data)
+    except (ValueError, struct.error) as error:
+        return ArmFault(Fault.MALFORMED, f"not an lcmt_iiwa_status: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pushcell.arm.frozen_reports import FrozenReports
 from pushcell.config import CellConfig
 from pushcell.config_arm import IiwaLinkConfig
 from pushcell.drivers.arm import ArmFault, ArmReport, Fault
@@ -26,6 +27,7 @@ class ReportChecks:
         if isinstance(cell.arm.link, IiwaLinkConfig):
             self._max_torque = np.array(cell.arm.link.external_torque_limits_nm)
         self._last_s: float | None = None
+        self._frozen = FrozenReports(self._period_s, cell.arm.latency_s)
         # The worst of all reports: by these a person finds limits that fit.
         self.worst_following_error_rad = 0.0
         self.worst_torque_share = 0.0
@@ -43,6 +45,7 @@ class ReportChecks:
             or self._range(report.position)
             or self._torque(report.external_torque)
             or self._following(report.position, sent)
+            or self._standstill(report.position, sent)
         )
 
     def _sequence(self, time_s: float) -> ArmFault | None:
@@ -94,6 +97,15 @@ class ReportChecks:
             f"allowed {self._max_following_error:.3f} rad"
         )
         return ArmFault(Fault.OFF_COMMAND, detail)
+
+    def _standstill(self, q: Array, sent: Array | None) -> ArmFault | None:
+        if sent is None or not self._frozen.seen(q, sent):
+            return None
+        error = np.abs(q - sent)
+        worst = int(np.argmax(error))
+        return ArmFault(
+            Fault.FROZEN, f"joint {worst + 1} reports {q[worst]:.3f} rad, sent {sent[worst]:.3f}"
+        )
 
 
 def _malformed(report: ArmReport, needs_torque: bool) -> ArmFault | None:

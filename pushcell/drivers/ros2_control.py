@@ -57,8 +57,8 @@ class Ros2ControlDriver(Closing):
             detail = f"{', '.join(missing)} among {', '.join(names)}: see arm.link.joints"
             self._heard = ArmFault(Fault.JOINTS_MISSING, detail)
             return
-        if len(position) != len(names):
-            detail = f"{len(position)} positions for {len(names)} names"
+        if len(position) != len(names) or len(indices) != len(names):
+            detail = f"{len(position)} positions for {len(indices)} different names of {len(names)}"
             self._heard = ArmFault(Fault.MALFORMED, detail)
             return
         order = [indices[name] for name in self._link.joints]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pushcell.arm.frozen_reports import FrozenReports
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config import CellConfig, MotionLimits
 from pushcell.geometry import Array
@@ -37,6 +38,7 @@ class CommandedArm:
         self._max_following_error_rad = cell.motion.following_error_rad
         self._filter = CommandFilter(workspace, cell.motion.stop, period_s, start)
         self._ik = DifferentialIk(kinematics, cell.arm, period_s, q_measured)
+        self._frozen = FrozenReports(period_s, cell.arm.latency_s)
         self._solved = True
 
     @property
@@ -58,6 +60,8 @@ class CommandedArm:
         """Why this arm cannot be moved on, if it cannot."""
         if np.abs(self._ik.q - q_measured).max() > self._max_following_error_rad:
             return Reason.ARM_OFF_COMMAND
+        if self._frozen.seen(q_measured, self._ik.q):
+            return Reason.ARM_FROZEN
         trailing = np.linalg.norm(self._ik.tip().translation[:2] - self.tip)
         if not self._solved or trailing > _TIP_ERROR_M:
             return Reason.NO_JOINT_MOTION

@@ -8,12 +8,14 @@ policy. Times are of one steady clock [s].
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 
 from policy_server.chunk import ActionChunk
+from pushcell.arm.joint_names import JOINT_NAMES, in_order
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config import CellConfig
 from pushcell.geometry import Array
@@ -83,6 +85,7 @@ class MotionGuard:
         self._arm: CommandedArm | None = None
         self._status_s = -np.inf
         self._q_measured = np.zeros(7)
+        self._other_joints = False
         self._deadman_s = -np.inf
         self._publishers: dict[Source, int] = {}
         self._ticked_s = -np.inf
@@ -117,10 +120,17 @@ class MotionGuard:
             self.state = replace(self.state, source=source, reason=Reason.AWAITING_COMMAND)
         return forbidden
 
-    def on_arm_status(self, now_s: float, q_measured: Array) -> None:
-        """The arm reported its joints (7,) [rad]; a malformed report is as good as none."""
-        if q_measured.shape == (7,) and np.isfinite(q_measured).all():
-            self._status_s, self._q_measured = now_s, q_measured
+    def on_arm_status(
+        self, now_s: float, q_measured: Array, names: Sequence[str] = JOINT_NAMES
+    ) -> None:
+        """The arm reported its joints [rad], by their names in any order.
+
+        A malformed report, or one of other joints, is as good as none.
+        """
+        ordered = in_order(names, q_measured)
+        self._other_joints = ordered is None
+        if ordered is not None and np.isfinite(ordered).all():
+            self._status_s, self._q_measured = now_s, ordered
 
     def on_deadman(self, now_s: float, held: bool) -> None:
         """The operator holds the deadman, or let it go."""
@@ -176,7 +186,7 @@ class MotionGuard:
         """Begin with a new arm from where it is; stop a lost one, then forget where it was."""
         lost = is_older(now_s, self._status_s, self._cell.motion.arm_status_age_s)
         if lost:
-            self._end_turn(Reason.ARM_STATUS_OLD)
+            self._end_turn(Reason.OTHER_JOINTS if self._other_joints else Reason.ARM_STATUS_OLD)
         if self._arm is None:
             if not lost:
                 self._begin(CommandedArm(self._cell, self._kinematics, self._q_measured))

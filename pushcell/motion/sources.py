@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from policy_server.chunk import ActionChunk
+from policy_server.chunk import MOST_ACTIONS, ActionChunk
 from pushcell.config import MotionConfig, MotionLimits
 from pushcell.geometry import Array, ConvexPolygon
 from pushcell.motion.filter import PREVIEW_S
@@ -19,6 +19,12 @@ from pushcell.motion.reasons import Reason
 from pushcell.timing import is_older
 
 _AT_HOME_M = 1e-3
+# Two clocks are not read at one moment; what is stamped later than that is a fault of a clock.
+_STAMP_AHEAD_S = 0.05
+# No policy looks farther ahead; whoever does drives on, blindly, for as long.
+_CHUNK_AHEAD_S = 10.0
+# Stamps become seconds by a rounding.
+_SAME_TIME_S = 1e-6
 
 
 @dataclass(frozen=True)
@@ -81,23 +87,31 @@ class ChunkSource:
     def begin(self) -> None:
         """Wait for a first chunk."""
         self._chunk: ActionChunk | None = None
+        self._taken: ActionChunk | None = None
         self._pause = _AWAITING
         self._capture_s = -np.inf
         self._heard_s = -np.inf
 
     def on_chunk(self, now_s: float, chunk: ActionChunk, tip: Array) -> Halt | None:
-        """Take a chunk; the same one again says that its sender is alive."""
+        """Take a chunk; the same one again says that its sender is alive.
+
+        What differs from the last one is as old as its capture, also where that is the same.
+        """
         self._heard_s = now_s
         if chunk.capture_s < self._capture_s:
             return Halt(Reason.OUT_OF_ORDER, ends_turn=True)
+        if chunk.capture_s - now_s > _STAMP_AHEAD_S:
+            return Halt(Reason.STAMP_AHEAD, ends_turn=True)
+        if len(chunk.times_s) > MOST_ACTIONS or chunk.end_s - now_s > _CHUNK_AHEAD_S:
+            return Halt(Reason.CHUNK_TOO_LONG, ends_turn=True)
         if _far_outside(chunk.positions, self._workspace, self._motion):
             return Halt(Reason.TARGET_OUTSIDE, ends_turn=True)
-        if chunk.capture_s > self._capture_s:
+        if self._taken is None or not _same(chunk, self._taken):
             if is_older(now_s, chunk.capture_s, self._motion.observation_age_s):
                 # The one before still lasts, or a fresher one may be waited for.
                 self._pause = Halt(Reason.OBSERVATION_OLD, ends_turn=False)
                 return self._pause
-            self._capture_s = chunk.capture_s
+            self._capture_s, self._taken = chunk.capture_s, chunk
         if self._chunk is not None:
             self._chunk = chunk.starting_from(now_s, self._chunk.sample(now_s)[0])
         elif now_s <= chunk.end_s:
@@ -139,6 +153,8 @@ class TeleopSource:
         self._heard_s = now_s
         if stamp_s < self._stamp_s:
             return Halt(Reason.OUT_OF_ORDER, ends_turn=True)
+        if stamp_s - now_s > _STAMP_AHEAD_S:
+            return Halt(Reason.STAMP_AHEAD, ends_turn=True)
         if is_older(now_s, stamp_s, self._motion.observation_age_s):
             return Halt(Reason.OBSERVATION_OLD, ends_turn=True)
         if not np.isfinite(target).all():
@@ -157,6 +173,14 @@ class TeleopSource:
         if is_older(now_s, self._heard_s, self._motion.command_silence_s):
             return Halt(Reason.TELEOP_RELEASED, ends_turn=True)
         return Reference(self._target, np.zeros(2))
+
+
+def _same(chunk: ActionChunk, other: ActionChunk) -> bool:
+    """Whether one chunk is the other, sent again."""
+    if len(chunk.times_s) != len(other.times_s) or chunk.capture_s != other.capture_s:
+        return False
+    late_s = np.abs(chunk.times_s - other.times_s).max()
+    return bool(late_s < _SAME_TIME_S and (chunk.positions == other.positions).all())
 
 
 def _far_outside(targets: Array, workspace: ConvexPolygon, motion: MotionConfig) -> bool:

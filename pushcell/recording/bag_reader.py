@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from mcap.reader import make_reader
@@ -15,9 +15,17 @@ from rosbags.rosbag2.metadata import parse_qos
 
 from pushcell.closing import Closing
 from pushcell.errors import EpisodeError
+from pushcell.geometry import Array
 from pushcell.recording.bag_writer import BagSummary, Topic
-from pushcell.recording.mcap_records import DAMAGE, is_as_written
-from pushcell.recording.messages import PIXELS, MessageDefinition
+from pushcell.recording.mcap_records import DAMAGE, check_chunks, chunk_offsets, is_as_written
+from pushcell.recording.messages import (
+    PIXELS,
+    MessageDefinition,
+    capture_stamp_ns,
+    planar_pose_of,
+)
+
+T = TypeVar("T")
 
 
 class BagMessage(NamedTuple):
@@ -57,6 +65,7 @@ class BagReader(Closing):
         wanted = None if topics is None else list(topics)
         following: dict[str, int] = {}
         try:
+            check_chunks(self._file, self._chunk_offsets or chunk_offsets(self._file))
             for _, channel, message in self._reader.iter_messages(wanted):
                 topic, number = channel.topic, message.sequence
                 lost = max(0, number - following.get(topic, number))
@@ -67,8 +76,19 @@ class BagReader(Closing):
 
     def pixels(self, message: BagMessage) -> NDArray[np.uint8]:
         """The picture (H, W, 3) RGB of a message of an image's topic."""
+        return self._read(PIXELS[self.types[message.topic]], message)
+
+    def stamp_ns(self, message: BagMessage) -> int:
+        """The stamp of a message that has a header."""
+        return self._read(capture_stamp_ns, message)
+
+    def planar_pose(self, message: BagMessage) -> Array:
+        """(3,) of a message of a pose's topic."""
+        return self._read(planar_pose_of, message)
+
+    def _read(self, read: Callable[[bytes], T], message: BagMessage) -> T:
         try:
-            return PIXELS[self.types[message.topic]](message.cdr)
+            return read(message.cdr)
         except ValueError as error:
             raise EpisodeError(f"{self._path}: {message.topic}: {error}") from None
 
@@ -96,6 +116,7 @@ class BagReader(Closing):
         except (*DAMAGE, ReaderError) as error:
             self._file.close()
             raise self._damaged(error) from None
+        self._chunk_offsets = [index.chunk_start_offset for index in summary.chunk_indexes]
         start, end = summary.statistics.message_start_time, summary.statistics.message_end_time
         return BagSummary(topics, {c.topic: counts.get(c.id, 0) for c in channels}, start, end)
 

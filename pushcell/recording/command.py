@@ -111,7 +111,8 @@ class Check:
 class Recover:
     """Bring back what a crash has left; the recorder does the same when it starts.
 
-    Exit code 1 when something could not be brought back; it stays where it is.
+    Exit code 1 when something could not be brought back: what is too damaged is put into
+    discarded/, with the reason in journal.jsonl.
 
     example: pushcell episodes recover episodes
     """
@@ -171,7 +172,7 @@ class Relabel:
     def _one(self, path: Path) -> Path:
         store = EpisodeStore(path.parent)
         if self.discard:
-            return store.put_aside(path, "discarded")
+            return store.put_aside(path, "discarded", "it was relabelled with --discard")
         changes = {"verdict": self.verdict, "reason": self.reason}
         info = EpisodeInfo.load(path).model_copy(update=changes)
         write_durably(path / INFO_FILE, info.to_yaml().encode())
@@ -224,7 +225,7 @@ class Split:
         parts = split(episode, self.at, load_cell(self.cell))
         _show([entry_of(path, EpisodeInfo.load(path)) for path in parts], self.json)
         if self.yes:
-            EpisodeStore(episode.parent).put_aside(episode, "discarded")
+            EpisodeStore(episode.parent).put_aside(episode, "discarded", "it was split")
         return 0
 
 

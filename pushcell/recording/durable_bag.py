@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -40,7 +39,6 @@ class DurableBag:
         self.path = path
         _reserve(path.with_name(RESERVE_FILE))
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        lock(self._descriptor)
         self._file = path.open("rb")
         self._writer = BagWriter(cast(IO[bytes], _Unbuffered(self._descriptor)), topics)
         self._checked_to = len(MAGIC)
@@ -103,15 +101,6 @@ class DurableBag:
 
     def _damaged(self, why: object) -> EpisodeError:
         return EpisodeError(f"{self.path}: the disk does not give back what was written: {why}")
-
-
-def lock(descriptor: int) -> bool:
-    """Keep a bag from being recovered while it is written; False where another has it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def free_reserve(episode: Path) -> None:

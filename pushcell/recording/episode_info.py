@@ -54,6 +54,7 @@ class EpisodeInfo(Section):
     cameras: tuple[CameraConfig, ...] = ()
     configuration_sha256: str | None = None
     calibration_sha256: str | None = None  # of the files that were in use
+    allow_unsafe: tuple[str, ...] = ()  # keys of the configuration that were beyond their bounds
     generation: GenerationInfo | None = None
     quality: QualityReport | None = None
     driven: tuple[DrivenSpan, ...] = ()

@@ -30,10 +30,8 @@ from pushcell.recording.messages import (
     PIXELS,
     POSE,
     camera_info_cdr,
-    capture_stamp_ns,
     image_cdr,
     optical_frame,
-    planar_pose_of,
     tool_pose_cdr,
     upright_pose_cdr,
 )
@@ -52,6 +50,7 @@ from pushcell.recording.streams import (
 _NS = 10**9
 _FIRST_NS = _NS  # a stamp of zero would mean none to many a tool
 _STALE_S = 0.5
+_LONGEST_S = 24 * 3600.0
 
 Stamps = NDArray[np.int64]
 
@@ -101,7 +100,7 @@ def read_steps(
         seen = {PUSHER_TOPIC: "pusher", slider: "slider"}
         seen |= {topic: f"camera {name}" for name, topic in cameras.items()}
         stamps = _stamps(bag, [*seen, TARGET_TOPIC], episode)
-        ticks = _ticks(stamps, list(seen), info.rate_hz)
+        ticks = _ticks(stamps, list(seen), info.rate_hz, episode)
         if span_ns is not None:
             ticks = ticks[(span_ns[0] <= ticks) & (ticks <= span_ns[1])]
         if len(ticks) < 2:
@@ -161,18 +160,20 @@ def _stamps(bag: BagReader, topics: list[str], episode: Path) -> dict[str, Stamp
     """Sorted stamps of each topic; raises EpisodeError for one without messages."""
     found: dict[str, list[int]] = {topic: [] for topic in topics}
     for message in bag.messages(topics):
-        found[message.topic].append(capture_stamp_ns(message.cdr))
+        found[message.topic].append(bag.stamp_ns(message))
     for topic, stamps in found.items():
         if not stamps:
             raise EpisodeError(f"{episode} has no messages of {topic}: it was not recorded")
     return {topic: np.sort(np.array(stamps)) for topic, stamps in found.items()}
 
 
-def _ticks(stamps: Mapping[str, Stamps], seen: list[str], rate_hz: float) -> Stamps:
+def _ticks(stamps: Mapping[str, Stamps], seen: list[str], rate_hz: float, episode: Path) -> Stamps:
     """Times [ns] of the steps, while all that is seen is there, and of the end of the last."""
     start = max(stamps[topic][0] for topic in seen)
     start = max(start, stamps[TARGET_TOPIC][0] - round(_NS / rate_hz))
     end = min(stamps[topic][-1] for topic in seen)
+    if (end - start) / _NS > _LONGEST_S:
+        raise EpisodeError(f"{episode}: its stamps are days apart: leave this episode out")
     count = int((end - start) * rate_hz // _NS) + 1
     return start + np.round(np.arange(count + 1) * (_NS / rate_hz)).astype(np.int64)
 
@@ -204,13 +205,11 @@ def _values(
     wanted = {topic: set(stamps[topic][chosen].tolist()) for topic, chosen in rows.items()}
     read: dict[str, dict[int, NDArray[Any]]] = {topic: {} for topic in rows}
     for message in bag.messages(rows):
-        stamp = capture_stamp_ns(message.cdr)
+        stamp = bag.stamp_ns(message)
         if stamp in wanted[message.topic]:
             is_image = bag.types[message.topic] in PIXELS
             read[message.topic][stamp] = (
-                _squeezed(bag.pixels(message), image_px)
-                if is_image
-                else planar_pose_of(message.cdr)
+                _squeezed(bag.pixels(message), image_px) if is_image else bag.planar_pose(message)
             )
     return {
         topic: np.stack([read[topic][stamp] for stamp in stamps[topic][chosen].tolist()])

@@ -6,10 +6,12 @@ ends with eight bytes of magic. Messages are in chunks, each followed by its mes
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from typing import IO, Any, NamedTuple
 
@@ -22,6 +24,14 @@ from mcap.records import Channel, Chunk, MessageIndex, Schema
 
 MAGIC = b"\x89MCAP0\r\n"
 HEAD_BYTES = 9
+MOST_CHUNK_BYTES = 1 << 26
+"""No honest chunk unpacks to more; a few bytes could stand for any number."""
+_PIECE_BYTES = 1 << 16
+PRIVATE = 0x80
+"""From here on opcodes are for anybody's own use; readers pass over them."""
+_CHUNK = struct.Struct("<BQQQQII")  # opcode, length, first and last time, size, checksum, of a name
+_ZSTD = struct.pack("<I", 4) + b"zstd"
+_FRAME_HEAD_BYTES = 18  # of zstd, at most
 _DATA_END = struct.Struct("<BQI")  # opcode, length, checksum of the data
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 
@@ -35,6 +45,8 @@ DAMAGE = (
     KeyError,
     EOFError,
     OSError,
+    OverflowError,  # of lengths that no file has
+    MemoryError,
 )
 
 
@@ -71,7 +83,8 @@ def whole_records(file: IO[bytes], start: int = len(MAGIC)) -> Iterator[Record]:
     while offset + HEAD_BYTES <= size:
         file.seek(offset)
         opcode, length = struct.unpack("<BQ", file.read(HEAD_BYTES))
-        if not 0 < opcode < Opcode.DATA_END or offset + HEAD_BYTES + length > size:
+        known = 0 < opcode < Opcode.DATA_END or opcode >= PRIVATE
+        if not known or offset + HEAD_BYTES + length > size:
             return
         record = Record(offset, opcode, file.read(length))
         yield record
@@ -102,14 +115,74 @@ def chunk_data(chunk: Chunk) -> bytes:
     """The records in a chunk; raises one of DAMAGE unless they are what was written."""
     data = chunk.data
     if chunk.compression == "zstd":
+        check_zstd_size(data, chunk.uncompressed_size)
         data = zstandard.decompress(data, chunk.uncompressed_size)
     elif chunk.compression == "lz4":
-        data = lz4.frame.decompress(data)
+        data = lz4.frame.LZ4FrameDecompressor().decompress(data, MOST_CHUNK_BYTES)
     elif chunk.compression:
         raise ValueError(f"a chunk is compressed by {chunk.compression!r}, not by zstd or lz4")
+    if len(data) != chunk.uncompressed_size:
+        raise ValueError(f"a chunk has {len(data)} bytes, not {chunk.uncompressed_size}")
     if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
         raise ValueError("a chunk has another checksum than was written")
     return data
+
+
+def readable_chunk(record: Record) -> tuple[Chunk, ChunkContents] | None:
+    """The chunk in a record and what it holds; None where it is damaged."""
+    stream = record.stream()
+    try:
+        chunk = Chunk.read(stream)
+        contents = chunk_contents(chunk_data(chunk))
+    except DAMAGE:
+        return None
+    return (chunk, contents) if stream.count == len(record.content) else None
+
+
+def next_chunk(file: IO[bytes], start: int) -> int | None:
+    """Where the next readable chunk of zstd begins, behind bytes that make no sense."""
+    if os.fstat(file.fileno()).st_size == 0:
+        return None
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = start
+        while (at := content.find(_ZSTD, at + 1)) >= 0:
+            begin = at - _CHUNK.size + 4
+            if begin < start + HEAD_BYTES or content[begin] != Opcode.CHUNK:
+                continue
+            record = next(whole_records(file, begin), None)
+            if record is not None and readable_chunk(record) is not None:
+                return begin
+    return None
+
+
+def chunk_offsets(file: IO[bytes]) -> list[int]:
+    """Where the chunks begin, found without an index."""
+    return [record.offset for record in whole_records(file) if record.opcode == Opcode.CHUNK]
+
+
+def check_chunks(file: IO[bytes], offsets: Iterable[int]) -> None:
+    """Raise one of DAMAGE where a chunk that begins at an offset is too large to unpack."""
+    for offset in offsets:
+        file.seek(offset)
+        head = file.read(_CHUNK.size)
+        _, _, _, _, told, _, name_bytes = _CHUNK.unpack(head)
+        name, _ = file.read(min(name_bytes, 8)), file.read(8)
+        if name == b"zstd":
+            check_zstd_size(file.read(_FRAME_HEAD_BYTES), told)
+        elif told > MOST_CHUNK_BYTES:
+            raise ValueError(f"a chunk of {told} bytes, allowed: {MOST_CHUNK_BYTES}")
+
+
+def check_zstd_size(frame: bytes, told: int) -> None:
+    """Raise ValueError where a frame of zstd, or what is told of it, is too large to unpack.
+
+    The beginning of the frame is enough.
+    """
+    size = zstandard.get_frame_parameters(frame).content_size
+    if size == zstandard.CONTENTSIZE_UNKNOWN:
+        size = 0  # then no more is unpacked than is told
+    if max(told, size) > MOST_CHUNK_BYTES:
+        raise ValueError(f"a chunk of {max(told, size)} bytes, allowed: {MOST_CHUNK_BYTES}")
 
 
 def chunk_contents(data: bytes) -> ChunkContents:
@@ -129,6 +202,8 @@ def chunk_contents(data: bytes) -> ChunkContents:
             contents.schemas.append(Schema.read(_part(data, content, length)))
         elif opcode == Opcode.CHANNEL:
             contents.channels.append(Channel.read(_part(data, content, length)))
+        else:
+            break  # nothing else is in chunks
         offset = content + length
     return contents._replace(end=offset)
 
@@ -151,12 +226,10 @@ def torn_chunk(file: IO[bytes], offset: int) -> Chunk | None:
 
 def _whole_part(chunk: Chunk) -> Chunk | None:
     data = bytearray()
-    try:
-        unpacker = zstandard.ZstdDecompressor().decompressobj()
-        for start in range(0, len(chunk.data), 4096):
-            data += unpacker.decompress(chunk.data[start : start + 4096])
-    except zstandard.ZstdError:
-        pass  # up to there it is what was written
+    unpacker = zstandard.ZstdDecompressor().stream_reader(BytesIO(chunk.data))
+    with suppress(zstandard.ZstdError):  # up to there it is what was written
+        while len(data) < MOST_CHUNK_BYTES and (piece := unpacker.read(_PIECE_BYTES)):
+            data += piece
     contents = chunk_contents(bytes(data))
     if not contents.indexes:
         return None

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from mcap.opcode import Opcode
 from mcap.records import (
     Channel,
@@ -22,7 +23,9 @@ from mcap.records import (
     ChunkIndex,
     DataEnd,
     Footer,
+    Header,
     MessageIndex,
+    Metadata,
     Schema,
     Statistics,
     SummaryOffset,
@@ -31,16 +34,29 @@ from mcap.records import (
 from pushcell.errors import EpisodeError
 from pushcell.recording.mcap_records import (
     DAMAGE,
+    HEAD_BYTES,
     MAGIC,
+    PRIVATE,
     ChunkContents,
     Record,
     chunk_contents,
     chunk_data,
-    chunk_of,
+    next_chunk,
+    readable_chunk,
     record_bytes,
     torn_chunk,
     whole_records,
 )
+
+# What stands between chunks.
+_KINDS: dict[int, Any] = {
+    Opcode.HEADER: Header,
+    Opcode.SCHEMA: Schema,
+    Opcode.CHANNEL: Channel,
+    Opcode.MESSAGE_INDEX: MessageIndex,
+    Opcode.METADATA: Metadata,
+}
+_UNSEEN = (Opcode.MESSAGE, Opcode.ATTACHMENT)  # not of ours: left as they are
 
 
 @dataclass(frozen=True)
@@ -77,28 +93,62 @@ def repair(path: Path, keep_torn: bool = True) -> Repair:
 def _read(file: IO[bytes]) -> tuple[_Index, int, int]:
     """The index of the whole chunks, how many are damaged, and where the good part ends.
 
-    The message indexes of the last chunk may be cut off: they are written again.
+    What is wrong in the message indexes after a chunk is written anew. What makes no sense becomes
+    a record that readers pass over.
     """
     index, damaged, end = _Index(), 0, len(MAGIC)
-    last: tuple[Record, Chunk, ChunkContents] | None = None
-    for record in whole_records(file):
-        if record.opcode == Opcode.CHUNK:
-            try:
-                chunk = chunk_of(record)
-                contents = chunk_contents(chunk_data(chunk))
-            except DAMAGE:
-                last, damaged = None, damaged + 1
-            else:
-                index.add_chunk(record.offset, record.end, chunk, contents)
-                last = record, chunk, contents
-        elif record.opcode == Opcode.MESSAGE_INDEX and last is not None:
-            message_index = MessageIndex.read(record.stream())
-            index.add_message_index(record.offset, record.end, message_index)
-        end = record.end
-    if last is not None and len(index.chunks[-1].message_index_offsets) < len(last[2].indexes):
-        record, chunk, contents = last
-        end = index.write_message_indexes(file, record.end, contents)
-    return index, damaged, end
+    while True:
+        record = next(whole_records(file, end), None)
+        found = None
+        if record is not None and record.opcode == Opcode.CHUNK:
+            found = readable_chunk(record)
+        if record is not None and found is not None:
+            end = _add_chunk(index, file, record, *found)
+        elif record is not None and _makes_sense(record):
+            end = record.end
+        else:
+            following = next_chunk(file, end) or (record and record.end)
+            if following is None:
+                return index, damaged, end
+            _cover(file, end, following)
+            damaged, end = damaged + 1, following
+
+
+def _add_chunk(
+    index: _Index, file: IO[bytes], record: Record, chunk: Chunk, contents: ChunkContents
+) -> int:
+    """Take a chunk and its message indexes into the index; returns where they end."""
+    index.add_chunk(record.offset, record.end, chunk, contents)
+    if _has_message_indexes(file, record.end, contents):
+        return index.write_message_indexes(file, record.end, contents)
+    return record.end
+
+
+def _makes_sense(record: Record) -> bool:
+    """Whether a record that is no chunk is what was written, as far as can be seen."""
+    kind = _KINDS.get(record.opcode)
+    if kind is None:
+        return record.opcode in _UNSEEN or record.opcode >= PRIVATE
+    try:
+        return record_bytes(kind.read(record.stream()))[HEAD_BYTES:] == record.content
+    except DAMAGE:
+        return False
+
+
+def _cover(file: IO[bytes], start: int, end: int) -> None:
+    file.seek(start)
+    file.write(struct.pack("<BQ", PRIVATE, end - start - HEAD_BYTES))
+
+
+def _has_message_indexes(file: IO[bytes], start: int, contents: ChunkContents) -> bool:
+    """Whether a chunk's message indexes stand behind it, perhaps damaged or cut off."""
+    wanted = record_bytes(*contents.indexes.values())
+    file.seek(start)
+    there = file.read(len(wanted))
+    if len(there) < len(wanted):
+        return True
+    same = np.count_nonzero(np.frombuffer(there, np.uint8) == np.frombuffer(wanted, np.uint8))
+    return bool(2 * same > len(wanted))
 
 
 @dataclass
@@ -133,10 +183,6 @@ class _Index:
             )
         )
 
-    def add_message_index(self, start: int, end: int, index: MessageIndex) -> None:
-        self.chunks[-1].message_index_offsets[index.channel_id] = start
-        self.chunks[-1].message_index_length += end - start
-
     def write_chunk(self, file: IO[bytes], chunk: Chunk) -> None:
         """Append a chunk and its message indexes."""
         start = file.tell()
@@ -147,13 +193,11 @@ class _Index:
 
     def write_message_indexes(self, file: IO[bytes], start: int, contents: ChunkContents) -> int:
         """Write those of the last chunk, over what is there of them; returns where they end."""
-        self.chunks[-1].message_index_offsets.clear()
-        self.chunks[-1].message_index_length = 0
         file.seek(start)
-        for index in contents.indexes.values():
-            before = file.tell()
+        for channel, index in contents.indexes.items():
+            self.chunks[-1].message_index_offsets[channel] = file.tell()
             file.write(record_bytes(index))
-            self.add_message_index(before, file.tell(), index)
+        self.chunks[-1].message_index_length = file.tell() - start
         return file.tell()
 
     def write_end(self, file: IO[bytes]) -> None:

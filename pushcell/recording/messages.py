@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -30,6 +31,7 @@ POSE = "geometry_msgs/msg/PoseStamped"
 
 BASE_FRAME = "base"
 _NS = 10**9
+_STAMP_END = 12  # after the encapsulation, seconds and nanoseconds
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,14 @@ def to_cdr(message: Any, message_type: str) -> bytes:
 
 
 def from_cdr(cdr: bytes | memoryview, message_type: str) -> Any:
-    """The message of these bytes, as an object with its fields as attributes."""
-    return _store().deserialize_cdr(cdr, message_type)
+    """The message of these bytes, as an object with its fields as attributes.
+
+    Raises ValueError for bytes that are none.
+    """
+    try:
+        return _store().deserialize_cdr(cdr, message_type)
+    except (SerdeError, IndexError, OverflowError, MemoryError) as error:
+        raise ValueError(f"{len(cdr)} bytes are no {message_type}: {error}") from None
 
 
 def message_class(message_type: str) -> Any:
@@ -75,7 +83,9 @@ def is_standard(message_type: str) -> bool:
 
 
 def capture_stamp_ns(cdr: bytes | memoryview) -> int:
-    """The stamp of a message that begins with a header."""
+    """The stamp of a message that begins with a header; ValueError for bytes without one."""
+    if len(cdr) < _STAMP_END:
+        raise ValueError(f"{len(cdr)} bytes are no message with a header")
     # After four bytes of encapsulation; the lowest bit of the second says little endian.
     seconds, nanoseconds = struct.unpack_from("<iI" if cdr[1] & 1 else ">iI", cdr, 4)
     return seconds * _NS + nanoseconds
@@ -103,6 +113,8 @@ def jpeg_cdr(cdr: bytes, quality: int) -> bytes:
     """An image as a compressed one, as image_transport has it; ValueError as for `image_of`."""
     message = from_cdr(cdr, IMAGE)
     bgr = np.ascontiguousarray(pixels_of(message)[:, :, ::-1])
+    if bgr.size == 0:
+        raise ValueError("an image without pixels cannot be compressed")
     data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].reshape(-1)
     format_ = f"{message.encoding}; jpeg compressed bgr8"
     compressed = message_class(COMPRESSED_IMAGE)(message.header, format_, data)
@@ -111,7 +123,8 @@ def jpeg_cdr(cdr: bytes, quality: int) -> bytes:
 
 def compressed_image_of(cdr: bytes) -> NDArray[np.uint8]:
     """(H, W, 3) RGB; ValueError for what is no picture."""
-    bgr = cv2.imdecode(from_cdr(cdr, COMPRESSED_IMAGE).data, cv2.IMREAD_COLOR)
+    data = from_cdr(cdr, COMPRESSED_IMAGE).data
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if bgr is None:
         raise ValueError("a compressed image cannot be decoded")
     return bgr[:, :, ::-1]

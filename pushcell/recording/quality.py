@@ -77,11 +77,12 @@ class QualityGate:
         """A message as it was published."""
         with self._lock:
             self._checked_ns = max(self._checked_ns, log_ns)
-            self._streams[topic].on_message(log_ns, cdr, lost)
             try:
+                self._streams[topic].on_message(log_ns, cdr, lost)
                 self._look_at(topic, log_ns, cdr)
-            except ValueError as error:
-                self._unreadable[topic] = str(error)
+            # Whatever a message is: that it cannot be judged must not end the recording.
+            except Exception as error:  # noqa: BLE001
+                self._unreadable[topic] = str(error) or repr(error)
 
     def cannot_judge(self, topic: str, why: object) -> None:
         """The episode is no good: something of a topic could not be read."""

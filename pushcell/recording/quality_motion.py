@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pushcell.arm.position_limits import joint_position_limits
 from pushcell.config import CellConfig
+from pushcell.config_urdf import joint_limits
 from pushcell.geometry import Array
 from pushcell.recording.quality_report import Finding, judged
 
@@ -26,7 +26,7 @@ class MotionCheck:
         self._speeds = {"teleop": cell.motion.teleop.speed_m_s}
         self._other_speed = cell.motion.policy.speed_m_s
         margin = cell.arm.joint_position_margin_rad + _AT_LIMIT_RAD
-        self._joint_ends = joint_position_limits(cell.arm.model) + np.array([margin, -margin])
+        self._joint_ends = joint_limits(cell.arm.model).position + np.array([margin, -margin])
         self._workspace = cell.workspace
         self._due_ns: dict[str, int] = {}
         self._pusher: Array | None = None
@@ -46,7 +46,8 @@ class MotionCheck:
         return True
 
     def on_pusher(self, stamp_ns: int, tip: Array) -> None:
-        """Where the pusher's tip is (2,) [m]."""
+        """Where the pusher's tip is (2,) [m]; ValueError unless it is finite."""
+        _check_finite(tip)
         if self._pusher is not None:
             self.way_m += float(np.linalg.norm(tip - self._pusher))
         self._pusher = tip
@@ -57,7 +58,8 @@ class MotionCheck:
         self._count("tips", "border", bool(near))
 
     def on_target(self, stamp_ns: int, tip: Array) -> None:
-        """Where the filtered command is (2,) [m]."""
+        """Where the filtered command is (2,) [m]; ValueError unless it is finite."""
+        _check_finite(tip)
         if self._target is not None and stamp_ns > self._target[0]:
             speed = np.linalg.norm(tip - self._target[1]) / ((stamp_ns - self._target[0]) * _S)
             if speed > _MOVING_M_S:
@@ -103,3 +105,8 @@ class MotionCheck:
 
     def _share(self, of: str, which: str) -> float:
         return self._counts[which] / max(1, self._counts[of])
+
+
+def _check_finite(tip: Array) -> None:
+    if not np.isfinite(tip).all():
+        raise ValueError(f"a position is {tip.tolist()}")

@@ -24,7 +24,13 @@ class StreamCheck:
         self.messages = self.lost = self.duplicates = self.backward = 0
 
     def on_message(self, log_ns: int, cdr: bytes, lost: int) -> None:
-        """A message, and how many of the same publisher were lost before it."""
+        """A message, and how many of the same publisher were lost before it.
+
+        Raises ValueError for one that should have a stamp and has none; it counts all the same.
+        """
+        self.messages += 1
+        self.lost += lost
+        self._heard_ns = log_ns
         stamp_ns = capture_stamp_ns(cdr) if self._stamped else log_ns
         if self._newest_ns is not None:
             step_ns = stamp_ns - self._newest_ns
@@ -32,10 +38,8 @@ class StreamCheck:
             if self._stamped:
                 self.duplicates += step_ns == 0
                 self.backward += step_ns < 0
-        self._newest_ns, self._heard_ns = stamp_ns, log_ns
+        self._newest_ns = stamp_ns
         self._delay_ns += log_ns - stamp_ns
-        self.messages += 1
-        self.lost += lost
 
     @property
     def delay_s(self) -> float | None:

@@ -14,6 +14,7 @@ from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.bag_writer import BagWriter
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.finishing import finish_episode
+from pushcell.recording.folder_lock import alone_in
 from pushcell.recording.quality import review
 from pushcell.recording.store import (
     BAG_FILE,
@@ -32,12 +33,13 @@ def merge(folders: Sequence[Path], out: Path) -> list[Path]:
     if out.exists():
         raise EpisodeError(f"{out} is there already: choose another --out")
     store = EpisodeStore(out)
-    try:
-        episodes = [path for folder in folders for path in find_episodes(folder)]
-        return [_merged(store, episode) for episode in episodes]
-    except BaseException:
-        shutil.rmtree(out)  # or the same command could not be run again
-        raise
+    with alone_in(out):
+        try:
+            episodes = [path for folder in folders for path in find_episodes(folder)]
+            return [_merged(store, episode) for episode in episodes]
+        except BaseException:
+            shutil.rmtree(out)  # or the same command could not be run again
+            raise
 
 
 def _merged(store: EpisodeStore, episode: Path) -> Path:
@@ -60,7 +62,7 @@ def split(episode: Path, at_s: Sequence[float], cell: CellConfig) -> list[Path]:
     there, or none.
     """
     store = EpisodeStore(episode.parent)
-    with BagReader(episode / BAG_FILE) as bag:
+    with alone_in(episode.parent), BagReader(episode / BAG_FILE) as bag:
         start_ns, end_ns = bag.summary.start_ns, bag.summary.end_ns
         cuts = [start_ns, *(start_ns + round(time_s * _NS) for time_s in at_s), end_ns + 1]
         if any(a >= b for a, b in pairwise(cuts)):
@@ -82,7 +84,8 @@ def split(episode: Path, at_s: Sequence[float], cell: CellConfig) -> list[Path]:
             for partial in partials:
                 shutil.rmtree(partial, ignore_errors=True)
             raise
-    return [store.commit(path, {"event": "split", "from": episode.name}) for path in partials]
+        entry = {"event": "split", "from": episode.name}
+        return [store.commit(partial, entry) for partial in partials]
 
 
 def _write_part(

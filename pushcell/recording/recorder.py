@@ -17,7 +17,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from pushcell.recording.bag_writer import BagSummary, Topic
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo, Verdict, configuration_sha256
 from pushcell.recording.episode_writer import EpisodeWriter
 from pushcell.recording.finishing import finish_episode
+from pushcell.recording.folder_lock import alone_in
+from pushcell.recording.onward_clock import UNORDERED_NS, OnwardClock
 from pushcell.recording.quality import QualityGate
 from pushcell.recording.quality_report import Finding, QualityReport
 from pushcell.recording.recovery import recover_all
@@ -37,7 +40,6 @@ from pushcell.urgency import Urgency
 
 IDLE, RECORDING, VERIFYING, FAILED = "idle", "recording", "verifying", "failed"
 _MB = 10**6
-_UNORDERED_NS = 10**8
 
 
 @dataclass
@@ -48,6 +50,8 @@ class _Episode:
     writer: EpisodeWriter
     gate: QualityGate
     topics: tuple[Topic, ...]
+    clock: OnwardClock
+    alone: ExitStack = field(default_factory=ExitStack)  # holds the folder's lock
     verdict: Verdict = "unjudged"
     reason: str = "the recording ended without a verdict"
     discarded: bool = False
@@ -73,6 +77,7 @@ class Recorder:
         on_failure: Callable[[str], None],
     ) -> None:
         self._cell, self._clock_ns, self._on_failure = cell, clock_ns, on_failure
+        self._clock = OnwardClock(clock_ns)
         self.streams = {stream.topic: stream for stream in streams_of(cell)}
         self.store = EpisodeStore(directory)
         self._lock = threading.Lock()
@@ -89,8 +94,9 @@ class Recorder:
         self, topic: str, log_ns: int, cdr: bytes, lost: int = 0, latched: bool = False
     ) -> None:
         """A message; a latched one is also the first of its topic in every later episode."""
+        log_ns = self._clock.at(log_ns)
         last_ns = self._heard_ns.get(topic, 0)
-        if 0 < last_ns - log_ns < _UNORDERED_NS:
+        if 0 < last_ns - log_ns < UNORDERED_NS:
             log_ns = last_ns  # the order in which they came is the truth
         self._heard_ns[topic] = log_ns
         if latched:
@@ -120,14 +126,17 @@ class Recorder:
                     f"the disk has {free_mb:.0f} MB left, less than recording.min_free_mb "
                     f"({self._cell.recording.min_free_mb:.0f}): make room in {self.store.folder}"
                 )
-            try:
-                episode = self._new_episode(topics or {})
-            except (OSError, EpisodeError) as error:
-                return f"no episode can be written in {self.store.folder}: {error}"
+            with ExitStack() as alone:
+                try:
+                    alone.enter_context(alone_in(self.store.folder))
+                    episode = self._new_episode(topics or {})
+                except (OSError, EpisodeError) as error:
+                    return f"no episode can be written: {error}"
+                episode.alone.push(alone.pop_all())
             for topic, cdr in self._latched.items():
                 episode.writer.put(topic, episode.start_ns, cdr, 0)
             self._phase, self._problem, self._episode = RECORDING, "", episode
-            self._begin_thread(lambda: self._record(episode))
+            self._begin_thread(lambda: self._record_alone(episode))
         return None
 
     def stop(self, verdict: Verdict, reason: str, discard: bool = False) -> str | None:
@@ -137,7 +146,7 @@ class Recorder:
             if episode is None:
                 return "nothing is being recorded"
             episode.verdict, episode.reason, episode.discarded = verdict, reason, discard
-            episode.end_ns = self._clock_ns()
+            episode.end_ns = self._clock.now()
             self._phase, self._episode = VERIFYING, None
         episode.writer.end()
         return None
@@ -159,7 +168,7 @@ class Recorder:
         """What ``/recorder/state`` says, of plain values."""
         with self._lock:
             episode, phase, problem, last = self._episode, self._phase, self._problem, self._last
-        now_ns = self._clock_ns()
+        now_ns = self._clock.now()
         state: dict[str, Any] = {
             "state": phase,
             "episode": "",
@@ -177,7 +186,7 @@ class Recorder:
             "problem": problem,
         }
         if episode is not None:
-            report = _with_losses(episode.gate.report(now_ns, dict(self._heard_ns)), episode.writer)
+            report = _with_faults(episode.gate.report(now_ns, dict(self._heard_ns)), episode)
             state["episode"] = episode.name
             state["seconds"] = report.duration_s
             state["messages"] = episode.gate.counts
@@ -186,7 +195,14 @@ class Recorder:
 
     # What is done in the other thread
 
-    def _record(self, episode: _Episode) -> None:
+    def _record_alone(self, episode: _Episode) -> None:
+        with episode.alone:
+            failure = self._record(episode)
+        with self._lock:
+            self._phase = FAILED if failure else IDLE
+
+    def _record(self, episode: _Episode) -> str:
+        """Write to the end; why that broke off, if it did."""
         failure = ""
         try:
             summary = episode.writer.run(episode.partial, episode.topics)
@@ -199,8 +215,7 @@ class Recorder:
         except (EpisodeError, OSError) as error:
             failure = f"{failure}; {error}" if failure else str(error)
             self._broke_off(failure)
-        with self._lock:
-            self._phase = FAILED if failure else IDLE
+        return failure
 
     def _broke_off(self, problem: str) -> None:
         """Told at once; what was written is still to be kept."""
@@ -211,7 +226,7 @@ class Recorder:
     def _finish(self, episode: _Episode, summary: BagSummary | None, failure: str) -> None:
         def judge(found: BagSummary) -> QualityReport:
             ended_ns = found.end_ns if failure else episode.end_ns or found.end_ns
-            report = _with_losses(episode.gate.final_report(ended_ns), episode.writer)
+            report = _with_faults(episode.gate.final_report(ended_ns), episode)
             return report.with_finding(Finding("reject", failure)) if failure else report
 
         changes = {"verdict": episode.verdict, "reason": episode.reason}
@@ -230,7 +245,7 @@ class Recorder:
             found = recover_all(self.store, self._cell)
         except (EpisodeError, OSError) as error:
             with self._lock:
-                self._phase, self._problem = FAILED, f"recovery failed: {error}"
+                self._phase, self._problem = IDLE, f"nothing was recovered: {error}"
             return
         with self._lock:
             self._phase = IDLE
@@ -267,14 +282,17 @@ class Recorder:
             cameras=self._cell.cameras,
             configuration_sha256=configuration_sha256(self._cell),
             calibration_sha256=active_sha256(self._cell),
+            allow_unsafe=self._cell.allow_unsafe,
         )
         write_durably(partial / INFO_FILE, draft.to_yaml().encode())
         self.store.journal.append({"event": "begun", "episode": name})
-        start_ns = self._clock_ns()
+        self._clock = OnwardClock(self._clock_ns)
+        start_ns = self._clock.now()
+        self._heard_ns = {t: ns for t, ns in self._heard_ns.items() if ns <= start_ns}
         gate = QualityGate(self._cell, tuple(self.streams.values()), start_ns)
         writer = EpisodeWriter(self.streams, gate, recording.sync_s, int(recording.buffer_mb * _MB))
         stored = tuple(topics.get(s.topic, s.stored()) for s in self.streams.values())
-        return _Episode(name, partial, start_ns, writer, gate, stored)
+        return _Episode(name, partial, start_ns, writer, gate, stored, self._clock)
 
     def _free_name(self) -> str:
         stem = time.strftime("%Y-%m-%d_%H-%M-%S")
@@ -302,9 +320,13 @@ class Recorder:
         self._thread.start()
 
 
-def _with_losses(report: QualityReport, writer: EpisodeWriter) -> QualityReport:
-    """What the writer could not write counts against the episode."""
-    if not writer.overflowed:
-        return report
-    text = f"{writer.overflowed} messages were left out: the disk is too slow"
-    return report.with_finding(Finding("reject", text))
+def _with_faults(report: QualityReport, episode: _Episode) -> QualityReport:
+    """What the gate cannot see counts against the episode too."""
+    if episode.writer.overflowed:
+        text = f"{episode.writer.overflowed} messages were left out: the disk is too slow"
+        report = report.with_finding(Finding("reject", text))
+    if episode.clock.set_back_ns:
+        back_s = 1e-9 * episode.clock.set_back_ns
+        text = f"the clock was set back by {back_s:.1f} s meanwhile: set clocks before recording"
+        report = report.with_finding(Finding("reject", text))
+    return report

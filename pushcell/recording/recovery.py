@@ -8,9 +8,9 @@ from pathlib import Path
 from pushcell.config import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.durable_bag import lock
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.finishing import finish_episode
+from pushcell.recording.folder_lock import alone_in
 from pushcell.recording.mcap_repair import Repair, repair
 from pushcell.recording.quality import review
 from pushcell.recording.quality_report import Finding
@@ -31,7 +31,9 @@ class Recovered:
     def sentence(self) -> str:
         """For people."""
         if self.problem:
-            return f"{self.path.name} could not be recovered and stays: {self.problem}"
+            name, where = self.path.name, self.path.parent.name
+            did = "stays" if name.endswith(PARTIAL) else f"was put aside in {where}"
+            return f"{name} could not be recovered and {did}: {self.problem}"
         if self.info is None:
             return f"{self.path.name} held no message and was put aside"
         return (
@@ -41,45 +43,49 @@ class Recovered:
 
 
 def recover_all(store: EpisodeStore, cell: CellConfig) -> list[Recovered]:
-    """Every partial recording in a folder which nobody is writing; what cannot be recovered stays.
+    """Every partial recording in a folder; what is too damaged is put aside, with the reason.
 
-    Partial episodes of other origins have no ``episode.yaml`` yet: who makes them writes them anew.
+    Raises EpisodeError while somebody writes there. Partial episodes of other origins have no
+    ``episode.yaml`` yet: who makes them writes them anew.
     """
-    partials = sorted(store.folder.glob(f"*{PARTIAL}/{INFO_FILE}"))
-    found = (_recovered(store, path.parent, cell) for path in partials)
-    return [one for one in found if one is not None]
+    with alone_in(store.folder):
+        partials = sorted(store.folder.glob(f"*{PARTIAL}/{INFO_FILE}"))
+        return [_recovered(store, path.parent, cell) for path in partials]
 
 
-def _recovered(store: EpisodeStore, partial: Path, cell: CellConfig) -> Recovered | None:
+def _recovered(store: EpisodeStore, partial: Path, cell: CellConfig) -> Recovered:
     try:
-        return _recover(store, partial, cell)
-    except (EpisodeError, OSError) as error:
+        try:
+            return _recover(store, partial, cell)
+        except OSError:
+            raise
+        # Whatever a damaged recording leads to, it must not keep the others from their recovery.
+        except Exception as error:  # noqa: BLE001
+            problem = str(error) or repr(error)
+            return Recovered(store.put_aside(partial, "put aside", problem), problem=problem)
+    except OSError as error:
+        # Of the disk, not of the recording: another start may do better.
         return Recovered(partial, problem=str(error))
 
 
-def _recover(store: EpisodeStore, partial: Path, cell: CellConfig) -> Recovered | None:
+def _recover(store: EpisodeStore, partial: Path, cell: CellConfig) -> Recovered:
     bag_path = partial / BAG_FILE
     try:
-        file = bag_path.open("rb")
-    except FileNotFoundError:
-        return Recovered(store.put_aside(partial, "put aside"))
-    with file:
-        if not lock(file.fileno()):
-            return None
-        try:
-            repaired = repair(bag_path)
-        except EpisodeError:
-            repaired = _NOTHING
-        if not repaired.messages:
-            return Recovered(store.put_aside(partial, "put aside"))
-        with BagReader(bag_path) as bag:
-            summary, gate = bag.summary, review(bag, cell)
-        reason = f"the recording was cut off, and recovered{_losses(repaired)}"
-        report = gate.final_report(summary.end_ns).with_finding(Finding("warn", reason))
-        changes = {"recovered": True}
-        info = finish_episode(partial, summary, lambda _: report, gate.driving, changes)
-        entry = {"event": "recovered", "messages": repaired.messages, "quality": report.verdict}
-        return Recovered(store.commit(partial, entry), info, repaired)
+        repaired = repair(bag_path)
+    except (EpisodeError, FileNotFoundError):
+        repaired = _NOTHING
+    if repaired.damaged_chunks and not repaired.messages:
+        raise EpisodeError(f"all of its {repaired.damaged_chunks} chunks are damaged")
+    if not repaired.messages:
+        return Recovered(store.put_aside(partial, "put aside", "it held no message"))
+    with BagReader(bag_path) as bag:
+        summary, gate = bag.summary, review(bag, cell)
+    reason = f"the recording was cut off, and recovered{_losses(repaired)}"
+    report = gate.final_report(summary.end_ns).with_finding(Finding("warn", reason))
+    changes = {"recovered": True}
+    info = finish_episode(partial, summary, lambda _: report, gate.driving, changes)
+    entry = {"event": "recovered", "messages": repaired.messages, "quality": report.verdict}
+    return Recovered(store.commit(partial, entry), info, repaired)
 
 
 def _losses(repaired: Repair) -> str:

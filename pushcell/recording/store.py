@@ -7,6 +7,7 @@ An episode is written as ``NAME.partial``, brought to the disk, verified, rename
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -74,15 +75,14 @@ class EpisodeStore:
         self.journal.append({"event": "complete", "episode": final.name, **entry})
         return final
 
-    def put_aside(self, folder: Path, event: str) -> Path:
+    def put_aside(self, folder: Path, event: str, reason: str) -> Path:
         """Move what is no episode, or no longer, into ``discarded/``; an event of the journal."""
         name = folder.name.removesuffix(PARTIAL)
-        aside = self.folder / DISCARDED / name
-        if aside.exists():
-            raise EpisodeError(f"{aside} is there already: move it away first")
+        names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+        aside = next(p for n in names if not (p := self.folder / DISCARDED / n).exists())
         aside.parent.mkdir(exist_ok=True)
         folder.rename(aside)
-        self.journal.append({"event": event, "episode": name})
+        self.journal.append({"event": event, "episode": aside.name, "reason": reason})
         return aside
 
     def episodes(self) -> list[Path]:
@@ -109,15 +109,17 @@ class Journal:
             os.fsync(file.fileno())
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """The lines; those that a crash has torn are left out."""
+        """The lines; those that a crash has torn, or that hold no entry, are left out."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
             for line in file:
                 try:
-                    yield json.loads(line)
-                except ValueError:
+                    entry = json.loads(line)
+                except (ValueError, RecursionError):
                     continue
+                if isinstance(entry, dict):
+                    yield entry
 
 
 def find_episodes(folder: Path) -> list[Path]:

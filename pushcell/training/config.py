@@ -9,14 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from pushcell.config_problems import describe
 from pushcell.config_types import Fraction, Name, NonNegative, Positive, Rate, Section, Vector2
 from pushcell.errors import ConfigError
 from pushcell.shipped import TRAININGS
-from pushcell.strict_yaml import read_yaml
+from pushcell.strict_yaml import parse_yaml, read_yaml
 from pushcell.training.config_policy import (
     DiffusionConfig,
     FlowConfig,
@@ -324,10 +323,7 @@ def load_train_config(name: Path, changes: tuple[str, ...] = ()) -> TrainConfig:
     values = read_yaml(path)
     for change in changes:
         key, _, text = change.partition("=")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {change}: {text!r} is not a value in YAML") from None
+        value = parse_yaml(text.encode(), f"--set {change}: {text!r}")
         _change(values, key.split("."), value, change)
     return train_config_of(values, str(path))
 
@@ -337,8 +333,7 @@ def train_config_of(values: Any, origin: str) -> TrainConfig:
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        problems = "\n  ".join(describe(problem, values) for problem in error.errors())
-        raise ConfigError(f"{origin}:\n  {problems}") from None
+        raise ConfigError(f"{origin}:\n  {describe(error, values)}") from None
 
 
 def _change(values: Any, keys: list[str], value: Any, change: str) -> None:

@@ -220,6 +220,15 @@ def test_each_fault_has_its_name_stops_the_joints_and_is_kept(rig, kind, change)
     assert kind.value in rig.arm.waits_for
 
 
+def test_reports_that_freeze_are_a_fault(cell, kinematics):
+    loose = cell.arm.changed(following_error_rad=1.0)
+    rig = Rig(cell.model_copy(update={"arm": loose}), kinematics).linked().follow(0.3)
+    frozen, began = rig.driver.q, len(rig.driver.sent) - 3
+    rig.run(0.3, lambda report: replace(report, position=frozen))
+    assert rig.arm.fault.kind is Fault.FROZEN
+    assert_jerk_limited_standstill(rig.cell, rig.driver.sent[began:])
+
+
 def test_an_arm_that_leaves_its_commanding_state_is_a_fault(rig):
     rig.linked().follow()
     rig.driver.waits_for = "its controller does not run"

@@ -336,3 +336,113 @@ def test_the_whole_workspace_is_driven_within_the_joint_limits(rig, kinematics):
         pose = kinematics.tip_pose(rig.q)
         assert np.linalg.norm(pose.translation[:2] - corner) < 0.02
         assert abs(pose.translation[2] - rig.cell.pusher.tip_height_m) < 2e-4
+
+
+# Whatever stands on the wire
+
+
+@pytest.mark.parametrize("ahead_s", [0.06, 10.0, 1e6])
+def test_a_chunk_from_the_future_stops(rig, ahead_s):
+    rig.drive_policy()
+    rig.guard.on_chunk(rig.now, rig.chunk(age_s=-ahead_s))
+    assert_stopped(rig, Reason.STAMP_AHEAD)
+
+
+def test_teleoperation_from_the_future_stops(operated):
+    operated.run(0.3, lambda: teleop(operated, np.array([0.03, 0])))
+    operated.guard.on_teleop(operated.now, operated.now + 1.0, operated.guard.tip)
+    assert_stopped(operated, Reason.STAMP_AHEAD)
+
+
+def test_an_observation_repeated_with_new_content_grows_old(rig):
+    first = rig.drive_policy()
+    began = rig.now
+    while rig.now < began + 4.0:
+        sign = 1 if int(rig.now) % 2 else -1
+        rig.resend(rig.chunk((0.0, 0.1 * sign), rig.now - first.capture_s), 0.05)
+    assert rig.guard.state.reason in (Reason.OBSERVATION_OLD, Reason.CHUNK_EXHAUSTED)
+    after_its_end = rig.tips[-round((rig.now - first.end_s - 0.3) / PERIOD_S) :]
+    assert np.ptp(after_its_end, axis=0).max() < 1e-4
+
+
+def test_new_content_of_a_fresh_observation_is_followed(rig):
+    rig.guard.select(Source.POLICY)
+    rig.resend(rig.chunk(age_s=0.02), 0.05)
+    second = rig.chunk((0.0, -0.05), age_s=0.07)
+    rig.resend(second, 1.7)
+    assert rig.guard.state.source is Source.POLICY
+    assert np.linalg.norm(rig.tips[-1] - second.positions[-1]) < 4e-3
+
+
+@pytest.mark.parametrize("source", [Source.POLICY, Source.REPLAY])
+@pytest.mark.parametrize(("actions", "horizon_s"), [(20_000, 1.6), (100, 1e4)])
+def test_a_chunk_without_bounds_stops(rig, source, actions, horizon_s):
+    rig.guard.select(source)
+    rig.guard.on_chunk(rig.now, rig.chunk(), source)
+    rig.run(0.09)
+    positions = np.repeat(rig.guard.tip[None], actions, axis=0)
+    rate_hz = actions / horizon_s
+    huge = ActionChunk.at_rate(rig.now, rig.now, rate_hz, positions)
+    rig.guard.on_chunk(rig.now, huge, source)
+    rig.settle()
+    assert rig.guard.state.reason is Reason.CHUNK_TOO_LONG
+    assert rig.guard.state.source is Source.HOLD
+
+
+def test_reports_that_freeze_stop(rig):
+    rig.drive_policy()
+    measured, began = rig.q, rig.tips[-1]
+    speed = rig.speed
+    for _ in range(100):
+        rig.resend(rig.chunk(), 0.01)
+        rig.q = measured
+    assert rig.guard.state.reason is Reason.ARM_FROZEN
+    assert rig.guard.state.source is Source.HOLD
+    assert np.linalg.norm(rig.tips[-1] - began) < 0.5 * speed
+
+
+def test_an_arm_that_may_rest_is_not_frozen(rig):
+    rig.guard.select(Source.POLICY)
+    for _ in range(40):
+        rig.resend(rig.chunk(offset=(0.0, 0.0)), 0.1)
+    assert rig.guard.state.source is Source.POLICY
+
+
+NAMES = [f"joint_{number}" for number in range(1, 8)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"panda_joint{number}" for number in range(1, 8)],
+        NAMES[:6],
+        [*NAMES, "joint_8"],
+        ["joint_1"] * 7,
+        [],
+    ],
+)
+def test_reports_of_other_joints_are_none(rig, names):
+    rig.drive_policy()
+    rig.arm_reports = False
+    for _ in range(20):
+        rig.guard.on_arm_status(rig.now, rig.q[: len(names)], names)
+        rig.tick()
+    assert rig.guard.state.reason is Reason.OTHER_JOINTS
+    assert rig.guard.state.source is Source.HOLD
+
+
+def test_other_joints_beside_the_arms_own_hold_nobody_up(rig):
+    chunk = rig.drive_policy()
+    for _ in range(8):
+        rig.guard.on_arm_status(rig.now, np.zeros(7), [f"other_{name}" for name in NAMES])
+        rig.resend(chunk, 0.05)
+    assert rig.guard.state.phase is Phase.MOVING
+
+
+def test_joints_are_known_by_their_names(rig):
+    rig.drive_policy()
+    rig.arm_reports = False
+    for _ in range(20):
+        rig.guard.on_arm_status(rig.now, rig.q[::-1], NAMES[::-1])
+        rig.resend(rig.chunk(), 0.01)
+    assert rig.guard.state.phase is Phase.MOVING

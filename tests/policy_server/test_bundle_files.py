@@ -1,6 +1,7 @@
 """Bundles on the disk: what was written comes back; what was changed does not."""
 
 import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pushcell.config import CellConfig
 from pushcell.errors import BundleError
 from pushcell.strict_yaml import parse_yaml
 from tests.policy_server.examples import some_manifest
+from tests.test_strict_yaml import LAUGHS, MANY_KEYS
 
 CONTENTS = {name: name.encode() * 100 for name in FILES}
 
@@ -52,9 +54,10 @@ def test_the_manifest_is_its_yaml(cell: CellConfig) -> None:
         (lambda p: (p / FILES[0]).write_bytes(b"x" * 5000), "more than the 1200 bytes expected"),
         (lambda p: (p / FILES[0]).unlink(), "encoder.onnx cannot be read"),
         (lambda p: (p / MANIFEST).write_bytes(b"\xff"), "is not YAML"),
-        (lambda p: (p / MANIFEST).write_bytes(b"[" * 20_000), "nested too deeply"),
-        (lambda p: (p / MANIFEST).write_bytes(b"a: &a [1]\nb: *a"), "no YAML aliases"),
-        (lambda p: (p / MANIFEST).write_bytes(b" " * (2 << 20)), "more than the 1048576 bytes"),
+        (lambda p: (p / MANIFEST).write_bytes(b"[" * 20_000), "nest"),
+        (lambda p: (p / MANIFEST).write_bytes(LAUGHS), "more than 20000 values"),
+        (lambda p: (p / MANIFEST).write_bytes(MANY_KEYS), "more problems"),
+        (lambda p: (p / MANIFEST).write_bytes(b" " * (2 << 20)), "more than the 131072 bytes"),
         (lambda p: (p / MANIFEST).write_bytes(b"version: 1"), "kind: missing key"),
         (lambda p: (p / MANIFEST).write_bytes(b"version: 2"), "version = 2"),
     ],
@@ -74,6 +77,25 @@ def test_links_and_pipes_are_not_followed(folder: Path, tmp_path: Path) -> None:
     os.mkfifo(folder / FILES[0])
     with pytest.raises(BundleError, match="not an ordinary file"):
         read_bundle(folder)
+
+
+def test_a_zip_with_a_name_of_broken_utf8_is_refused(folder: Path) -> None:
+    path = zipped(folder, [MANIFEST, *FILES])
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("ö", "")  # marked as UTF-8
+    path.write_bytes(path.read_bytes().replace("ö".encode(), b"\xff\xfe"))
+    with pytest.raises(BundleError, match="neither a folder nor a zip that can be read"):
+        read_bundle(path)
+
+
+def test_a_zip_of_very_many_files_is_read_quickly(folder: Path) -> None:
+    path = zipped(folder, [MANIFEST, *FILES])
+    with zipfile.ZipFile(path, "a") as archive:
+        for number in range(20_000):
+            archive.writestr(f"k{number}", "")
+    began_s = time.process_time()
+    read_bundle(path)
+    assert time.process_time() - began_s < 5.0
 
 
 def test_only_its_own_names_are_read_from_a_zip(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -10,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgpack
@@ -19,12 +20,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Opcode
+from websockets.server import ServerProtocol
 from websockets.sync.client import ClientConnection, connect
 
 from policy_server.bundle import load_policy
+from policy_server.bundle_format import Manifest
 from policy_server.client import RemoteError, RemotePolicy
 from policy_server.opening import TOKEN_VARIABLE
 from policy_server.policy import BundlePolicy, Policy, Request
+from policy_server.served import metadata
 from policy_server.server import PolicyServer, ServerOptions
 from policy_server.wire import WireError, pack, unpack
 from pushcell.config import CellConfig
@@ -32,6 +37,7 @@ from tests.policy_server.examples import some_manifest
 from tests.policy_server.test_bundle import some_values
 from tests.policy_server.test_driver import Gate
 from tests.policy_server.toy_bundle import random_graphs, write_toy
+from tests.test_strict_yaml import LAUGHS, MANY_KEYS
 
 
 @contextmanager
@@ -226,12 +232,112 @@ def test_the_wire_has_one_kind_of_error(data: bytes) -> None:
         ("(2,)f4", [1], b"12345678"),
         (["f4"], [1], b"1234"),
         ("<f4", [1] * 40, b"1234"),
+        ("(1,f4", [1], b"1234"),
+        ("f4,f4", [1], b"12345678"),
+        ("<f16", [1], b"0" * 16),
+        ("complex64", [1], b"12345678"),
+        ("<f4", [1.0], b"1234"),
+        ("<f4", [1], None),
+        (None, [1], b"1234"),
     ],
 )
 def test_arrays_that_are_none_are_refused(dtype, shape, data) -> None:
-    message = {b"__ndarray__": True, b"dtype": dtype, b"shape": shape, b"data": data}
+    given = {b"__ndarray__": True, b"dtype": dtype, b"shape": shape, b"data": data}
+    whole = {key: value for key, value in given.items() if value is not None}
     with pytest.raises(WireError):
-        unpack(msgpack.packb({"pusher": message}))
+        unpack(msgpack.packb({"pusher": whole}))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"pusher": {b"__npgeneric__": True}},
+        {"pusher": {b"__npgeneric__": True, b"data": [1]}},
+        {f"k{number}": 0 for number in range(5000)},
+        {"pusher": list(range(5000))},
+        {"pusher": {f"k{number}": 0 for number in range(5000)}},
+    ],
+    ids=range(5),
+)
+def test_scalars_that_are_none_and_very_many_values_are_refused(message) -> None:
+    with pytest.raises(WireError):
+        unpack(msgpack.packb(message))
+
+
+MALFORMED = [
+    {"pusher": {b"__ndarray__": True, b"dtype": "<f4", b"shape": [1]}},
+    {"pusher": {b"__ndarray__": True, b"dtype": "(1,f4", b"shape": [1], b"data": b"1234"}},
+    {"pusher": {b"__npgeneric__": True}},
+]
+
+
+def test_who_sends_what_is_no_array_costs_nobody_else_anything(policy: BundlePolicy) -> None:
+    slow, values = Gate(policy), some_values(policy.manifest)
+    slow.open.clear()
+    with served(slow) as address, ExitStack() as stack:
+        clients = [stack.enter_context(connect(address, max_size=None)) for _ in range(5)]
+        for client in clients:
+            client.recv(timeout=10)
+        clients[0].send(pack(values))
+        assert slow.asked.wait(10)  # the others are answered together, after this one
+        for client, message in zip(clients[1:], MALFORMED, strict=False):
+            client.send(msgpack.packb(message))
+        clients[4].send(pack(values))
+        time.sleep(0.2)
+        slow.open.set()
+        answers = [client.recv(timeout=10) for client in clients]
+    for honest in (answers[0], answers[4]):
+        assert unpack(honest)["actions"].shape == (16, 2)
+    assert all("the message cannot be read" in answer for answer in answers[1:4])
+
+
+def test_a_request_that_breaks_the_policy_costs_nobody_else_anything(policy: BundlePolicy) -> None:
+    class Broken(Gate):
+        def infer(self, request: Request) -> np.ndarray:
+            if request.seed == 13:
+                raise ZeroDivisionError("thirteen")
+            return super().infer(request)
+
+    slow, values = Broken(policy), some_values(policy.manifest)
+    slow.open.clear()
+    with served(slow) as address, ExitStack() as stack:
+        clients = [stack.enter_context(connect(address, max_size=None)) for _ in range(3)]
+        for client in clients:
+            client.recv(timeout=10)
+        clients[0].send(pack(values))
+        assert slow.asked.wait(10)
+        clients[1].send(pack({**values, "pushcell": {"seed": 13}}))
+        clients[2].send(pack(values))
+        time.sleep(0.2)
+        slow.open.set()
+        answers = [client.recv(timeout=10) for client in clients]
+        assert "no chunk can be made of the request" in answers[1]
+        for honest in (answers[0], answers[2]):
+            assert unpack(honest)["actions"].shape == (16, 2)
+
+
+def test_idle_clients_make_room(policy: BundlePolicy) -> None:
+    request = Request(some_values(policy.manifest), seed=0)
+    with served(policy, max_clients=2, idle_s=0.3) as address, ExitStack() as stack:
+        first = RemotePolicy(address, timeout_s=5.0)
+        idle = stack.enter_context(connect(address))
+        with pytest.raises(InvalidStatus, match="503"):
+            connect(address)
+        time.sleep(0.4)
+        first.infer(request)
+        second = RemotePolicy(address, timeout_s=5.0)
+        second.infer(request)
+        idle.recv(timeout=10)  # the greeting
+        with pytest.raises(ConnectionClosed, match="1013"):
+            idle.recv(timeout=10)
+        time.sleep(0.4)
+        third = RemotePolicy(address, timeout_s=5.0)
+        third.infer(request)
+        time.sleep(0.4)
+        for remote in (first, second, third):  # who was turned out comes again
+            remote.infer(request)
+            time.sleep(0.4)
+            remote.close()
 
 
 # Clients
@@ -271,6 +377,80 @@ def test_no_answer_in_time_is_an_error_and_never_anothers_answer(policy: BundleP
         np.testing.assert_allclose(found, policy.infer(second), atol=1e-6)
         remote.close()
         patient.close()
+
+
+@contextmanager
+def pretended(manifest: Manifest, answer: bytes | None) -> Iterator[str]:
+    """A server of our own protocol that answers whatever is asked so; None: it reads nothing."""
+
+    def speak(raw: socket.socket) -> None:
+        protocol = ServerProtocol()
+        while not (events := protocol.events_received()):
+            protocol.receive_data(raw.recv(1 << 16))
+        protocol.send_response(protocol.accept(events[0]))
+        protocol.send_binary(pack(metadata(manifest)))
+        raw.sendall(b"".join(protocol.data_to_send()))
+        while answer is not None and (data := raw.recv(1 << 16)):
+            protocol.receive_data(data)
+            if any(frame.opcode is Opcode.BINARY for frame in protocol.events_received()):
+                protocol.send_binary(answer)
+            raw.sendall(b"".join(protocol.data_to_send()))
+
+    def listen() -> None:
+        with suppress(OSError):
+            while True:
+                raw = listening.accept()[0]
+                connections.append(raw)
+                with suppress(OSError):
+                    speak(raw)
+
+    connections: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=listen)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            for raw in connections:
+                raw.close()
+            thread.join(10)
+
+
+def test_a_server_that_never_reads_fails_one_chunk_in_time(policy: BundlePolicy) -> None:
+    request = Request({"overhead_image": np.zeros((2, 2000, 2000, 3), np.uint8)}, seed=0)
+    with pretended(policy.manifest, None) as address:
+        remote = RemotePolicy(address, timeout_s=0.5)
+        began_s = time.monotonic()
+        with pytest.raises(RemoteError, match="failed"):
+            remote.infer(request)
+        assert time.monotonic() - began_s < 3.0
+
+
+@pytest.mark.parametrize("message", [*MALFORMED, {"actions": MALFORMED[1]["pusher"]}, [], 7])
+def test_a_servers_malformed_answer_fails_one_chunk(policy: BundlePolicy, message: object) -> None:
+    request = Request(some_values(policy.manifest), seed=0)
+    with pretended(policy.manifest, msgpack.packb(message)) as address:
+        remote = RemotePolicy(address, timeout_s=5.0)
+        for _ in range(2):
+            with pytest.raises(RemoteError, match="failed"):
+                remote.infer(request)
+
+
+@pytest.mark.parametrize("text", [LAUGHS, MANY_KEYS])
+def test_a_servers_manifest_that_takes_long_is_refused(policy: BundlePolicy, text: bytes) -> None:
+    class Another:
+        def to_yaml(self) -> str:
+            return text.decode()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(policy.manifest, name)
+
+    with pretended(Another(), None) as address:
+        began_s = time.process_time()
+        with pytest.raises(RemoteError, match="cannot be used"):
+            RemotePolicy(address)
+        assert time.process_time() - began_s < 2.0
 
 
 def test_another_policy_at_the_same_place_is_refused(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mcap.opcode import Opcode
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
@@ -17,10 +20,12 @@ from benchmarks.killed_recorder import kill_and_recover
 from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
 from pushcell import cli
 from pushcell.config import CellConfig
+from pushcell.errors import EpisodeError
 from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.driving import PolicyIdentity
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.episode_steps import read_steps
+from pushcell.recording.mcap_records import whole_records
 from pushcell.recording.messages import (
     STRING,
     compressed_image_of,
@@ -28,11 +33,13 @@ from pushcell.recording.messages import (
     message_class,
     to_cdr,
 )
+from pushcell.recording.rearranging import split
 from pushcell.recording.recorder import Recorder
 from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import BAG_FILE, EpisodeStore
 from pushcell.recording.streams import IMAGE_TOPIC, POLICY_TOPIC
 from tests.conftest import SIM_CELL
+from tests.test_strict_yaml import LAUGHS
 
 SECONDS = 3.0
 S = 10**9
@@ -125,6 +132,53 @@ def test_learners_read_what_was_recorded(rig: Rig, heard: list[Heard]) -> None:
     assert len(steps) == pytest.approx(SECONDS * 10, abs=2)
     assert np.ptp(steps.pusher[:, 0]) == pytest.approx(0.04 * SECONDS / 2, abs=0.05)
     assert steps.images["wrist"].shape[1:] == (24, 32, 3)
+
+
+def test_a_clock_that_is_set_back_costs_no_message_and_is_named(
+    rig: Rig, heard: list[Heard]
+) -> None:
+    back_ns, middle = 10 * S, len(heard) // 2
+    rig.recorder.start()
+    rig.hear(heard[:middle])
+    rig.now_ns -= back_ns
+    for number, message in enumerate(heard[middle:]):
+        # The first ones were heard before, and wait to be taken.
+        log_ns = message.log_ns if number < 20 else message.log_ns - back_ns
+        rig.now_ns = message.log_ns - back_ns
+        rig.recorder.on_message(message.topic, log_ns, message.cdr)
+    json.dumps(rig.recorder.state())
+    rig.recorder.stop("success", "")
+    rig.recorder.close()
+    (episode,) = rig.recorder.store.episodes()
+    found, sent = by_topic(messages_of(episode)), by_topic([tuple(m) for m in heard])
+    for topic, messages in sent.items():
+        assert [m[2] for m in found[topic]] == [m[2] for m in messages]
+        times = np.array([[m[1] for m in found[topic]], [m[1] for m in messages]])
+        assert np.abs(times[0] - times[1]).max() < 0.02 * S
+    quality = EpisodeInfo.load(episode).quality
+    assert quality.verdict == "reject"
+    assert quality.reasons == (
+        "the clock was set back by 10.0 s meanwhile: set clocks before recording",
+    )
+    assert quality.duration_s == pytest.approx(SECONDS, abs=0.1)
+    rig.now_ns = heard[-1].log_ns - back_ns
+    assert rig.recorder.start() is None
+    rig.hear([m._replace(log_ns=m.log_ns - back_ns + 5 * S) for m in heard])
+    rig.recorder.close()
+    assert len(messages_of(rig.recorder.store.episodes()[1])) == len(heard)
+
+
+def test_an_episode_says_what_was_beyond_its_bounds(
+    cell: CellConfig, tmp_path: Path, heard: list[Heard]
+) -> None:
+    unsafe = cell.model_dump() | {"allow_unsafe": ["motion.following_error_rad"]}
+    unsafe["motion"]["following_error_rad"] = 1.0
+    rig = Rig(recording_cell(CellConfig.model_validate(unsafe)), tmp_path)
+    rig.recorder.start()
+    rig.hear(heard)
+    rig.recorder.close()
+    (episode,) = rig.recorder.store.episodes()
+    assert EpisodeInfo.load(episode).allow_unsafe == ("motion.following_error_rad",)
 
 
 def test_what_is_discarded_is_kept_aside(rig: Rig, heard: list[Heard]) -> None:
@@ -300,16 +354,62 @@ def test_a_killed_recorder_costs_at_most_a_second(
     assert recover_all(EpisodeStore(tmp_path), cell) == []
 
 
-def test_what_is_being_written_is_not_recovered(rig: Rig, heard: list[Heard]) -> None:
+@pytest.mark.parametrize("moment", ["before the bag is there", "while it is written"])
+def test_what_is_being_written_is_not_recovered(
+    rig: Rig, heard: list[Heard], moment: str, cell: CellConfig
+) -> None:
+    folder = rig.recorder.store.folder
     rig.recorder.start()
-    rig.hear(heard[:300])
-    while not list(rig.recorder.store.folder.glob(f"*.partial/{BAG_FILE}")):
-        time.sleep(0.01)
-    time.sleep(0.05)
-    assert recover_all(rig.recorder.store, recording_cell(rig.recorder._cell)) == []
+    if moment == "while it is written":
+        rig.hear(heard[:300])
+        while not list(folder.glob(f"*.partial/{BAG_FILE}")):
+            time.sleep(0.01)
+        time.sleep(0.05)
+    with pytest.raises(EpisodeError, match="another pushcell is writing there"):
+        recover_all(rig.recorder.store, recording_cell(cell))
+    second = Rig(recording_cell(cell), folder)
+    second.recorder.recover()
+    assert "another pushcell is writing there" in second.wait_for("idle")["problem"]
+    assert "another pushcell is writing there" in str(second.recorder.start())
+    with pytest.raises(EpisodeError, match="another pushcell is writing there"):
+        split(folder / "some_episode", [1.0], cell)
+    rig.hear(heard[300:])
     rig.recorder.stop("success", "")
     rig.recorder.close()
-    assert len(messages_of(rig.recorder.store.episodes()[0])) == 300
+    assert second.recorder.start() is None
+    second.recorder.close()
+    events = [entry["event"] for entry in rig.recorder.store.journal.entries()]
+    assert events == ["begun", "complete"] * 2
+    assert not (folder / "discarded").exists()
+
+
+def test_who_looks_for_broken_episodes_all_the_time_finds_none(
+    rig: Rig, heard: list[Heard], cell: CellConfig
+) -> None:
+    over, refused = threading.Event(), 0
+
+    def look() -> None:
+        nonlocal refused
+        while not over.is_set():
+            try:
+                assert recover_all(rig.recorder.store, cell) == []
+            except EpisodeError:
+                refused += 1
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(10):
+            while rig.recorder.start() is not None:
+                pass
+            rig.hear(heard[:20])
+            rig.recorder.stop("success", "")
+            rig.wait_for("idle")
+    finally:
+        over.set()
+        looking.join()
+    assert len(rig.recorder.store.episodes()) == 10
+    assert refused > 0
 
 
 def test_an_empty_partial_episode_is_put_aside(cell: CellConfig, rig: Rig) -> None:
@@ -323,21 +423,71 @@ def test_an_empty_partial_episode_is_put_aside(cell: CellConfig, rig: Rig) -> No
     assert (rig.recorder.store.folder / "discarded" / "torn" / BAG_FILE).exists()
 
 
-def test_one_that_cannot_be_recovered_stays_and_keeps_no_other_from_it(
-    cell: CellConfig, rig: Rig, heard: list[Heard]
+def cut_off(rig: Rig, heard: list[Heard]) -> Path:
+    """An episode as a crash leaves it, but for its end, which is whole."""
+    rig.recorder.start()
+    rig.hear(heard)
+    rig.recorder.stop("success", "")
+    rig.wait_for("idle")
+    (episode,) = rig.recorder.store.episodes()
+    return episode.rename(f"{episode}.partial")
+
+
+def damage_a_chunk(bag: Path) -> None:
+    """It is the only one."""
+    with bag.open("r+b") as file:
+        first = next(r for r in whole_records(file) if r.opcode == Opcode.CHUNK)
+        file.seek(first.offset + 60)
+        file.write(bytes(20))
+
+
+DAMAGES = {
+    "torn info": lambda partial: (partial / "episode.yaml").write_text("torn"),
+    "info of a bomb": lambda partial: (partial / "episode.yaml").write_bytes(LAUGHS),
+    "no chunk": lambda partial: damage_a_chunk(partial / BAG_FILE),
+    "a folder for a bag": lambda partial: (
+        (partial / BAG_FILE).rename(partial / "other"),
+        (partial / BAG_FILE).mkdir(),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_one_that_is_too_damaged_is_put_aside_and_stops_nobody(
+    rig: Rig, heard: list[Heard], damage: Callable[[Path], object]
 ) -> None:
     folder = rig.recorder.store.folder
+    damaged = cut_off(rig, heard)
+    damage(damaged)
+    other = cut_off(rig, heard)
+    rig.recorder.recover()
+    problem = rig.wait_for("idle")["problem"]
+    assert f"{other.name.removesuffix('.partial')} was cut off and is recovered" in problem
+    name = damaged.name.removesuffix(".partial")
+    assert name in problem.split(" could not be recovered")[0]
+    (recovered,) = rig.recorder.store.episodes()
+    assert EpisodeInfo.load(recovered).recovered
+    if damage is not DAMAGES["a folder for a bag"]:
+        assert (folder / "discarded" / name / BAG_FILE).exists()
+        entry = [e for e in rig.recorder.store.journal.entries() if e["event"] == "put aside"]
+        assert [e["episode"] for e in entry] == [name]
+        assert entry[0]["reason"] in problem
+    assert rig.recorder.start() is None
+    rig.recorder.close()
+
+
+def test_two_of_one_name_are_put_aside_both(rig: Rig, cell: CellConfig) -> None:
     for _ in range(2):
-        rig.recorder.start()
-        rig.hear(heard)
-        rig.recorder.stop("success", "")
-        rig.wait_for("idle")
-    first, second = rig.recorder.store.episodes()
-    first, second = (path.rename(f"{path}.partial") for path in (first, second))
-    (first / "episode.yaml").write_text("torn")
-    found = recover_all(rig.recorder.store, cell)
-    assert [one.path.name for one in found] == [first.name, second.name.removesuffix(".partial")]
-    assert "could not be recovered and stays" in found[0].sentence()
-    assert "is recovered" in found[1].sentence()
-    words = ["episodes", "recover", str(folder), "--cell", str(SIM_CELL)]
+        partial = rig.recorder.store.folder / "torn.partial"
+        partial.mkdir()
+        (partial / "episode.yaml").write_text("torn")
+        recover_all(rig.recorder.store, cell)
+    aside = rig.recorder.store.folder / "discarded"
+    assert sorted(path.name for path in aside.iterdir()) == ["torn", "torn_2"]
+
+
+def test_the_command_says_that_something_is_lost(rig: Rig, heard: list[Heard]) -> None:
+    (cut_off(rig, heard) / "episode.yaml").write_text("torn")
+    words = ["episodes", "recover", str(rig.recorder.store.folder), "--cell", str(SIM_CELL)]
     assert cli.main(words) == 1
+    assert cli.main(words) == 0

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import io
+import tempfile
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from mcap.reader import make_reader
+from mcap.opcode import Opcode
+from mcap.reader import NonSeekingReader, make_reader
+from mcap.records import Chunk
 
 from pushcell.errors import EpisodeError
 from pushcell.geometry import PlanarPose
 from pushcell.recording.bag_reader import BagMessage, BagReader
 from pushcell.recording.bag_writer import BagWriter, Topic
+from pushcell.recording.mcap_records import HEAD_BYTES, Record, record_bytes, whole_records
 from pushcell.recording.mcap_repair import repair
 from pushcell.recording.messages import POSE, upright_pose_cdr
 
@@ -93,6 +100,99 @@ def test_a_damaged_chunk_costs_only_itself(tmp_path: Path) -> None:
     assert sum(message.lost for message in found) == len(MESSAGES) - len(found)
     with path.open("rb") as file:
         assert sum(1 for _ in make_reader(file).iter_messages()) == len(found)
+
+
+def records() -> list[Record]:
+    with tempfile.TemporaryFile() as file:
+        file.write(WHOLE)
+        return list(whole_records(file))
+
+
+RECORDS = records()
+INDEX_BYTES = [
+    place
+    for record in RECORDS
+    if record.opcode == Opcode.MESSAGE_INDEX
+    for place in range(record.offset, record.end)
+]
+HEADS = [
+    place
+    for record in RECORDS[4:]
+    if record.opcode == Opcode.CHUNK
+    for place in range(record.offset, record.offset + HEAD_BYTES)
+]
+
+
+@settings(max_examples=60)
+@given(place=st.sampled_from(INDEX_BYTES), bit=st.integers(0, 7))
+def test_a_wrong_bit_of_a_message_index_costs_nothing(
+    place: int, bit: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("bit") / "bit.mcap"
+    broken = bytearray(WHOLE)
+    broken[place] ^= 1 << bit
+    path.write_bytes(broken)
+    assert repair(path).messages == len(MESSAGES)
+    assert kept(path) == MESSAGES
+
+
+@settings(max_examples=40)
+@given(place=st.sampled_from(HEADS), bit=st.integers(0, 7))
+def test_a_wrong_bit_of_a_chunks_head_costs_only_the_chunk(
+    place: int, bit: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("bit") / "bit.mcap"
+    broken = bytearray(WHOLE)
+    broken[place] ^= 1 << bit
+    path.write_bytes(broken)
+    repair(path)
+    found = {message.cdr for message in kept(path)}
+    assert len(found) >= len(MESSAGES) - 2 * IN_A_CHUNK
+    with path.open("rb") as file:
+        in_line = {message.data for _, _, message in NonSeekingReader(file).iter_messages()}
+    assert in_line == found
+
+
+def bomb() -> Chunk:
+    """A chunk of a gigabyte of nothing, in a few bytes."""
+    packer = zstandard.ZstdCompressor().compressobj(size=1 << 30)
+    nothing = bytes(1 << 20)
+    data = b"".join(packer.compress(nothing) for _ in range(1 << 10)) + packer.flush()
+    return Chunk("zstd", data, 300, 300, 0, 1 << 30)
+
+
+BOMB = bomb()
+
+
+@pytest.mark.parametrize("told", [1 << 30, 1000])
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_chunk_that_unpacks_to_a_gigabyte_is_left_out(
+    tmp_path: Path, told: int, torn: bool
+) -> None:
+    end = next(r.offset for r in RECORDS if r.opcode == Opcode.METADATA)
+    chunk = record_bytes(replace(BOMB, uncompressed_size=told))
+    path = tmp_path / "bomb.mcap"
+    path.write_bytes(WHOLE[:end] + (chunk[:-5] if torn else chunk))
+    began_s = time.process_time()
+    assert repair(path).messages == len(MESSAGES)
+    assert time.process_time() - began_s < 2.0
+    assert kept(path) == MESSAGES
+
+
+@pytest.mark.parametrize("told", [1 << 30, 1000])
+def test_a_whole_bag_with_such_a_chunk_is_refused(tmp_path: Path, told: int) -> None:
+    path = tmp_path / "bomb.mcap"
+    path.write_bytes(WHOLE)
+    with path.open("r+b") as file:
+        index = make_reader(file).get_summary().chunk_indexes[1]
+        file.seek(index.chunk_start_offset)
+        head = record_bytes(replace(BOMB, uncompressed_size=told))
+        file.write(head[: index.chunk_length])
+    with (
+        BagReader(path) as bag,
+        pytest.raises(EpisodeError, match=r"a chunk of 1073741824 bytes, allowed: 67108864"),
+    ):
+        list(bag.messages())
 
 
 def test_what_was_never_a_bag_is_left_alone(tmp_path: Path) -> None:

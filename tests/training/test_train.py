@@ -208,7 +208,7 @@ def test_bad_configurations(walks, capsys):
         "data.mixture={kind: fixed, target: walks, alpha: 0.5}": "to other sets than 'walks'",
         "data.sets.first.path=x": "--set data.sets.first.path=x: there is no section",
         "data.sets.3.path=x": "there is no section data.sets.3",
-        "data.sets=[{": "'[{' is not a value in YAML",
+        "data.sets=[{": "'[{': is not YAML",
         "observation.keypoints=[]": "keypoints and features of keypoints go together",
         "data.sets.0.path=nowhere": "data set 'walks': nowhere is not there",
         "data.rate_hz=5": "episode_000000 has steps at 10.0 Hz, data.rate_hz is 5.0",

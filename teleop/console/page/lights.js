@@ -65,6 +65,9 @@ function bannerText(state, welcome, connected) {
   if (!connected) return ["bad", "No connection to the console: what this page held is released. STOP does not reach the arm from here."];
   if (!welcome.may_act) return ["warn", "This page may only look, and stop: open the address with its token to drive."];
   if (state.recorder?.problem) return ["bad", `Recorder: ${state.recorder.problem}`];
+  if (state.motion?.allow_unsafe) {
+    return ["warn", `Beyond the bounds of safety values (allow_unsafe): ${state.motion.allow_unsafe}`];
+  }
   if (state.motion?.require_deadman === "False") {
     return ["warn", welcome.simulated
       ? "Simulated cell: home and policy need no deadman (require_deadman is off)."

@@ -31,12 +31,11 @@ from trajectory_msgs.msg import (
 )
 
 from calibration.lens import Lens
-from policy_server.chunk import ActionChunk
+from policy_server.chunk import MOST_ACTIONS, ActionChunk
+from pushcell.arm.joint_names import JOINT_NAMES
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.recording.messages import BASE_FRAME, optical_frame, pixels_of
-
-JOINT_NAMES = [f"joint_{i}" for i in range(1, 8)]
 
 
 def to_seconds(stamp: TimeMsg | DurationMsg) -> float:
@@ -164,6 +163,8 @@ def chunk_message(chunk: ActionChunk, capture: TimeMsg) -> MultiDOFJointTrajecto
 
 def to_chunk(message: MultiDOFJointTrajectory, capture_s: float) -> ActionChunk:
     """The chunk, its capture stamp already on the receiver's clock; ValueError if malformed."""
+    if len(message.points) > MOST_ACTIONS:
+        raise ValueError(f"{len(message.points)} actions in a chunk, allowed: {MOST_ACTIONS}")
     if any(len(point.transforms) != 1 for point in message.points):
         raise ValueError("every point of a chunk needs exactly one transform")
     times = [capture_s + to_seconds(point.time_from_start) for point in message.points]

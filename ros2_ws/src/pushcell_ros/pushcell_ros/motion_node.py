@@ -59,6 +59,10 @@ class MotionNode(CommandingNode):
             self.get_logger().warning(
                 "require_deadman is off: the arm moves without an operator; for simulation only"
             )
+        if self.cell.allow_unsafe:
+            self.get_logger().warning(
+                f"beyond the bounds of safety values: {', '.join(self.cell.allow_unsafe)}"
+            )
         # arm_node obeys one sender at a time: a second motion_node must not share the arm.
         self._sender = str(uuid.uuid4())
         self._periods = PeriodMonitor()
@@ -102,8 +106,8 @@ class MotionNode(CommandingNode):
             self.create_subscription(MultiDOFJointTrajectory, topic, self._chunk_taker(source), 10)
 
     def _on_joints(self, message: JointState) -> None:
-        position = np.array(message.position)
-        self._heard.append(lambda now_s: self._guard.on_arm_status(now_s, position))
+        position, names = np.array(message.position), message.name
+        self._heard.append(lambda now_s: self._guard.on_arm_status(now_s, position, names))
 
     def _on_deadman(self, message: Bool) -> None:
         self._heard.append(lambda now_s: self._guard.on_deadman(now_s, message.data))
@@ -166,6 +170,7 @@ class MotionNode(CommandingNode):
             "interventions": state.interventions,
             "emergency_stop": self._guard.emergency_stop.cause or "released",
             "require_deadman": self.params.require_deadman,
+            "allow_unsafe": ", ".join(self.cell.allow_unsafe),
         }
 
     def _selector(self, source: Source) -> _Handler:

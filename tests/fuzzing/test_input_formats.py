@@ -1,0 +1,294 @@
+"""Whatever stands in a file or a message: one sentence or a sound value, in 2 s and 200 MB.
+
+``make test`` tries a hundred inputs of each format; a thorough run tries 10,000 and tells so:
+
+    HYPOTHESIS_PROFILE=thorough python -m pytest tests/fuzzing --timeout 7200
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from drake import lcmt_iiwa_status
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from benchmarks.made_up_cell import START_NS, live, recording_cell
+from calibration.camera_info import read_camera_info
+from calibration.drift import Reference
+from calibration.files import (
+    read_fiducials,
+    read_hand_eye,
+    read_latency,
+    read_pairs,
+    read_signal,
+    read_touched,
+)
+from policy_server.bundle_files import read_manifest
+from policy_server.bundle_format import MANIFEST
+from policy_server.wire import pack, unpack
+from pushcell.config import load_cell
+from pushcell.drivers.iiwa import read_status
+from pushcell.errors import PushcellError
+from pushcell.launcher.tags import load_tags
+from pushcell.recording.bag_reader import BagReader
+from pushcell.recording.bag_writer import BagWriter
+from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
+from pushcell.recording.mcap_repair import repair
+from pushcell.recording.quality import QualityGate
+from pushcell.recording.store import Journal
+from pushcell.recording.streams import streams_of
+from pushcell.replay.topic_map import load_mapping
+from pushcell.training.config import load_train_config
+from teleop.devices.pad_map import load_map
+from tests.conftest import ROOT, SIM_CELL
+from tests.policy_server.examples import some_manifest
+from tests.recording.examples import some_info, some_steps
+from tests.test_strict_yaml import LAUGHS, MANY_KEYS
+
+LONGEST_S, MOST_MB = 2.0, 200.0
+TRIED: Counter[str] = Counter()
+CELL = load_cell(SIM_CELL)
+BUNDLE = some_manifest(CELL, ("overhead",)).to_yaml()
+EPISODE = some_info(some_steps(3), CELL).to_yaml()
+LAUNCH = ROOT / "launch" / "rollout.launch.yaml"
+PAD = ROOT / "teleop" / "devices" / "maps" / "gamepad.yaml"
+HAND_EYE = {"setup": "eye-to-hand", "transform": np.eye(4).tolist()}
+LATENCY = {"camera": "overhead", "latency_s": 0.03}
+MESSAGE = pack({"a": np.zeros(3), "b": {"c": [1, 2.0, "d"]}})
+TRAINING = ROOT / "config" / "train" / "demonstrations.yaml"
+
+
+@dataclass(frozen=True)
+class Format:
+    """Where a sound input of a format comes from, and who reads it."""
+
+    name: str
+    sound: bytes
+    read: Callable[[Path], object]
+    file: str = "input"
+    load: Callable[[bytes], Any] | None = None
+    """The tree of values of the text, where it is one; with `dump` it is edited as one too."""
+    dump: Callable[[Any], bytes] = lambda values: json.dumps(values).encode()
+
+
+def of_yaml(name: str, sound: str, read: Callable[[Path], object], file: str = "a.yaml") -> Format:
+    def dump(values: Any) -> bytes:
+        return yaml.safe_dump(values, allow_unicode=True).encode(errors="replace")
+
+    return Format(name, sound.encode(), read, file, yaml.safe_load, dump)
+
+
+def of_json(name: str, sound: Any, read: Callable[[Path], object]) -> Format:
+    return Format(name, json.dumps(sound).encode(), read, "a.json", json.loads)
+
+
+def bag() -> bytes:
+    stream = io.BytesIO()
+    writer = BagWriter(stream, [s.stored() for s in streams_of(recording_cell(CELL))], 3000)
+    for message in live(CELL, 0.3):
+        writer.add(message.topic, message.log_ns, message.cdr)
+    writer.close("a.mcap")
+    return stream.getvalue()
+
+
+def read_bag(path: Path) -> None:
+    with BagReader(path) as found:
+        for message in found.messages():
+            if message.topic.endswith("image_raw"):
+                found.pixels(message)
+        found.verify()
+
+
+def repair_and_read(path: Path) -> None:
+    repair(path)
+    if path.stat().st_size > 1000:
+        read_bag(path)
+
+
+def message_of(topic: str) -> bytes:
+    return next(m.cdr for m in live(CELL, 1.0) if m.topic == topic)
+
+
+def judge(topic: str) -> Callable[[Path], object]:
+    streams = streams_of(recording_cell(CELL))
+
+    def read(path: Path) -> object:
+        gate = QualityGate(CELL, streams, START_NS)
+        for number in range(3):
+            gate.on_message(topic, START_NS + number * 10**8, path.read_bytes())
+        return gate.final_report(START_NS + 10**9).model_dump_json()
+
+    return read
+
+
+def status() -> bytes:
+    message = lcmt_iiwa_status()
+    message.num_joints = 7
+    for name in dir(message):
+        if name.startswith("joint_"):
+            setattr(message, name, [0.1] * 7)
+    return message.encode()
+
+
+JOURNAL = b'{"event": "begun", "episode": "a"}\n{"event": "complete", "episode": "a"}\n'
+CORNERS = {"ids": [1, 2], "pixels": [[1.0, 2.0], [3.0, 4.0]], "size": [64, 48], "board": "b"}
+FIDUCIALS = {
+    "dictionary": "DICT_APRILTAG_36h11",
+    "side_m": 0.03,
+    "height_m": 0.03,
+    "markers": {"0": [0, 0, 0.5]},
+}
+SIGNAL = b"time_s,value\n" + b"".join(b"%d,%d\n" % (n, n % 7) for n in range(30))
+CAMERA_INFO = (
+    "image_width: 64\nimage_height: 48\ncamera_name: a\ndistortion_model: plumb_bob\n"
+    "camera_matrix: {rows: 3, cols: 3, data: [60, 0, 32, 0, 60, 24, 0, 0, 1]}\n"
+    "distortion_coefficients: {rows: 1, cols: 5, data: [0, 0, 0, 0, 0]}\n"
+)
+RECORDED = [
+    "/joint_states", "/pusher/pose", "/motion/target", "/motion/state",
+    "/camera/wrist/color/image_raw", "/camera/wrist/color/camera_info",
+]  # fmt: skip
+
+FORMATS = [
+    of_yaml("cell's file", SIM_CELL.read_text(), load_cell),
+    of_yaml("training's file", TRAINING.read_text(), load_train_config),
+    of_yaml("bundle's manifest", BUNDLE, lambda p: read_manifest(p.parent), MANIFEST),
+    of_yaml("launch file", LAUNCH.read_text(), load_tags),
+    of_yaml("topic mapping", "pusher: {topic: /tip, fields: [a.x, a.y, a.t]}\n", load_mapping),
+    of_yaml("device's map", PAD.read_text(), lambda p: load_map(str(p))),
+    of_yaml("episode.yaml", EPISODE, lambda p: EpisodeInfo.load(p.parent), INFO_FILE),
+    of_yaml("camera_info", CAMERA_INFO, read_camera_info),
+    of_json("hand-eye pairs", np.tile(np.eye(4), (3, 2, 1, 1)).tolist(), read_pairs),
+    of_json("hand-eye result", HAND_EYE, read_hand_eye),
+    of_json("latency", LATENCY, lambda p: read_latency(p, "overhead")),
+    of_json("touched points", [{"xyz_m": [0.5, 0, 0], "pixel": [3, 4]}] * 3, read_touched),
+    of_json("drift reference", CORNERS, Reference.read),
+    of_json("fiducials", FIDUCIALS, read_fiducials),
+    Format("signal", SIGNAL, read_signal),
+    Format("journal", JOURNAL, lambda p: list(Journal(p).entries())),
+    Format("MCAP, whole", bag(), read_bag),
+    Format("MCAP, cut off", bag(), repair_and_read),
+    Format("LCM status", status(), lambda p: read_status(p.read_bytes())),
+    Format("policy message", MESSAGE, lambda p: unpack(p.read_bytes())),
+    *(Format(f"ROS {topic}", message_of(topic), judge(topic)) for topic in RECORDED),
+]  # fmt: skip
+
+ODD = st.one_of(
+    st.sampled_from(
+        [None, True, "", "x" * 2000, "1e9", "\0", "../../passwd", "é\ud800", [], {}, [[]], {"a": 1}]
+    ),
+    st.sampled_from([0, -1, 1e308, -1e308, 1e-300, 1e30, 2**70, float("nan"), float("inf")]),
+    st.integers(-3, 300),
+    st.floats(),
+    st.lists(st.floats(-9, 9), max_size=8),
+)  # fmt: skip
+
+
+NASTY = [
+    b"",
+    b"[" * 100_000,
+    b'{"a":' * 50_000,
+    b"\0" * 1000,
+    b"a: " + b"9" * 5000,
+    b"9" * 5000,
+    b"[1e999]",
+    b"[NaN]",
+    LAUGHS,
+    MANY_KEYS,
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def told(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Say at the end how many inputs were tried."""
+    yield
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    reporter.write_line(f"\ninputs tried: {sum(TRIED.values())} of {len(TRIED)} formats")
+
+
+def damaged(data: st.DataObject, content: bytes) -> bytes:
+    """Cut off, and with some bytes changed."""
+    edits = st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255))
+    spoilt = bytearray(content)
+    for place, value in data.draw(st.lists(edits, max_size=6)):
+        spoilt[place] = value
+    return bytes(spoilt[: data.draw(st.none() | st.integers(0, len(content)))])
+
+
+def places(values: Any, way: tuple = ()) -> Iterator[tuple]:
+    """The way to each value of a tree."""
+    entries = values.items() if isinstance(values, dict) else enumerate(values)
+    for key, value in entries:
+        yield (*way, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*way, key))
+
+
+def edited(data: st.DataObject, values: Any) -> Any:
+    """With up to three other values in it, one of them perhaps gone."""
+    for _ in range(data.draw(st.integers(1, 3))):
+        ways = list(places(values))
+        if not ways:
+            return values
+        *way, last = data.draw(st.sampled_from(ways))
+        holder = values
+        for key in way:
+            holder = holder[key]
+        if data.draw(st.integers(0, 5)) == 0:
+            del holder[last]
+        else:
+            holder[last] = data.draw(ODD)
+    return values
+
+
+def spoilt(data: st.DataObject, kind: Format) -> bytes:
+    """An input of a format that is not what its readers expect."""
+    how = data.draw(st.integers(0, 9))
+    if how == 0:
+        return data.draw(st.sampled_from(NASTY) | st.binary(max_size=60))
+    if how <= 5 and kind.load is not None:
+        return kind.dump(edited(data, kind.load(kind.sound)))
+    return damaged(data, kind.sound)
+
+
+@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+def test_a_sound_input_is_accepted(tmp_path: Path, kind: Format) -> None:
+    (tmp_path / kind.file).write_bytes(kind.sound)
+    kind.read(tmp_path / kind.file)
+
+
+@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+@settings(suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_anything_else_is_refused_in_one_sentence_or_accepted(
+    tmp_path: Path, kind: Format, data: st.DataObject
+) -> None:
+    TRIED[kind.name] += 1
+    path = tmp_path / kind.file
+    path.write_bytes(spoilt(data, kind))
+    began_s, before_mb = time.process_time(), peak_mb()
+    sentence = "accepted"
+    try:
+        kind.read(path)
+    except PushcellError as error:
+        sentence = str(error)
+    assert 0 < len(sentence) < 5000
+    assert time.process_time() - began_s < LONGEST_S
+    assert peak_mb() - before_mb < MOST_MB
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
