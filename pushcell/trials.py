@@ -37,6 +37,8 @@ class ChunkTally:
         return self.accepted + self.dropped + self.failed
 
     def __str__(self) -> str:
+        if not self.total:
+            return ""
         lost = [
             f"{count} {what}" for what in ("dropped", "failed") if (count := getattr(self, what))
         ]
@@ -72,7 +74,8 @@ class TrialRecord:
         if self.void:
             return f"void: {self.reason}"
         outcome = "success" if self.success else "failure"
-        return f"{outcome} after {self.duration_s:.2f} s: {self.reason}; {self.chunks}"
+        chunks = f"; {self.chunks}" if self.chunks.total else ""
+        return f"{outcome} after {self.duration_s:.2f} s: {self.reason}{chunks}"
 
 
 class Progress:
@@ -94,7 +97,8 @@ class Progress:
         return (
             f"{now_s - self._began_s:.1f} s simulated in {real_s - self._began_real_s:.1f} s "
             f"({factor:.2f} of real time), slider {1e3 * judgement.position_error_m:.0f} mm and "
-            f"{math.degrees(judgement.angle_error_rad):.0f} deg from its goal, {chunks}"
+            f"{math.degrees(judgement.angle_error_rad):.0f} deg from its goal"
+            f"{f', {chunks}' if chunks.total else ''}"
         )
 
 
@@ -125,7 +129,7 @@ def trials_table(records: Sequence[TrialRecord]) -> Table:
             f"{record.duration_s:.1f}",
             _scaled(record.position_error_m, 1e3),
             _scaled(record.angle_error_rad, 180 / math.pi),
-            f"{record.chunks.accepted}/{record.chunks.total}",
+            f"{record.chunks.accepted}/{record.chunks.total}" if record.chunks.total else "",
             record.reason,
         )
     return table

@@ -285,9 +285,11 @@ class TrialNode(SteppingNode):
 
     def _note(self, run_dir: Path, record: TrialRecord) -> None:
         append_record(run_dir / "trials.jsonl", record)
-        shown = "" if record.video is None else f"; see {run_dir / record.video}"
-        say = self.get_logger().info if record.success else self.get_logger().warning
-        say(f"{self._progress}: {record.told}{'' if record.success else shown}")
+        if record.success:
+            self.get_logger().info(f"{self._progress}: {record.told}")
+        else:
+            shown = run_dir / (record.video or "trials.jsonl")
+            self.get_logger().warning(f"{self._progress}: {record.told}; see {shown}")
 
     def _is_served(self) -> bool:
         clients = (self._hold, self._home, self._follow, self._release)
@@ -414,7 +416,7 @@ class TrialNode(SteppingNode):
             "progress": self._progress,
             "trials": len(self._records),
             "successes": sum(record.success for record in self._records),
-            "chunks": str(self._chunks) if self._chunks.total else "",
+            "chunks": str(self._chunks),
         }
         self._state.publish(String(data=json.dumps(state)))
 
