@@ -146,21 +146,34 @@ def torn_chunk(file: IO[bytes], offset: int) -> Chunk | None:
         chunk = Chunk.read(ReadDataStream(BytesIO(rest[HEAD_BYTES:])))
     except DAMAGE:
         return None
-    return None if chunk.compression != "zstd" else _whole_part(chunk)
+    return _whole_part(chunk)
 
 
 def _whole_part(chunk: Chunk) -> Chunk | None:
-    data = bytearray()
-    try:
-        unpacker = zstandard.ZstdDecompressor().decompressobj()
-        for start in range(0, len(chunk.data), 4096):
-            data += unpacker.decompress(chunk.data[start : start + 4096])
-    except zstandard.ZstdError:
-        pass  # up to there it is what was written
-    contents = chunk_contents(bytes(data))
+    data = _unpacked_part(chunk)
+    contents = chunk_contents(data)
     if not contents.indexes:
         return None
-    return packed_chunk(bytes(data[: contents.end]), contents)
+    return packed_chunk(data[: contents.end], contents)
+
+
+def _unpacked_part(chunk: Chunk) -> bytes:
+    """The data of a torn chunk, as far as they can be unpacked; nothing for unknown packings."""
+    if not chunk.compression:
+        return chunk.data
+    unpackers: dict[str, Any] = {
+        "zstd": zstandard.ZstdDecompressor().decompressobj,
+        "lz4": lz4.frame.LZ4FrameDecompressor,
+    }
+    if chunk.compression not in unpackers:
+        return b""
+    unpacker, data = unpackers[chunk.compression](), bytearray()
+    try:
+        for start in range(0, len(chunk.data), 4096):
+            data += unpacker.decompress(chunk.data[start : start + 4096])
+    except (zstandard.ZstdError, RuntimeError, EOFError):
+        pass  # up to there it is what was written
+    return bytes(data)
 
 
 def packed_chunk(data: bytes, contents: ChunkContents) -> Chunk:

@@ -33,7 +33,8 @@ from calibration.lens import Lens
 from policy_server.chunk import ActionChunk
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
-from pushcell.recording.messages import BASE_FRAME, optical_frame, pixels_of
+from pushcell.recording.messages import BASE_FRAME, optical_frame
+from pushcell.recording.pixels import pixels_of
 
 JOINT_NAMES = [f"joint_{i}" for i in range(1, 8)]
 
@@ -171,7 +172,7 @@ def image_message(image: np.ndarray, frame_id: str, stamp: TimeMsg) -> Image:
 
 
 def to_image(message: Image) -> np.ndarray:
-    """(H, W, 3) uint8 RGB; ValueError for an encoding other than rgb8 and bgr8."""
+    """(H, W, 3) uint8 RGB; ValueError for an encoding that `pixels_of` does not read."""
     return pixels_of(message)
 
 
