@@ -23,7 +23,14 @@ from pushcell.strict_yaml import parse_yaml
 
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 512 << 20
-UNREADABLE_ZIP = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error)
+UNREADABLE_ZIP = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    zlib.error,
+    UnicodeDecodeError,  # names of files
+)
 """What Python raises for zips that are damaged, encrypted, or packed in unknown ways."""
 
 

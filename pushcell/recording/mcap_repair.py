@@ -92,13 +92,30 @@ def _read(file: IO[bytes]) -> tuple[_Index, int, int]:
                 index.add_chunk(record.offset, record.end, chunk, contents)
                 last = record, chunk, contents
         elif record.opcode == Opcode.MESSAGE_INDEX and last is not None:
-            message_index = MessageIndex.read(record.stream())
-            index.add_message_index(record.offset, record.end, message_index)
+            message_index = _message_index(file, record, last[2])
+            if message_index is not None:
+                index.add_message_index(record.offset, record.end, message_index)
         end = record.end
     if last is not None and len(index.chunks[-1].message_index_offsets) < len(last[2].indexes):
         record, chunk, contents = last
         end = index.write_message_indexes(file, record.end, contents)
     return index, damaged, end
+
+
+def _message_index(file: IO[bytes], record: Record, chunk: ChunkContents) -> MessageIndex | None:
+    """The message index in a record; a damaged one is written again from its chunk.
+
+    None for a channel of which the chunk has no message.
+    """
+    try:
+        return MessageIndex.read(record.stream())
+    except DAMAGE:
+        channel = int.from_bytes(record.content[:2], "little")
+    right = chunk.indexes.get(channel)
+    if right is not None and len(record_bytes(right)) == record.end - record.offset:
+        file.seek(record.offset)
+        file.write(record_bytes(right))
+    return right
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.durable_bag import lock
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.finishing import finish_episode
+from pushcell.recording.mcap_records import DAMAGE
 from pushcell.recording.mcap_repair import Repair, repair
 from pushcell.recording.quality import review
 from pushcell.recording.quality_report import Finding
@@ -53,8 +54,11 @@ def recover_all(store: EpisodeStore, cell: CellConfig) -> list[Recovered]:
 def _recovered(store: EpisodeStore, partial: Path, cell: CellConfig) -> Recovered | None:
     try:
         return _recover(store, partial, cell)
-    except (EpisodeError, OSError) as error:
+    except EpisodeError as error:
         return Recovered(partial, problem=str(error))
+    except DAMAGE as error:
+        why = f"{partial / BAG_FILE} is damaged ({str(error) or type(error).__name__})"
+        return Recovered(partial, problem=why)
 
 
 def _recover(store: EpisodeStore, partial: Path, cell: CellConfig) -> Recovered | None:

@@ -76,6 +76,17 @@ def test_links_and_pipes_are_not_followed(folder: Path, tmp_path: Path) -> None:
         read_bundle(folder)
 
 
+def test_a_zip_whose_names_are_no_text_is_refused(folder: Path) -> None:
+    path = zipped(folder, [MANIFEST, *FILES])
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("n\xf6te", b"")
+    data = path.read_bytes()
+    assert data.count("n\xf6te".encode()) == 2
+    path.write_bytes(data.replace("n\xf6te".encode(), b"n\xff\xfete"))
+    with pytest.raises(BundleError, match=r"neither a folder nor a zip that can be read \('utf-8'"):
+        read_bundle(path)
+
+
 def test_only_its_own_names_are_read_from_a_zip(folder: Path) -> None:
     path = zipped(folder, [MANIFEST, *FILES])
     with zipfile.ZipFile(path, "a") as archive:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from mcap.opcode import Opcode
 from mcap.reader import make_reader
 
 from pushcell.errors import EpisodeError
 from pushcell.geometry import PlanarPose
 from pushcell.recording.bag_reader import BagMessage, BagReader
 from pushcell.recording.bag_writer import BagWriter, Topic
+from pushcell.recording.mcap_records import whole_records
 from pushcell.recording.mcap_repair import repair
 from pushcell.recording.messages import POSE, upright_pose_cdr
 
@@ -93,6 +95,24 @@ def test_a_damaged_chunk_costs_only_itself(tmp_path: Path) -> None:
     assert sum(message.lost for message in found) == len(MESSAGES) - len(found)
     with path.open("rb") as file:
         assert sum(1 for _ in make_reader(file).iter_messages()) == len(found)
+
+
+def test_a_damaged_message_index_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "cut.mcap"
+    data = bytearray(WHOLE[: int(0.8 * len(WHOLE))])
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        indexes = [r for r in whole_records(file) if r.opcode == Opcode.MESSAGE_INDEX]
+    for record in (indexes[1], indexes[-1]):
+        data[record.offset + 13] = 0xFF  # the length of its array
+    path.write_bytes(data)
+    repaired = repair(path)
+    found = kept(path)
+    assert found == MESSAGES[: len(found)]
+    assert repaired.messages == len(found) > 100
+    with path.open("rb") as file:
+        again = [r.content for r in whole_records(file) if r.opcode == Opcode.MESSAGE_INDEX]
+    assert again[1] == WHOLE[indexes[1].offset + 9 : indexes[1].end]
 
 
 def test_what_was_never_a_bag_is_left_alone(tmp_path: Path) -> None:
