@@ -80,7 +80,7 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
         )
     figures = {
         "camera": options.camera,
-        "board": options.board,
+        "board": views.board.text,
         "image_size": list(lens.size),
         "camera_matrix": lens.matrix.tolist(),
         "distortion": lens.distortion.tolist(),
@@ -109,6 +109,8 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
         "stray corners": f"{result.stray_corners} left out",
         "board off its description": f"{bend_mm:.2f} mm" if bend_mm else "no",
     }
+    told = parse_board(options.board).text
+    variant = () if told == views.board.text else (f"the board is {views.board.text}, not {told}",)
     left_out = tuple(f"{name} is left out: {why}" for name, why in result.rejected.items())
     return Outcome(
         kind="intrinsics",
@@ -116,6 +118,6 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
         shown=shown,
         pictures=intrinsics_pictures(result, coverage),
         problems=problems,
-        warnings=(*left_out, *(f"missing: {advice}" for advice in coverage.missing)),
+        warnings=(*variant, *left_out, *(f"missing: {advice}" for advice in coverage.missing)),
         files={".yaml": camera_info_text(lens, options.camera)},
     )
