@@ -16,8 +16,7 @@ from calibration.camera_info import camera_info_text, read_camera_info
 from calibration.files import read_hand_poses, read_joints, read_pairs
 from calibration.hand_eye import HandEye, calibrate_hand_eye
 from calibration.hand_eye_data import CornerSighting, HandEyeData, Indices, PoseSighting, Setup
-from calibration.hand_eye_fit import LENS, Joints
-from calibration.intrinsics import PARAMETERS
+from calibration.hand_eye_fit import Joints
 from calibration.lens import Lens
 from calibration.outcome import Outcome, finish
 from calibration.plots import hand_eye_pictures
@@ -216,7 +215,9 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
     }
     files = {}
     if result.lens is not None:
-        names = zip(PARAMETERS, result.lens.parameters, _deviations(result)[-LENS:], strict=True)
+        lens = result.lens
+        deviations = _deviations(result)[-len(lens.names) :]
+        names = zip(lens.names, lens.parameters, deviations, strict=True)
         figures["lens"] = {name: [value, deviation] for name, value, deviation in names}
         shown |= {
             name: f"{value:.3f} ± {deviation:.3f}"

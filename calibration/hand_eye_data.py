@@ -117,8 +117,9 @@ class CornerSighting:
         return replace(self, lens=lens)
 
     def by_lens(self, target_in_camera: Array) -> Array:
-        """(2n, 9): how what is expected moves with the lens's parameters."""
-        return self.lens.by_parameters(self._points(target_in_camera)).reshape(-1, 9)
+        """(2n, p): how what is expected moves with the lens's parameters."""
+        points = self._points(target_in_camera)
+        return self.lens.by_parameters(points).reshape(2 * len(points), -1)
 
     def scaled(self, scale: float) -> CornerSighting:
         """See `Sighting.scaled`."""

@@ -24,7 +24,6 @@ _ROUNDS = 3
 # offset of the first joint.
 _OFFSET_RAD = 0.01
 _STEP_RAD = 1e-6
-LENS = 9  # parameters
 
 HandAt = Callable[[Array], Array]
 
@@ -63,18 +62,22 @@ class Solution:
 
     @property
     def parameters(self) -> int:
-        """How many a step has: 12 of X and Y, offsets, 9 of the lens, 1 of the scale."""
-        lens, scale = 0 if self.lens is None else LENS, int(self.scale is not None)
-        return 12 + len(self.offsets_rad) + lens + scale
+        """How many a step has: 12 of X and Y, offsets, those of the lens, 1 of the scale."""
+        return 12 + len(self.offsets_rad) + self._lens_parameters + int(self.scale is not None)
+
+    @property
+    def _lens_parameters(self) -> int:
+        return 0 if self.lens is None else len(self.lens.names)
 
     def moved(self, step: Array) -> Solution:
         """After a step (p,): a twist of X in the camera's axes, one of Y in the target's, rest."""
         end = 12 + len(self.offsets_rad)
+        by_lens = step[end : end + self._lens_parameters]
         return Solution(
             self.X @ se3.change(step[:6]),
             self.Y @ se3.change(step[6:12]),
             self.offsets_rad + step[12:end],
-            None if self.lens is None else self.lens.changed(step[end : end + LENS]),
+            None if self.lens is None else self.lens.changed(by_lens),
             None if self.scale is None else self.scale + float(step[-1]),
         )
 

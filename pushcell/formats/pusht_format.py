@@ -35,9 +35,9 @@ class _Range(NamedTuple):
 
 
 # Pushers and blocks leave the board by a little; angles are counted over whole turns.
-_PLACES = _Range(-BOARD / 4, 1.25 * BOARD, 2.0)
+PLACES = _Range(-BOARD / 4, 1.25 * BOARD, 2.0)
 _ANGLES = _Range(-6 * np.pi, 6 * np.pi, -1.0)
-_BRIGHTNESS = _Range(0.0, 255.0, 1.0)
+BRIGHTNESS = _Range(0.0, 255.0, 1.0)
 
 
 class PushTSet:
@@ -82,9 +82,9 @@ class PushTSet:
         if not np.isfinite(images).all():
             raise EpisodeError("data/img has values that are not finite")
         places = np.concatenate([state[:, :2], state[:, 2:4], action])
-        _require_range("data/state and data/action", places, _PLACES, f"of a {BOARD:g} px board")
+        _require_range("data/state and data/action", places, PLACES, f"of a {BOARD:g} px board")
         _require_range("the angles in data/state", state[:, 4:], _ANGLES, "in radians")
-        _require_range("data/img", images, _BRIGHTNESS, "of 0 to 255")
+        _require_range("data/img", images, BRIGHTNESS, "of 0 to 255")
         pusher = np.column_stack([state[:, :2], np.zeros(len(state))]).astype(float)
         return Steps(
             RATE_HZ,

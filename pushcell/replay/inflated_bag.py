@@ -9,8 +9,8 @@ import zstandard
 
 from pushcell.replay.bag import Bag, BagTopic, RawMessage
 
-_FORMAT = "zstd"
-NOT_INFLATED = f"messages that are not compressed by {_FORMAT}, as metadata.yaml says they are"
+FORMAT = "zstd"
+NOT_INFLATED = f"messages that are not compressed by {FORMAT}, as metadata.yaml says they are"
 
 
 class InflatedBag:

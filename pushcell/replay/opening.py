@@ -18,7 +18,7 @@ from pushcell.replay.library_bag import LibraryBag
 from pushcell.replay.mcap_bag import McapBag
 from pushcell.replay.split_bag import SplitBag
 
-_SUFFIXES = (".mcap", ".db3")
+SUFFIXES = (".mcap", ".db3")
 
 
 def find_recordings(path: Path) -> list[Path]:
@@ -40,7 +40,7 @@ def open_bag(path: Path) -> Bag:
         return _open_folder(path)
     if path.suffix == ".bag":
         raise EpisodeError(f"{path} is of ROS 1: convert it with `rosbags-convert`")
-    if path.suffix not in _SUFFIXES:
+    if path.suffix not in SUFFIXES:
         raise EpisodeError(f"{path} is no bag: known are .mcap, .db3 and folders of them")
     notes = _metadata(path.parent)
     alone = path.name in _file_names(notes)
@@ -94,7 +94,7 @@ def _is_series(folder: Path, files: Sequence[Path]) -> bool:
 
 
 def _storages(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix in _SUFFIXES)
+    return sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES)
 
 
 def _metadata(folder: Path) -> Mapping[str, Any]:

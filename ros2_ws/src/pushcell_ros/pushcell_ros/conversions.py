@@ -188,7 +188,7 @@ def lens_message(lens: Lens, camera: str) -> CameraInfo:
     """A lens; the stamp is still to be set."""
     message = CameraInfo(width=lens.size[0], height=lens.size[1])
     message.header.frame_id = optical_frame(camera)
-    message.distortion_model = "plumb_bob"
+    message.distortion_model = lens.model
     message.d = [float(v) for v in lens.distortion]
     message.k = [float(v) for v in lens.matrix.ravel()]
     message.r = [float(v) for v in np.eye(3).ravel()]
