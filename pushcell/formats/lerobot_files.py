@@ -86,6 +86,8 @@ class LeRobotFiles:
         where = f"{entry.data}, episode {entry.number}"
         only = [("episode_index", "=", entry.number)]
         wanted = [*columns, *(name for name in _CLOCKS if name not in columns)]
+        if not entry.data.is_file():
+            raise EpisodeError(f"{where}: the file is not there: the set was copied in part")
         try:
             table = pq.read_table(entry.data, columns=wanted, filters=only)
         except (OSError, pa.ArrowException) as error:

@@ -25,7 +25,8 @@ class LibraryBag:
             self._reader.open()
         except (ReaderError, OSError, sqlite3.Error) as error:
             raise EpisodeError(
-                f"{path} is no bag that can be read ({error}): `ros2 bag reindex` may mend it"
+                f"{path} is no bag that can be read ({error}): `sqlite3 FILE .recover` may mend a "
+                "damaged .db3, `ros2 bag reindex` a missing metadata.yaml"
             ) from None
         self.start_ns, self.end_ns = self._reader.start_time, self._reader.end_time
         formats = MessageDefinitionFormat

@@ -52,6 +52,12 @@ def _open_folder(folder: Path) -> Bag:
     named = _file_names(notes)
     if named:
         files = [file for file in files if file.name in named]
+    packed = sorted(folder.glob("*.zstd"))
+    if packed and not notes:
+        raise EpisodeError(
+            f"{folder} has no metadata.yaml, and its files are compressed: unpack them first, as "
+            f"in `zstd -d {packed[0].name}`"
+        )
     if not files:
         return LibraryBag(folder)
     parts: list[Bag] = []

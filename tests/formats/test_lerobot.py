@@ -195,6 +195,12 @@ def test_metadata_that_do_not_hold_are_named(plain):
         LeRobotSet(plain)
 
 
+def test_a_set_that_was_copied_in_part_is_named(plain):
+    (plain / DATA).unlink()
+    with pytest.raises(EpisodeError, match="episode 0: the file is not there: the set was copied"):
+        list(LeRobotSet(plain))
+
+
 def test_episodes_without_rows_are_left_out_and_counted(plain, tmp_path, capsys):
     path = plain / "meta/episodes/chunk-000/file-000.parquet"
     rows = pq.read_table(path).to_pylist()

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import zstandard
 from mcap.reader import make_reader
 from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
@@ -204,6 +205,31 @@ module geometry_msgs {{ module msg {{ struct Point {{ double x; double y; double
     samples, left_out = read(path, cell, tmp_path, mapping)
     assert poses(samples) == ALL
     assert not left_out
+
+
+def test_files_that_are_compressed_as_a_whole(cell, tmp_path):
+    path = write_folder(tmp_path / "bag", "sqlite3")
+    (file,) = path.glob("*.db3")
+    (path / f"{file.name}.zstd").write_bytes(zstandard.compress(file.read_bytes()))
+    file.unlink()
+    notes = path / "metadata.yaml"
+    text = notes.read_text().replace(file.name, f"{file.name}.zstd")
+    text = text.replace("compression_mode: ''", "compression_mode: FILE")
+    notes.write_text(text.replace("compression_format: ''", "compression_format: zstd"))
+    samples, _ = read(path, cell, tmp_path)
+    assert poses(samples) == ALL
+    notes.unlink()
+    with pytest.raises(EpisodeError, match=r"no metadata.yaml, and its files are compressed"):
+        open_bag(path)
+
+
+def test_storage_that_metadata_do_not_name(cell, tmp_path):
+    path = write_folder(tmp_path / "bag")
+    notes = path / "metadata.yaml"
+    notes.write_text(
+        notes.read_text().replace("storage_identifier: mcap", "storage_identifier: ''")
+    )
+    assert poses(read(path, cell, tmp_path)[0]) == ALL
 
 
 def test_ros_1_is_named(cell, tmp_path):
