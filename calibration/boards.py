@@ -7,7 +7,7 @@ x to the right, y down, z away from who looks at it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -22,8 +22,9 @@ Image = NDArray[np.uint8]
 
 _LARGEST_SQUARE_M = 0.5
 _FORMATS = (
-    "charuco:7x5:0.030:0.021:DICT_4X4_50 (squares, square and marker in metres, dictionary) or "
-    "chessboard:9x7:0.020 (inner corners, square in metres)"
+    "charuco:7x5:0.030:0.021:DICT_4X4_50 (squares, square and marker in metres, dictionary; then "
+    "legacy for the pattern of before OpenCV 4.6, and the first marker's id where it is not 0, as "
+    "in :legacy:17) or chessboard:9x7:0.020 (inner corners, square in metres)"
 )
 DICTIONARIES = sorted(name for name in dir(cv2.aruco) if name.startswith("DICT_"))
 
@@ -57,26 +58,40 @@ class Board(Protocol):
     def draw(self, px_per_m: float) -> Image:
         """The board as printed, (H, W)."""
 
+    def adapted(self, images: list[Image]) -> Board:
+        """A variant of this board that is found in images where this one is not, or itself."""
+
+    @property
+    def text(self) -> str:
+        """As `parse_board` reads it."""
+
     def explain(self, images: list[Image]) -> str:
         """Why the board is not found in these images, and what to do."""
 
 
 @dataclass(frozen=True)
 class CharucoBoard:
-    """A chessboard with markers in its white squares; ``columns`` x ``rows`` squares."""
+    """A chessboard with markers in its white squares; ``columns`` x ``rows`` squares.
+
+    ``legacy`` is the pattern of OpenCV before 4.6, which differs for an even number of rows;
+    ``first_id`` is its first marker's.
+    """
 
     columns: int
     rows: int
     square_m: float
     marker_m: float
     dictionary: str
+    legacy: bool = False
+    first_id: int = 0
 
     @cached_property
     def _board(self) -> cv2.aruco.CharucoBoard:
         words = _dictionary(self.dictionary)
-        return cv2.aruco.CharucoBoard(
-            (self.columns, self.rows), self.square_m, self.marker_m, words
-        )
+        size, ids = (self.columns, self.rows), self.first_id + np.arange(self.markers)
+        board = cv2.aruco.CharucoBoard(size, self.square_m, self.marker_m, words, ids)
+        board.setLegacyPattern(self.legacy)
+        return board
 
     @cached_property
     def _detector(self) -> cv2.aruco.CharucoDetector:
@@ -86,6 +101,18 @@ class CharucoBoard:
     def corners_m(self) -> Array:
         """(N, 3) the inner corners."""
         return np.asarray(self._board.getChessboardCorners(), dtype=float)
+
+    @property
+    def markers(self) -> int:
+        """How many it has."""
+        return self.columns * self.rows // 2
+
+    @property
+    def text(self) -> str:
+        """See `Board.text`."""
+        sizes = f"{self.columns}x{self.rows}:{self.square_m:g}:{self.marker_m:g}"
+        rest = (":legacy" if self.legacy else "") + (f":{self.first_id}" if self.first_id else "")
+        return f"charuco:{sizes}:{self.dictionary}{rest}"
 
     @property
     def marker_cells(self) -> int:
@@ -115,6 +142,16 @@ class CharucoBoard:
         size = round(width * px_per_m), round(height * px_per_m)
         return self._board.generateImage(size)
 
+    def adapted(self, images: list[Image]) -> CharucoBoard:
+        """See `Board.adapted`: of the other pattern, or with the ids that are seen."""
+        firsts = dict.fromkeys((self.first_id, self._first_id_in(images)))
+        variants = [
+            replace(self, legacy=legacy, first_id=first)
+            for first in firsts
+            for legacy in (self.legacy, not self.legacy)
+        ]
+        return max(variants, key=lambda board: sum(board.find(i) is not None for i in images))
+
     def explain(self, images: list[Image]) -> str:
         """See `Board.explain`."""
         if any(self.find(cv2.flip(grey(image), 1)) for image in images):
@@ -127,7 +164,8 @@ class CharucoBoard:
         if here >= 4 * len(images):
             return (
                 f"markers of {self.dictionary} are seen, but not where a board of {self.columns}x"
-                f"{self.rows} squares has them: count its squares again"
+                f"{self.rows} squares has them, of the legacy pattern or not: count its squares "
+                "again"
             )
         return "no markers are seen: is it the right board, sharp, bright and whole in the picture?"
 
@@ -135,10 +173,10 @@ class CharucoBoard:
         """How far the markers are from where this board has them; 1 is a marker's side."""
         if ids is None or len(ids) < 2:
             return 0.0
-        known = self._board.getIds()
-        if ids.max() > known.max():
+        places = ids.ravel() - self.first_id
+        if places.min() < 0 or places.max() >= self.markers:
             return np.inf
-        board = np.concatenate([self._board.getObjPoints()[i] for i in ids.ravel()])[:, :2]
+        board = np.concatenate([self._board.getObjPoints()[i] for i in places])[:, :2]
         seen = np.concatenate([marker.reshape(4, 2) for marker in markers])
         homography, _ = cv2.findHomography(board, seen, cv2.LMEDS)
         if homography is None:
@@ -147,6 +185,18 @@ class CharucoBoard:
         side = np.median([cv2.arcLength(marker, True) / 4 for marker in markers])
         # The most of them: one that was misread must not cost the image.
         return float(np.quantile(np.linalg.norm(off, axis=1), 0.8) / side)
+
+    def _first_id_in(self, images: list[Image]) -> int:
+        """The first id seen of the run of ids, as long as this board's, that has most markers."""
+        words = _dictionary(self.dictionary)
+        detector, counts = cv2.aruco.ArucoDetector(words), np.zeros(len(words.bytesList))
+        for image in images:
+            ids = detector.detectMarkers(grey(image))[1]
+            if ids is not None:
+                counts[ids.ravel()] += 1
+        runs = np.convolve(counts, np.ones(self.markers))[self.markers - 1 :]
+        first = int(np.where(counts > 0, runs, -1).argmax())
+        return min(first, len(counts) - self.markers)
 
     def _other_dictionaries(self) -> list[str]:
         return [name for name in DICTIONARIES if name != self.dictionary]
@@ -197,6 +247,15 @@ class Chessboard:
         squares = np.where((x + y) % 2, 0, 255).astype(np.uint8)
         return np.kron(squares, np.ones((side, side), np.uint8))
 
+    def adapted(self, images: list[Image]) -> Chessboard:
+        """See `Board.adapted`: it has no variants."""
+        return self
+
+    @property
+    def text(self) -> str:
+        """See `Board.text`."""
+        return f"chessboard:{self.columns}x{self.rows}:{self.square_m:g}"
+
     def explain(self, images: list[Image]) -> str:
         """See `Board.explain`."""
         for image in images:
@@ -213,7 +272,7 @@ class Chessboard:
 def parse_board(text: str) -> CharucoBoard | Chessboard:
     """A board from its description; raises CalibrationError that tells the format."""
     number = r"(\d*\.?\d+)"
-    charuco = re.fullmatch(rf"charuco:(\d+)x(\d+):{number}:{number}:(\w+)", text)
+    charuco = re.fullmatch(rf"charuco:(\d+)x(\d+):{number}:{number}:(\w+)(:legacy)?(:\d+)?", text)
     chess = re.fullmatch(rf"chessboard:(\d+)x(\d+):{number}", text)
     match = charuco or chess
     if match is None:
@@ -235,12 +294,15 @@ def parse_board(text: str) -> CharucoBoard | Chessboard:
             "markers are smaller than squares"
         )
     size = len(_dictionary(dictionary).bytesList)
-    if size < columns * rows // 2:
+    legacy, first = charuco[6] is not None, int((charuco[7] or ":0")[1:])
+    board = CharucoBoard(columns, rows, square, marker, dictionary, legacy, first)
+    if size < first + board.markers:
+        after = f" from id {first} on" if first else ""
         raise CalibrationError(
             f"{dictionary} has {size} markers, a board of {columns}x{rows} squares needs "
-            f"{columns * rows // 2}: is its size or its dictionary another one?"
+            f"{board.markers}{after}: is its size or its dictionary another one?"
         )
-    return CharucoBoard(columns, rows, square, marker, dictionary)
+    return board
 
 
 def grey(image: Image) -> Image:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from scipy.linalg import null_space
 
@@ -18,7 +17,6 @@ from calibration.lens import Lens
 from calibration.views import View
 from pushcell.geometry import Array
 
-INTRINSICS = 9  # fx fy cx cy k1 k2 p1 p2 k3
 _MOST_STEPS = 15
 _FEWEST_SIGHTINGS = 3
 
@@ -54,7 +52,7 @@ class Bundle:
         return bundle
 
     def information(self, views: Sequence[View], shape: bool) -> Array:
-        """(9 + shape, 9 + shape) per px^2, of intrinsics and shape, the poses eliminated."""
+        """(p + shape, p + shape) per px^2, of intrinsics and shape, the poses eliminated."""
         basis = shape_basis(self.corners_m, views) if shape else None
         return self._normal_equations(views, basis)[0]
 
@@ -63,25 +61,25 @@ class Bundle:
         scale = 1 / np.sqrt(np.diag(N))
         common = scale * np.linalg.solve(N * scale * scale[:, None], scale * g)
         twists = np.array([pinv @ (error - A @ common) for pinv, error, A in eliminated])
-        lens = self.lens.changed(common[:INTRINSICS])
+        count = len(self.lens.names)
+        lens = self.lens.changed(common[:count])
         corners = self.corners_m
         if basis is not None:
-            corners = corners + (basis @ common[INTRINSICS:]).reshape(-1, 3)
+            corners = corners + (basis @ common[count:]).reshape(-1, 3)
         return Bundle(lens, corners, se3.change(twists) @ self.poses)
 
     def _normal_equations(
         self, views: Sequence[View], basis: Array | None
     ) -> tuple[Array, Array, list[tuple[Array, Array, Array]]]:
         """Matrix and right side; and of each view what gives its pose: (6, m), (m,), (m, p)."""
-        parameters = INTRINSICS + (0 if basis is None else basis.shape[1])
+        parameters = len(self.lens.names) + (0 if basis is None else basis.shape[1])
         N, g, eliminated = np.zeros((parameters, parameters)), np.zeros(parameters), []
-        still = np.zeros(3)
         for index, (view, error) in enumerate(zip(views, self.errors(views), strict=True)):
             points = self._points(index, view)
-            _, J = cv2.projectPoints(points, still, still, self.lens.matrix, self.lens.distortion)
-            A, B = J[:, 6:15], J[:, :6]
+            A = self.lens.by_parameters(points).reshape(2 * len(points), -1)
+            B = self.lens.project_with_jacobian(points)[1].reshape(-1, 6)
             if basis is not None:
-                A = np.hstack([A, self._shape_jacobian(index, view, J[:, 3:6], basis)])
+                A = np.hstack([A, self._shape_jacobian(index, view, B[:, 3:], basis)])
             r = error.ravel()
             Q, R = np.linalg.qr(B)
             A_left, r_left = A - Q @ (Q.T @ A), r - Q @ (Q.T @ r)

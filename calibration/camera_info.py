@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from calibration.lens import Lens
+from calibration.lens import COEFFICIENTS, Lens
 from pushcell.errors import CalibrationError, ConfigError
 from pushcell.geometry import Array
 from pushcell.strict_yaml import read_yaml
@@ -21,7 +21,7 @@ def camera_info_text(lens: Lens, camera: str) -> str:
         "image_height": lens.size[1],
         "camera_name": camera,
         "camera_matrix": _block(lens.matrix),
-        "distortion_model": "plumb_bob",
+        "distortion_model": lens.model,
         "distortion_coefficients": _block(lens.distortion[None]),
         "rectification_matrix": _block(np.eye(3)),
         "projection_matrix": _block(projection),
@@ -44,14 +44,19 @@ def read_camera_info(path: Path) -> Lens:
             f"{path}: is not ROS's camera_info YAML ({error!r}): give the file that "
             "`pushcell calibrate intrinsics` wrote"
         ) from None
-    if model != "plumb_bob" or distortion.shape != (5,):
+    if model == "plumb_bob" and distortion.size in (0, 4):
+        distortion = np.append(distortion.ravel(), np.zeros(5 - distortion.size))
+    if distortion.shape not in [(count,) for count in COEFFICIENTS.get(model, ())]:
+        known = ", ".join(
+            f"{name} with {' or '.join(map(str, counts))}" for name, counts in COEFFICIENTS.items()
+        )
         raise CalibrationError(
-            f"{path}: distortion_model {model!r} with {distortion.size} coefficients is not "
-            "supported, only plumb_bob with 5"
+            f"{path}: distortion_model {model!r} with {distortion.size} coefficients is not read; "
+            f"those read are {known}, and plumb_bob with 0 or 4"
         )
     if not (np.isfinite(matrix).all() and np.isfinite(distortion).all() and matrix[0, 0] > 0):
         raise CalibrationError(f"{path}: its numbers are not those of a camera: calibrate again")
-    return Lens(matrix, distortion, size)
+    return Lens(matrix, distortion, size, model)
 
 
 def _block(matrix: Array) -> dict[str, object]:

@@ -15,6 +15,9 @@ from calibration.slider_pose import Fiducials
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array, PlanarPose
 
+# What is larger is of another unit.
+_LARGEST_M, _LONGEST_STEP_S = 10.0, 2.0
+
 
 def read_json(path: Path) -> Any:
     """The values of a JSON file; all numbers are finite."""
@@ -103,6 +106,11 @@ def read_touched(path: Path) -> tuple[Array, Array | None]:
             f'{path}: allowed is a list of {{"xyz_m": [x, y, z], "pixel": [u, v]}}, pixels where '
             "the camera sees the points"
         ) from None
+    if len(points) and np.abs(points).max() > _LARGEST_M:
+        raise CalibrationError(
+            f"{path}: a point is at {np.abs(points).max():.0f} m: lengths are in metres; divide "
+            "millimetres by 1000"
+        )
     if any(seen) and pixels is None:
         raise CalibrationError(
             f"{path}: point {seen.index(False)} has no pixel: give every point one, or none"
@@ -120,7 +128,18 @@ def read_signal(path: Path) -> Signal:
     except (KeyError, TypeError, ValueError, csv.Error):
         raise CalibrationError(f"{path}: allowed is CSV with the columns time_s,value") from None
     table = np.array(rows).reshape(-1, 2)
+    _require_seconds(table[:, 0], path)
     return Signal(path.stem, table[:, 0], table[:, 1])
+
+
+def _require_seconds(times: Array, path: Path) -> None:
+    """Raise CalibrationError for times whose steps are those of milliseconds or nanoseconds."""
+    step = float(np.median(np.abs(np.diff(times)))) if len(times) > 1 else 0.0
+    if step > _LONGEST_STEP_S:
+        unit, parts = ("nanoseconds", "1e9") if step > 1e5 else ("milliseconds", "1000")
+        raise CalibrationError(
+            f"{path}: its times are {step:g} apart: times are in seconds; divide {unit} by {parts}"
+        )
 
 
 def read_fiducials(path: Path) -> Fiducials:

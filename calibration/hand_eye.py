@@ -25,6 +25,8 @@ from pushcell.geometry import Array
 _FALSE_ALARM = 0.01
 _GOOD_SECOND_TURN_RAD = np.radians(10.0)
 _FEW_POSES = 12
+# A scale is off where it is so many deviations, and at least so much, from 1.
+_CERTAIN, _SMALLEST_SCALE_ERROR = 5.0, 0.005
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,29 @@ class Outlier:
     name: str
     off_m: float
     off_rad: float
+
+
+@dataclass(frozen=True)
+class BoardScale:
+    """How large the board is by the arm's poses, in parts of its description.
+
+    A focal length that is off by as much looks the same.
+    """
+
+    value: float
+    deviation: float
+
+    @property
+    def problem(self) -> str:
+        """What the data say against the description; empty where they do not."""
+        off = self.value - 1.0
+        if abs(off) < max(_CERTAIN * self.deviation, _SMALLEST_SCALE_ERROR):
+            return ""
+        return (
+            f"the board is {abs(off):.1%} {'smaller' if off < 0 else 'larger'} than described "
+            f"(± {self.deviation:.1%}), or the lens's focal length is off by as much: measure the "
+            "board's squares, and give their true size"
+        )
 
 
 @dataclass(frozen=True)
@@ -48,6 +73,7 @@ class HandEye:
     left_out_rad: Array
     second_turn_rad: float
     solvers: dict[str, tuple[Array, Array]]
+    scale: BoardScale | None
 
     @property
     def camera(self) -> Array:
@@ -102,7 +128,16 @@ def calibrate_hand_eye(
             break
         agree = agree.copy()
         agree[used[worst]] = False
-    return _result(data, fitted, np.flatnonzero(~agree), joints)
+    scale = None if free_lens else _scale(fitted, data.subset(used), some_joints)
+    return _result(data, fitted, np.flatnonzero(~agree), joints, scale)
+
+
+def _scale(fitted: Fit, data: HandEyeData, joints: Joints | None) -> BoardScale:
+    """The board's scale, fitted to the same views as the result, from there on."""
+    solution = fitted.solution
+    freed = fit(data, solution.X, solution.Y, joints, free_scale=True)
+    assert freed.solution.scale is not None
+    return BoardScale(freed.solution.scale, float(np.sqrt(freed.covariance[-1, -1])))
 
 
 def _consensus(data: HandEyeData) -> tuple[HandEyeData, Array, Array, Mask]:
@@ -115,12 +150,16 @@ def _consensus(data: HandEyeData) -> tuple[HandEyeData, Array, Array, Mask]:
             raise error from None
         other = data.of_other_setup().setup
         raise CalibrationError(
-            f"the poses do not fit {data.setup}, but they do fit {other}: give --setup {other}, or "
-            "poses of the hand in the base and not of the base in the hand"
+            f"the poses do not fit {data.setup}, but they do fit {other}. Three mistakes look "
+            "exactly like this: the targets are inverted (give the target in the camera, not the "
+            "camera in the target), the hands are inverted (give the hand in the base, not the "
+            f"base in the hand), or the setup is another one (give --setup {other})"
         ) from None
 
 
-def _result(data: HandEyeData, fitted: Fit, out: Indices, joints: Joints | None) -> HandEye:
+def _result(
+    data: HandEyeData, fitted: Fit, out: Indices, joints: Joints | None, scale: BoardScale | None
+) -> HandEye:
     solution = fitted.solution
     data = solution.seen(data, joints)
     off_m, off_rad = se3.errors(data.target_in_camera, data.expected(solution.X, solution.Y))
@@ -135,6 +174,7 @@ def _result(data: HandEyeData, fitted: Fit, out: Indices, joints: Joints | None)
         left_out_rad=left_out_rad,
         second_turn_rad=second_turn_rad(fitted.data),
         solvers=_solvers(fitted.data),
+        scale=scale,
     )
 
 

@@ -16,8 +16,7 @@ from calibration.camera_info import camera_info_text, read_camera_info
 from calibration.files import read_hand_poses, read_joints, read_pairs
 from calibration.hand_eye import HandEye, calibrate_hand_eye
 from calibration.hand_eye_data import CornerSighting, HandEyeData, Indices, PoseSighting, Setup
-from calibration.hand_eye_fit import LENS, Joints
-from calibration.intrinsics import PARAMETERS
+from calibration.hand_eye_fit import Joints
 from calibration.lens import Lens
 from calibration.outcome import Outcome, finish
 from calibration.plots import hand_eye_pictures
@@ -166,6 +165,8 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         )
         if value > limit
     ]
+    scale = result.scale
+    problems += [scale.problem] if scale is not None and scale.problem else []
     pose, noise, solution = Pose.from_matrix(result.camera), result.fit.noise, result.fit.solution
     joints = len(solution.offsets_rad)
     indices = options.pairs is not None
@@ -184,6 +185,7 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         "deviation_mm": (1e3 * deviations[3:]).tolist(),
         "deviation_deg": np.degrees(deviations[:3]).tolist(),
         "poses_used": len(result.residual_m),
+        "board_scale": None if scale is None else [scale.value, scale.deviation],
         "outliers": [int(o.name) if indices else o.name for o in result.outliers],
         "outliers_off": [
             {"name": o.name, "mm": 1e3 * o.off_m, "deg": float(np.degrees(o.off_rad))}
@@ -208,11 +210,14 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         ),
         "residual": f"{residual_mm:.2f} mm, {residual_deg:.3f} deg",
         "leave one out": f"{left_out_mm:.2f} mm, {left_out_deg:.3f} deg",
+        "board's scale": "-" if scale is None else f"{scale.value:.4f} ± {scale.deviation:.4f}",
         "poses": f"{len(result.residual_m)} used",
     }
     files = {}
     if result.lens is not None:
-        names = zip(PARAMETERS, result.lens.parameters, _deviations(result)[-LENS:], strict=True)
+        lens = result.lens
+        deviations = _deviations(result)[-len(lens.names) :]
+        names = zip(lens.names, lens.parameters, deviations, strict=True)
         figures["lens"] = {name: [value, deviation] for name, value, deviation in names}
         shown |= {
             name: f"{value:.3f} ± {deviation:.3f}"

@@ -45,6 +45,12 @@ class Sighting(Protocol):
     def turned(self, half_turn: Array) -> Sighting:
         """The same, if the board was taken for itself turned round (4, 4)."""
 
+    def scaled(self, scale: float) -> Sighting:
+        """The same, if the target is so many times as large as it was taken for."""
+
+    def by_scale(self, target_in_camera: Array) -> Array:
+        """(m, 1): how what is expected moves with the target's scale."""
+
     def residual(self, target_in_camera: Array) -> Array:
         """(m,) seen less expected, of another pose."""
 
@@ -62,6 +68,16 @@ class PoseSighting:
     def turned(self, half_turn: Array) -> PoseSighting:
         """See `Sighting.turned`."""
         return PoseSighting(self.target_in_camera @ half_turn)
+
+    def scaled(self, scale: float) -> PoseSighting:
+        """See `Sighting.scaled`: a larger target is as much farther away."""
+        pose = self.target_in_camera.copy()
+        pose[:3, 3] *= scale
+        return PoseSighting(pose)
+
+    def by_scale(self, target_in_camera: Array) -> Array:
+        """(6, 1): it is what was seen that moves, against what is expected."""
+        return np.concatenate([np.zeros(3), -self.target_in_camera[:3, 3]])[:, None]
 
     def residual(self, target_in_camera: Array) -> Array:
         """(6,) [rad] and [m]; rotation about the target's origin."""
@@ -101,8 +117,19 @@ class CornerSighting:
         return replace(self, lens=lens)
 
     def by_lens(self, target_in_camera: Array) -> Array:
-        """(2n, 9): how what is expected moves with the lens's parameters."""
-        return self.lens.by_parameters(self._points(target_in_camera)).reshape(-1, 9)
+        """(2n, p): how what is expected moves with the lens's parameters."""
+        points = self._points(target_in_camera)
+        return self.lens.by_parameters(points).reshape(2 * len(points), -1)
+
+    def scaled(self, scale: float) -> CornerSighting:
+        """See `Sighting.scaled`."""
+        return replace(self, corners_m=self.corners_m * scale)
+
+    def by_scale(self, target_in_camera: Array) -> Array:
+        """(2n, 1)."""
+        outwards = self.corners_m @ target_in_camera[:3, :3].T
+        by_twist = self.lens.project_with_jacobian(self._points(target_in_camera))[1]
+        return np.einsum("nij,nj->ni", by_twist[..., 3:], outwards).reshape(-1, 1)
 
     def turned(self, half_turn: Array) -> CornerSighting:
         """See `Sighting.turned`."""
@@ -140,6 +167,7 @@ class HandEyeData:
             )
         check_poses(self.hand_in_base, self.names, "of the hand in the base")
         check_poses(self.target_in_camera, self.names, "of the target in the camera")
+        check_in_front(self.target_in_camera)
 
     @property
     def target_in_camera(self) -> Array:
@@ -185,6 +213,10 @@ class HandEyeData:
         corners = (s for s in self.sightings if isinstance(s, CornerSighting))
         return replace(self, sightings=tuple(s.through(lens) for s in corners))
 
+    def scaled(self, scale: float) -> HandEyeData:
+        """The same with a target so many times as large."""
+        return replace(self, sightings=tuple(s.scaled(scale) for s in self.sightings))
+
     def turned(self, which: Mask) -> HandEyeData:
         """The same with the boards of some views (N,) bool turned round."""
         if self.half_turn is None:
@@ -225,6 +257,17 @@ def check_poses(poses: Array, names: tuple[str, ...], what: str) -> None:
     if far > _LARGEST_M:
         raise CalibrationError(
             f"poses {what} are {far:.0f} m long: lengths are in metres; divide millimetres by 1000"
+        )
+
+
+def check_in_front(target_in_camera: Array) -> None:
+    """Raise CalibrationError where all targets are behind the camera, and it in front of them."""
+    depths_m, others_m = target_in_camera[:, 2, 3], se3.inverse(target_in_camera)[:, 2, 3]
+    if (depths_m < 0).all() and (others_m > 0).all():
+        raise CalibrationError(
+            f"all targets are behind the camera, by {-depths_m.max():.2f} to "
+            f"{-depths_m.min():.2f} m: they are inverted (the camera in the target); give the "
+            "target in the camera, whose z axis looks forward"
         )
 
 

@@ -24,7 +24,6 @@ _ROUNDS = 3
 # offset of the first joint.
 _OFFSET_RAD = 0.01
 _STEP_RAD = 1e-6
-LENS = 9  # parameters
 
 HandAt = Callable[[Array], Array]
 
@@ -53,32 +52,41 @@ class Joints:
 
 @dataclass(frozen=True)
 class Solution:
-    """X and Y (4, 4), the joints' offsets (7,) [rad], and a lens; the last two where freed."""
+    """X and Y (4, 4); where freed joints' offsets (7,) [rad], a lens and the board's scale."""
 
     X: Array
     Y: Array
     offsets_rad: Array
     lens: Lens | None
+    scale: float | None = None
 
     @property
     def parameters(self) -> int:
-        """How many a step has: 12 of X and Y, offsets, 9 of the lens."""
-        return 12 + len(self.offsets_rad) + (0 if self.lens is None else LENS)
+        """How many a step has: 12 of X and Y, offsets, those of the lens, 1 of the scale."""
+        return 12 + len(self.offsets_rad) + self._lens_parameters + int(self.scale is not None)
+
+    @property
+    def _lens_parameters(self) -> int:
+        return 0 if self.lens is None else len(self.lens.names)
 
     def moved(self, step: Array) -> Solution:
         """After a step (p,): a twist of X in the camera's axes, one of Y in the target's, rest."""
-        joints = len(self.offsets_rad)
+        end = 12 + len(self.offsets_rad)
+        by_lens = step[end : end + self._lens_parameters]
         return Solution(
             self.X @ se3.change(step[:6]),
             self.Y @ se3.change(step[6:12]),
-            self.offsets_rad + step[12 : 12 + joints],
-            None if self.lens is None else self.lens.changed(step[12 + joints :]),
+            self.offsets_rad + step[12:end],
+            None if self.lens is None else self.lens.changed(by_lens),
+            None if self.scale is None else self.scale + float(step[-1]),
         )
 
     def seen(self, data: HandEyeData, joints: Joints | None) -> HandEyeData:
         """The data as it is with these offsets, through this lens."""
         if joints is not None:
             data = data.with_hands(joints.hands(self.offsets_rad))
+        if self.scale is not None:
+            data = data.scaled(self.scale)
         return data if self.lens is None else data.through(self.lens)
 
 
@@ -116,11 +124,18 @@ class Fit:
 
 
 def fit(
-    data: HandEyeData, X: Array, Y: Array, joints: Joints | None = None, free_lens: bool = False
+    data: HandEyeData,
+    X: Array,
+    Y: Array,
+    joints: Joints | None = None,
+    free_lens: bool = False,
+    free_scale: bool = False,
 ) -> Fit:
-    """The most likely solution near X and Y; with ``joints`` their offsets, and the lens, too."""
+    """The most likely solution near X and Y; with ``joints`` their offsets, the lens, the scale."""
     offsets = np.zeros(0 if joints is None else joints.positions.shape[1])
-    solution = Solution(X, Y, offsets, data.lens if free_lens else None)
+    solution = Solution(
+        X, Y, offsets, data.lens if free_lens else None, 1.0 if free_scale else None
+    )
     for _ in range(_ROUNDS):
         moved = solution.seen(data, joints)
         noise = estimate_noise(moved, solution.X, solution.Y, 12 + len(offsets))
@@ -167,6 +182,8 @@ class _Problem:
             J = s.jacobian(T) @ move
             if now.lens is not None and isinstance(s, CornerSighting):
                 J = np.hstack([J, s.by_lens(T)])
+            if now.scale is not None:
+                J = np.hstack([J, s.by_scale(T) / now.scale])
             views.append((W @ s.residual(T), W @ J))
         return tuple(views)
 

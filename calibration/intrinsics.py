@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from calibration import se3
-from calibration.bundle import INTRINSICS, Bundle, rms
-from calibration.lens import Lens
+from calibration.bundle import Bundle, rms
+from calibration.lens import Lens, Model
+from calibration.lens_start import first_bundle
+from calibration.misfit import Misfit
 from calibration.stray_corners import without_stray_corners
 from calibration.views import View, Views
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 
-PARAMETERS = ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")
 FEWEST_VIEWS = 6
 _FEWEST_CORNERS = 6
 _SMALLEST_TILT_SPREAD_RAD = np.radians(8.0)
@@ -25,6 +24,7 @@ _MOST_REJECTED = 0.4
 _OUTLIER_MADS = 5.0
 _OUTLIER_RATIO = 3.0
 _FOLDS = 10
+_MODELS: tuple[Model, ...] = ("plumb_bob", "rational_polynomial", "equidistant")
 # The board's shape is freed where each corner was seen so often, and unseen views say so.
 _CORNERS_FOR_SHAPE = 8
 _WORTH_IT = 0.9
@@ -34,8 +34,8 @@ _WORTH_IT = 0.9
 class Intrinsics:
     """A lens and how well it is known.
 
-    ``covariance`` (9, 9) is of `PARAMETERS`; ``used`` are the views without stray corners, and
-    ``errors_px`` [(m, 2)] what is left at each of their corners, in order of the bundle's poses.
+    ``covariance`` (p, p) is of the lens's parameters; ``used`` are the views without stray corners,
+    and ``errors_px`` [(m, 2)] what is left at each of them, in order of the bundle's poses.
     Where the board was found not to be as described, ``shape_m`` (N, 3) is how its corners are
     off, else it is None. ``before_px`` (views,) are the views' RMS errors by OpenCV's solution.
     """
@@ -63,22 +63,50 @@ class Intrinsics:
     @property
     def standard_deviations(self) -> dict[str, float]:
         """Of each parameter."""
-        return dict(zip(PARAMETERS, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
+        return dict(zip(self.lens.names, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
+
+    @property
+    def misfit(self) -> Misfit:
+        """Whether what is left is more than noise."""
+        return Misfit.of(self.used, self.errors_px)
 
 
-def calibrate_intrinsics(views: Views) -> Intrinsics:
+def calibrate_intrinsics(views: Views, model: Model | None = None) -> Intrinsics:
     """Calibrate; raises CalibrationError for views that cannot tell the intrinsics.
 
-    The board's shape is estimated too where that tells unseen views better.
+    The board's shape is estimated too where that tells unseen views better, and so is the lens
+    model, where ``model`` is not given: wider ones are tried where plumb_bob leaves a pattern.
     """
-    flat = _calibrate(views, shape=False)
+    flat = _best_flat(views) if model is None else _calibrate(views, model, shape=False)
     if _count(flat.used) < _CORNERS_FOR_SHAPE * len(views.board.corners_m):
         return flat
-    bent = _calibrate(views, shape=True)
+    bent = _calibrate(views, flat.lens.model, shape=True)
     return bent if bent.held_out_px < _WORTH_IT * flat.held_out_px else flat
 
 
-def _calibrate(views: Views, shape: bool) -> Intrinsics:
+def _best_flat(views: Views) -> Intrinsics:
+    """By the first model that leaves no pattern; else by the one that tells unseen views best."""
+    found: list[Intrinsics] = []
+    problem: CalibrationError | None = None
+    for model in _MODELS:
+        try:
+            found.append(_calibrate(views, model, shape=False))
+        except CalibrationError as error:
+            problem = problem or error
+        else:
+            if not found[-1].misfit.certain:
+                break
+    if not found:
+        assert problem is not None
+        raise problem
+    best = found[0]
+    for other in found[1:]:
+        if other.held_out_px < _WORTH_IT * best.held_out_px:
+            best = other
+    return best
+
+
+def _calibrate(views: Views, model: Model, shape: bool) -> Intrinsics:
     corners_m = views.board.corners_m
     rejected = dict.fromkeys(views.without, "the board is not found")
     used = []
@@ -91,7 +119,7 @@ def _calibrate(views: Views, shape: bool) -> Intrinsics:
     _require_enough(used, rejected)
     most, left_out = int(_MOST_REJECTED * len(used)), 0
     while True:
-        start = _start(used, corners_m, views.size)
+        start = first_bundle(used, corners_m, views.size, model)
         bundle = start.adjusted(used, shape)
         kept = without_stray_corners(used, bundle.corners_m, bundle.lens)
         bundle = bundle.adjusted(kept, shape)
@@ -125,20 +153,6 @@ def _calibrate(views: Views, shape: bool) -> Intrinsics:
     )
 
 
-def _start(used: Sequence[View], corners_m: Array, size: tuple[int, int]) -> Bundle:
-    """OpenCV's solution for a flat board."""
-    points = [corners_m[view.corners.ids].astype(np.float32) for view in used]
-    pixels = [view.corners.pixels.astype(np.float32) for view in used]
-    try:
-        _, matrix, distortion, rvecs, tvecs = cv2.calibrateCamera(points, pixels, size, None, None)
-    except cv2.error as error:
-        raise CalibrationError(
-            f"these views lead to no camera ({error.err}): take new ones, tilted to all sides"
-        ) from None
-    poses = np.array([se3.from_rvec(r, t) for r, t in zip(rvecs, tvecs, strict=True)])
-    return Bundle(Lens(matrix, distortion.ravel()[:5], size), corners_m, poses)
-
-
 def _count(views: Sequence[View]) -> int:
     """Their corners."""
     return sum(len(view.corners.ids) for view in views)
@@ -155,12 +169,13 @@ def _worst(errors: list[Array]) -> tuple[int | None, float]:
 
 
 def _covariance(bundle: Bundle, used: list[View], shape: bool) -> Array:
-    """(9, 9), whatever shape and poses are."""
+    """(p, p), whatever shape and poses are."""
     information = bundle.information(used, shape)
     residuals = np.concatenate(bundle.errors(used)).ravel()
     freedom = len(residuals) - len(information) - 6 * len(used)
     variance = float(residuals @ residuals) / freedom
-    covariance = np.linalg.inv(information)[:INTRINSICS, :INTRINSICS] * variance
+    count = len(bundle.lens.names)
+    covariance = np.linalg.inv(information)[:count, :count] * variance
     return np.asarray(covariance, dtype=float)
 
 

@@ -15,7 +15,8 @@ from calibration.boards import parse_board
 from calibration.bundle import rms
 from calibration.camera_info import camera_info_text
 from calibration.coverage import coverage_of
-from calibration.intrinsics import PARAMETERS, Intrinsics, calibrate_intrinsics
+from calibration.intrinsics import Intrinsics, calibrate_intrinsics
+from calibration.lens import Model
 from calibration.outcome import Outcome, finish
 from calibration.plots import intrinsics_pictures
 from calibration.views import Views, read_views
@@ -39,6 +40,8 @@ class CalibrateIntrinsics:
     corners)."""
     out: Path
     """Folder for the result."""
+    model: Model | None = None
+    """The lens model; without it the one that tells unseen views best."""
     camera: str = "camera"
     """The camera's name, as in the cell's configuration."""
     max_held_out_px: float = 1.0
@@ -56,7 +59,7 @@ def main(words: Sequence[str]) -> int:
     prog = "pushcell calibrate intrinsics"
     options = tyro.cli(CalibrateIntrinsics, prog=prog, args=list(words))
     views = read_views(options.images, parse_board(options.board))
-    result = calibrate_intrinsics(views)
+    result = calibrate_intrinsics(views, options.model)
     return finish(outcome(options, views, result), options.out, options.force, options.json)
 
 
@@ -80,7 +83,7 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
         )
     figures = {
         "camera": options.camera,
-        "board": options.board,
+        "board": views.board.text,
         "image_size": list(lens.size),
         "camera_matrix": lens.matrix.tolist(),
         "distortion": lens.distortion.tolist(),
@@ -90,7 +93,10 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
         "views_rejected": [{"view": k, "reason": v} for k, v in result.rejected.items()],
         "stray_corners": result.stray_corners,
         "view_rms_px": [rms(errors) for errors in result.errors_px],
-        "parameters": list(PARAMETERS),
+        "distortion_model": lens.model,
+        "noise_px": result.misfit.noise_px,
+        "systematic_px": result.misfit.systematic_px,
+        "parameters": list(lens.names),
         "covariance": result.covariance.tolist(),
         "standard_deviations": deviations,
         "board_corners_m": result.bundle.corners_m.tolist(),
@@ -100,15 +106,19 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
     }
     shown = {
         name: f"{value:.3f} ± {deviations[name]:.3f}"
-        for name, value in zip(PARAMETERS, lens.parameters, strict=True)
+        for name, value in zip(lens.names, lens.parameters, strict=True)
     }
     shown |= {
+        "model": lens.model,
         "rms": f"{result.rms_px:.3f} px",
         "held out": f"{result.held_out_px:.3f} px",
         "views": f"{len(result.used)} used, {len(result.rejected)} left out",
         "stray corners": f"{result.stray_corners} left out",
         "board off its description": f"{bend_mm:.2f} mm" if bend_mm else "no",
     }
+    told = parse_board(options.board).text
+    variant = () if told == views.board.text else (f"the board is {views.board.text}, not {told}",)
+    missing = tuple(f"missing: {advice}" for advice in coverage.missing)
     left_out = tuple(f"{name} is left out: {why}" for name, why in result.rejected.items())
     return Outcome(
         kind="intrinsics",
@@ -116,6 +126,18 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
         shown=shown,
         pictures=intrinsics_pictures(result, coverage),
         problems=problems,
-        warnings=(*left_out, *(f"missing: {advice}" for advice in coverage.missing)),
+        warnings=(*_misfit(result), *variant, *left_out, *missing),
         files={".yaml": camera_info_text(lens, options.camera)},
+    )
+
+
+def _misfit(result: Intrinsics) -> tuple[str, ...]:
+    """Residuals that are more than noise, in words."""
+    misfit = result.misfit
+    if not misfit.certain:
+        return ()
+    return (
+        f"the residuals follow a pattern of {misfit.systematic_px:.2f} px where the corners' own "
+        f"noise is {misfit.noise_px:.2f} px: the lens is wider than {result.lens.model} describes, "
+        "its focus has changed, or the board is not flat",
     )

@@ -12,6 +12,7 @@ import numpy as np
 from calibration.boards import Board, Corners, Image
 from pushcell.errors import CalibrationError
 
+_TRIED = 8  # images, to find out why a board is in none
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
@@ -64,7 +65,7 @@ def read_image(path: Path) -> Image:
 
 
 def find_board(images: Sequence[tuple[str, Image]], board: Board) -> Views:
-    """Look for the board in named images.
+    """Look for the board, or a variant of it that fits better, in named images.
 
     Raises CalibrationError for images of different sizes, and where the board is in none of them.
     """
@@ -78,12 +79,15 @@ def find_board(images: Sequence[tuple[str, Image]], board: Board) -> Views:
                 "calibrate from images of one size alone, the one that is used later"
             )
     corners = [board.find(image) for _, image in images]
+    if not any(corners):
+        board = board.adapted([image for _, image in images[:_TRIED]])
+        corners = [board.find(image) for _, image in images]
     named = list(zip(images, corners, strict=True))
     found = tuple(View(name, c) for (name, _), c in named if c is not None)
     if not found:
         raise CalibrationError(
             f"the board is in none of the {len(images)} images: "
-            f"{board.explain([image for _, image in images[:8]])}"
+            f"{board.explain([image for _, image in images[:_TRIED]])}"
         )
     without = tuple(name for (name, _), c in named if c is None)
     return Views(board, (int(size[0]), int(size[1])), found, without)

@@ -12,12 +12,14 @@ from policy_server.bundle_files import manifest_from_text
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import CellTask, DirectSchedule, Schedule
 from policy_server.policy import Request
+from policy_server.request_images import LARGEST_PX, described, resized
 from policy_server.wire import WireError
 from pushcell.errors import BundleError
 from pushcell.geometry import Array
 
 _TERMS = "pushcell"  # the key under which our own clients send what a chunk is asked for with
 _MANIFEST = "manifest"
+_RESIZE = "resize"  # true: the server brings the images to the size that the policy sees
 
 
 def metadata(manifest: Manifest) -> dict[str, Any]:
@@ -38,10 +40,11 @@ def metadata(manifest: Manifest) -> dict[str, Any]:
 
 
 def largest_request_bytes(manifest: Manifest) -> int:
-    """No honest request is larger."""
+    """No honest request is larger: images may be floats, and as large as cameras make them."""
     spec = manifest.observation
-    images = sum(3 * spec.steps * c.width_px * c.height_px for c in spec.cameras)
-    return images + (1 << 16)
+    largest = LARGEST_PX[0] * LARGEST_PX[1]
+    pixels = sum(spec.steps * max(c.width_px * c.height_px, largest) for c in spec.cameras)
+    return 3 * 4 * pixels + (1 << 16)
 
 
 def manifest_of(message: Any, origin: str) -> Manifest:
@@ -72,14 +75,28 @@ def to_request(message: Any, manifest: Manifest, seed: int) -> Request:
     if not isinstance(message, dict) or not all(isinstance(key, str) for key in message):
         raise WireError("a request must be a map of observation keys to arrays")
     terms = message.get(_TERMS, {})
-    wanted = [*manifest.observation.keys, *(c.key for c in manifest.observation.cameras)]
+    cameras = {c.key: c for c in manifest.observation.cameras}
+    wanted = [*manifest.observation.keys, *cameras]
     values = {key: message[key] for key in wanted if key in message}
     if "goal" in wanted and "goal" not in values and isinstance(manifest.task, CellTask):
         values["goal"] = np.array(manifest.task.goal)
+    if message.get(_RESIZE, False) is True:
+        steps = manifest.observation.steps
+        values |= {k: resized(values[k], c, steps) for k, c in cameras.items() if k in values}
     for key in wanted:
-        if not isinstance(values.get(key), np.ndarray):
-            raise WireError(f"the request needs an array {key}; it has {_some(message)}")
+        if key not in values:
+            raise WireError(f"the request lacks {key}; it has {_some(message)}")
+        if not isinstance(values[key], np.ndarray):
+            raise WireError(_not_an_array(key, values[key], manifest))
     return Request(values, **_terms(terms, manifest, seed))
+
+
+def _not_an_array(key: str, value: Any, manifest: Manifest) -> str:
+    wanted = metadata(manifest)["observation"].get(key, {"shape": [3], "dtype": "float32"})
+    said = f"{key} must be an array {tuple(wanted['shape'])} {wanted['dtype']}, not "
+    if wanted["dtype"] != "uint8":
+        return said + described(value)
+    return f"{said}{described(value)}; with {_RESIZE} = true JPEG, PNG and lists are taken too"
 
 
 def to_actions(message: Any, manifest: Manifest) -> Array:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -50,3 +51,10 @@ def figures_table(title: str, figures: Mapping[str, Any]) -> Table:
         shown = f"{value:.4g}" if isinstance(value, float) else str(value)
         table.add_row(name.replace("_", " "), shown)
     return table
+
+
+def nothing_done(what: str, why: str, json_target: Path | None) -> int:
+    """Say that nothing was done, and why; returns the exit code of what is no success."""
+    console_beside(json_target).print(f"[red]nothing was {what}[/]: {escape(why)}")
+    write_json({"nothing_done": why}, json_target)
+    return 1

@@ -1,7 +1,9 @@
-"""Videos (H.264 in mp4) of images that come one by one."""
+"""Videos (mp4) of images that come one by one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,16 +13,30 @@ import numpy as np
 from pushcell.closing import Closing
 
 
+@dataclass(frozen=True)
+class Codec:
+    """One of FFmpeg's encoders, with its options."""
+
+    encoder: str
+    options: Mapping[str, str]
+
+
+H264 = Codec("libx264", {"preset": "veryfast", "crf": "20"})
+
+
 class VideoWriter(Closing):
     """Encodes RGB images as they come; a context manager. Sides must be even."""
 
-    def __init__(self, path: Path, width_px: int, height_px: int, rate_hz: float) -> None:
+    def __init__(
+        self, path: Path, width_px: int, height_px: int, rate_hz: float, codec: Codec = H264
+    ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._container = av.open(str(path), "w")
-        self._stream = self._container.add_stream("libx264", rate=Fraction(rate_hz))
+        rate = Fraction(rate_hz).limit_denominator(1001)
+        self._stream = self._container.add_stream(codec.encoder, rate=rate)
         self._stream.width, self._stream.height = width_px, height_px
         self._stream.pix_fmt = "yuv420p"
-        self._stream.options = {"preset": "veryfast", "crf": "20"}
+        self._stream.options = dict(codec.options)
 
     def close(self) -> None:
         """Write what is still held back, and end the file."""

@@ -17,6 +17,7 @@ class Fault(str, Enum):
     REPORT_GAP = "reports of the arm got lost"
     RESTARTED = "the arm's clock went back, so its driver was restarted"
     LINK_LOST = "the arm takes no commands"
+    UNSTAMPED = "the arm's reports have no stamps"
     MALFORMED = "the arm's report is malformed or not finite"
     JOINTS_MISSING = "the arm's report lacks joints"
     OUTSIDE_RANGE = "a joint reports a position that it cannot have"

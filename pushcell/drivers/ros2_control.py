@@ -61,6 +61,11 @@ class Ros2ControlDriver(Closing):
             detail = f"{len(position)} positions for {len(indices)} different names of {len(names)}"
             self._heard = ArmFault(Fault.MALFORMED, detail)
             return
+        if not stamp_s:
+            # Every report would be taken for the first one once more.
+            detail = f"header.stamp on {self._link.state_topic} is 0: its publisher must fill it in"
+            self._heard = ArmFault(Fault.UNSTAMPED, detail)
+            return
         order = [indices[name] for name in self._link.joints]
         self._heard = ArmReport(
             stamp_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,11 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from tyro.conf import Positional, arg
 
-from pushcell.command_output import console_beside, figures_table, show_result
+from pushcell.command_output import console_beside, figures_table, nothing_done, show_result
 from pushcell.config import load_cell
 from pushcell.errors import EpisodeError
 from pushcell.formats.corrections import CorrectionSet
-from pushcell.formats.data_set import DataSet, Demonstration
+from pushcell.formats.data_set import DataSet, Demonstration, Selective
 from pushcell.formats.opening import open_data_set
 from pushcell.recording.store import PARTIAL, naming_a_full_disk
 
@@ -41,6 +42,8 @@ class Convert:
     """Packed: one Parquet file for machines with little more than numpy and pyarrow."""
     out: Path
     """What to make; it must not be there yet."""
+    video: Literal["av1", "h264"] | None = None
+    """For lerobot: keep cameras as videos, which are small and lose detail."""
     most: int | None = None
     """Stop after so many episodes."""
     interventions: bool = False
@@ -58,6 +61,8 @@ class Convert:
 def main(words: Sequence[str]) -> int:
     """Run the command; raises EpisodeError."""
     options = tyro.cli(Convert, prog="pushcell convert", args=list(words))
+    if options.video is not None and options.to != "lerobot":
+        raise EpisodeError(f"--video is for --to lerobot, not for {options.to}: leave it out")
     draft = options.out.with_name(options.out.name + PARTIAL)
     for path in (options.out, draft):
         if path.exists():
@@ -72,7 +77,12 @@ def main(words: Sequence[str]) -> int:
         counted = _Counted(sources, total, bar.add_task("", total=total), bar)
         with naming_a_full_disk(str(options.out)):
             _writer(options)(counted, draft)
-        os.replace(draft, options.out)
+    for line in _left_out(sources):
+        console.print(line, markup=False)
+    if not counted.steps:
+        why = "--most is 0" if options.most == 0 else "the sources have no steps"
+        return nothing_done("converted", why, options.json)
+    os.replace(draft, options.out)
     seconds = time.monotonic() - began
     figures = {
         "episodes": counted.episodes,
@@ -98,6 +108,15 @@ def _opened(path: Path, options: Convert) -> DataSet:
     if options.interventions:
         return CorrectionSet(path, options.image_px, options.lead_in_s)
     return open_data_set(path, options.image_px)
+
+
+def _left_out(sources: Sequence[DataSet]) -> list[str]:
+    """What the sources do not give, with counts, the worst first."""
+    left_out: Counter[str] = Counter()
+    for source in sources:
+        if isinstance(source, Selective):
+            left_out += source.left_out
+    return [f"{count} episodes left out: {why}" for why, count in left_out.most_common()]
 
 
 class _Counted:
@@ -129,7 +148,7 @@ def _writer(options: Convert) -> Callable[[_Counted, Path], None]:
     if options.to == "lerobot":
         from pushcell.formats.lerobot_writer import write_lerobot
 
-        return write_lerobot
+        return lambda demonstrations, path: write_lerobot(demonstrations, path, options.video)
     if options.to == "packed":
         from pushcell.formats.packed_format import write_packed
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,13 @@ class DataSet(Protocol):
 
     def __iter__(self) -> Iterator[Demonstration]:
         """Each in turn; raises EpisodeError that names the one which cannot be read."""
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A data set that does not give all of its episodes; ``left_out`` counts them by reason."""
+
+    left_out: Counter[str]
 
 
 def check_ends(ends: NDArray[np.int64], rows: int, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,13 +19,12 @@ class EpisodeSet:
 
     def __init__(self, folder: Path, image_px: tuple[int, int]) -> None:
         self._image_px = image_px
-        self._episodes = [
-            (path, info)
-            for path in find_episodes(folder)
-            if (info := EpisodeInfo.load(path)).usable
-        ]
+        found = [(path, EpisodeInfo.load(path)) for path in find_episodes(folder)]
+        self._episodes = [(path, info) for path, info in found if info.usable]
+        self.left_out = Counter(info.unusable for _, info in found if not info.usable)
         if not self._episodes:
-            raise EpisodeError(f"{folder} holds no complete episode that has not failed")
+            why = "".join(f"; {count} {what}" for what, count in self.left_out.most_common())
+            raise EpisodeError(f"{folder} holds no complete episode that has not failed{why}")
 
     def __len__(self) -> int:
         return len(self._episodes)

@@ -13,7 +13,7 @@ import tyro
 from rich.progress import track
 from tyro.conf import Positional, arg
 
-from pushcell.command_output import console_beside, figures_table, show_result
+from pushcell.command_output import console_beside, figures_table, nothing_done, show_result
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration
 from pushcell.formats.packed_format import write_packed
@@ -67,6 +67,8 @@ def main(words: Sequence[str]) -> int:
     with naming_a_full_disk(str(options.out)):
         options.out.parent.mkdir(parents=True, exist_ok=True)
         write_packed(counted(), draft)
+    if not steps:
+        return nothing_done("imported", f"{options.source} has no episode", options.json)
     os.replace(draft, options.out)
     figures = {
         "episodes": len(source),

@@ -26,9 +26,11 @@ from pushcell.formats.lerobot_layout import (
     TASKS_PATH,
     VECTORS,
     VERSION,
+    VIDEO_PATH,
     features_of,
 )
 from pushcell.formats.lerobot_statistics import ImageStatistics, VectorStatistics
+from pushcell.formats.lerobot_video import Film
 from pushcell.recording.steps import Steps
 
 _FILES_A_CHUNK = 1000
@@ -38,22 +40,28 @@ _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 Statistics = dict[str, Any]  # feature -> VectorStatistics or ImageStatistics
 
 
-def write_lerobot(demonstrations: Iterable[Demonstration], folder: Path) -> None:
-    """Write a new data set; raises EpisodeError for cameras or rates that differ."""
+def write_lerobot(
+    demonstrations: Iterable[Demonstration], folder: Path, video: str | None = None
+) -> None:
+    """Write a new data set; raises EpisodeError for cameras or rates that differ.
+
+    ``video`` is one of `CODECS`; without it images are kept without loss.
+    """
     writer: _Writer | None = None
     for demonstration in demonstrations:
-        writer = writer or _Writer(folder, demonstration.steps)
+        writer = writer or _Writer(folder, demonstration.steps, video)
         writer.add(demonstration)
     if writer:
         writer.close()
 
 
 class _Writer:
-    def __init__(self, folder: Path, first: Steps) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, first: Steps, video: str | None) -> None:
+        self._folder, self._video = folder, video
         self._rate_hz = first.rate_hz
-        self._features = features_of(first)
-        self._schema = _schema(first)
+        self._features = features_of(first, video)
+        self._schema = _schema(first, stored=video is None)
+        self._films: dict[str, Film] = {}
         self._episodes: list[dict[str, Any]] = []
         self._statistics: Statistics = {}
         self._frames = 0
@@ -63,7 +71,7 @@ class _Writer:
     def add(self, demonstration: Demonstration) -> None:
         """Append an episode."""
         steps, number = demonstration.steps, len(self._episodes)
-        if features_of(steps) != self._features or steps.rate_hz != self._rate_hz:
+        if features_of(steps, self._video) != self._features or steps.rate_hz != self._rate_hz:
             raise EpisodeError(
                 f"episode {demonstration.name} has other cameras or another rate than those before "
                 "it: convert them apart"
@@ -76,6 +84,7 @@ class _Writer:
             before = self._statistics.get(key)
             self._statistics[key] = before + value if before else value
         chunk, index = divmod(self._file_number, _FILES_A_CHUNK)
+        films = self._filmed(steps, chunk, index)
         self._episodes.append(
             {
                 "episode_index": number,
@@ -85,6 +94,7 @@ class _Writer:
                 "data/file_index": index,
                 "dataset_from_index": self._frames,
                 "dataset_to_index": self._frames + len(steps),
+                **films,
                 **{
                     f"stats/{key}/{name}": value
                     for key, figures in statistics.items()
@@ -98,8 +108,7 @@ class _Writer:
 
     def close(self) -> None:
         """Finish the files and write what is known of all."""
-        if self._file:
-            self._file.close()
+        self._end_files()
         episodes = self._at(EPISODES_PATH.format(chunk_index=0, file_index=0))
         pq.write_table(pa.Table.from_pylist(self._episodes), episodes)
         pq.write_table(_tasks(), self._at(TASKS_PATH))
@@ -120,20 +129,45 @@ class _Writer:
             "fps": int(self._rate_hz) if self._rate_hz.is_integer() else self._rate_hz,
             "splits": {"train": f"0:{len(self._episodes)}"},
             "data_path": DATA_PATH,
-            "video_path": None,
+            "video_path": None if self._video is None else VIDEO_PATH,
             "features": self._features,
         }
 
     def _file_with_room(self) -> pq.ParquetWriter:
         if self._file and Path(self._file.where).stat().st_size < _FILE_MB * 2**20:
             return self._file
-        if self._file:
-            self._file.close()
+        self._end_files()
         self._file_number += 1
         chunk, index = divmod(self._file_number, _FILES_A_CHUNK)
         path = self._at(DATA_PATH.format(chunk_index=chunk, file_index=index))
         self._file = pq.ParquetWriter(path, self._schema, compression="snappy")
         return self._file
+
+    def _filmed(self, steps: Steps, chunk: int, index: int) -> dict[str, Any]:
+        """Append an episode to the videos; where it is in them, as the metadata have it."""
+        if self._video is None:
+            return {}
+        columns: dict[str, Any] = {}
+        for name, images in steps.images.items():
+            key = IMAGES + name
+            if name not in self._films:
+                path = VIDEO_PATH.format(video_key=key, chunk_index=chunk, file_index=index)
+                self._films[name] = Film(self._at(path), images, self._rate_hz, self._video)
+            start_s, end_s = self._films[name].add(images)
+            columns |= {
+                f"videos/{key}/chunk_index": chunk,
+                f"videos/{key}/file_index": index,
+                f"videos/{key}/from_timestamp": start_s,
+                f"videos/{key}/to_timestamp": end_s,
+            }
+        return columns
+
+    def _end_files(self) -> None:
+        if self._file:
+            self._file.close()
+        for film in self._films.values():
+            film.close()
+        self._films.clear()
 
     def _at(self, path: str) -> Path:
         whole = self._folder / path
@@ -141,9 +175,10 @@ class _Writer:
         return whole
 
 
-def _schema(steps: Steps) -> pa.Schema:
+def _schema(steps: Steps, stored: bool) -> pa.Schema:
+    """Of the frames; ``stored`` says whether the images are among them."""
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    fields = [(IMAGES + name, image) for name in steps.images]
+    fields = [(IMAGES + name, image) for name in steps.images if stored]
     for key, (_, names, kind) in VECTORS.items():
         fields.append((key, pa.list_(pa.type_for_alias(kind), len(names))))
     fields += [("timestamp", pa.float32())]
@@ -153,7 +188,9 @@ def _schema(steps: Steps) -> pa.Schema:
 def _table(steps: Steps, number: int, before: int, schema: pa.Schema) -> pa.Table:
     count = len(steps)
     columns: list[pa.Array] = [
-        _pngs(images, schema.field(IMAGES + name).type) for name, images in steps.images.items()
+        _pngs(images, schema.field(IMAGES + name).type)
+        for name, images in steps.images.items()
+        if IMAGES + name in schema.names
     ]
     for field, names, kind in VECTORS.values():
         rows = np.broadcast_to(getattr(steps, field), (count, len(names))).astype(kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 from pushcell.errors import EpisodeError
@@ -12,11 +13,12 @@ def open_data_set(path: Path, image_px: tuple[int, int]) -> DataSet:
     """The data set at a path; raises EpisodeError for what is none."""
     if not path.exists():
         raise EpisodeError(f"{path} is not there")
-    if path.is_file():
+    if path.is_file() and not zipfile.is_zipfile(path):
         from pushcell.formats.packed_format import PackedSet
 
         return PackedSet(path)
-    if any((path / name).exists() for name in (".zgroup", "zarr.json", "data/.zgroup")):
+    marks = (".zgroup", "zarr.json", "data/.zgroup")
+    if path.is_file() or any((path / name).exists() for name in marks):
         from pushcell.formats.zarr_format import ZarrSet
 
         return ZarrSet(path)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration, check_ends
-from pushcell.formats.zarr_arrays import check_complete, rows_of
+from pushcell.formats.zarr_arrays import check_complete, open_group, rows_of
 from pushcell.recording.steps import Steps
 
 RATE_HZ = 10.0
@@ -24,6 +24,20 @@ GOAL = (256.0, 256.0, np.pi / 4)
 CAMERA = "overhead"
 BOARD = 512.0
 _SHAPES = {"state": (5,), "action": (2,), "img": (None, None, 3)}
+
+
+class _Range(NamedTuple):
+    """What values may be; where none is larger than ``too_small`` they are of another unit."""
+
+    least: float
+    most: float
+    too_small: float
+
+
+# Pushers and blocks leave the board by a little; angles are counted over whole turns.
+PLACES = _Range(-BOARD / 4, 1.25 * BOARD, 2.0)
+_ANGLES = _Range(-6 * np.pi, 6 * np.pi, -1.0)
+BRIGHTNESS = _Range(0.0, 255.0, 1.0)
 
 
 class PushTSet:
@@ -34,10 +48,7 @@ class PushTSet:
 
     def __init__(self, path: Path, change: Callable[[Steps], Steps] = lambda steps: steps) -> None:
         self._path, self._change = path, change
-        try:
-            self._group = zarr.open_group(str(path), mode="r")
-        except (OSError, ValueError, KeyError) as error:
-            raise EpisodeError(f"{path} is not a zarr group ({error})") from None
+        self._group = open_group(path)
         wanted = [f"data/{name}" for name in _SHAPES] + ["meta/episode_ends"]
         missing = [name for name in wanted if name not in self._group]
         if missing:
@@ -70,6 +81,10 @@ class PushTSet:
         )
         if not np.isfinite(images).all():
             raise EpisodeError("data/img has values that are not finite")
+        places = np.concatenate([state[:, :2], state[:, 2:4], action])
+        _require_range("data/state and data/action", places, PLACES, f"of a {BOARD:g} px board")
+        _require_range("the angles in data/state", state[:, 4:], _ANGLES, "in radians")
+        _require_range("data/img", images, BRIGHTNESS, "of 0 to 255")
         pusher = np.column_stack([state[:, :2], np.zeros(len(state))]).astype(float)
         return Steps(
             RATE_HZ,
@@ -78,6 +93,15 @@ class PushTSet:
             action.astype(float),
             np.array(GOAL),
             {CAMERA: np.clip(np.rint(images), 0, 255).astype(np.uint8)},
+        )
+
+
+def _require_range(name: str, values: NDArray[Any], allowed: _Range, unit: str) -> None:
+    """Raise EpisodeError for values that cannot be in the unit that they are taken for."""
+    least, most = float(np.min(values)), float(np.max(values))
+    if least < allowed.least or most > allowed.most or max(-least, most) <= allowed.too_small:
+        raise EpisodeError(
+            f"{name}: values of {least:.3g} to {most:.3g} are not {unit}: convert them"
         )
 
 

@@ -1,17 +1,39 @@
-"""Reading zarr arrays whose files may be damaged or may not all be there."""
+"""Reading zarr groups and arrays whose files may be zipped, damaged, or not all there."""
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
+from policy_server.bundle_files import UNREADABLE_ZIP
 from pushcell.errors import EpisodeError
 
 _EVERYTHING = slice(None)
+
+
+def open_group(path: Path) -> Any:
+    """A zarr group, of a folder or of a zip of one; raises EpisodeError for what is none."""
+    try:
+        if not path.is_file():
+            return zarr.open_group(str(path), mode="r")
+        store = zarr.storage.ZipStore(path, mode="r")
+        return zarr.open_group(store, path=_folder_in(path), mode="r")
+    except (OSError, ValueError, KeyError, *UNREADABLE_ZIP) as error:
+        raise EpisodeError(f"{path} is not a zarr group ({error})") from None
+
+
+def _folder_in(path: Path) -> str:
+    """The folder in a zip that is the group; empty where the zip is the group itself."""
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    tops = {name.split("/")[0] for name in names}
+    return "" if tops & {".zgroup", "zarr.json"} or len(tops) != 1 else tops.pop()
 
 
 def check_complete(arrays: Mapping[str, Any], path: Path) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration, check_ends
-from pushcell.formats.zarr_arrays import check_complete, rows_of
+from pushcell.formats.zarr_arrays import check_complete, open_group, rows_of
 from pushcell.recording.steps import Steps
 
 RATE_HZ = 10.0
@@ -35,17 +35,16 @@ class ZarrSet:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            self._group = zarr.open_group(str(path), mode="r")
-        except (OSError, ValueError, KeyError) as error:
-            raise EpisodeError(f"{path} is not a zarr group ({error})") from None
+        self._group = open_group(path)
         # Sets without one camera or the other say so; the published ones have both.
         cameras = self._group.attrs.get("cameras", _PUBLISHED_CAMERAS)
         self._images = {name: f"data/{name}{_CAMERA}" for name in cameras}
         names = [*(f"data/{name}" for name in _WIDTHS), *self._images.values()]
         missing = [name for name in (*names, "meta/episode_ends") if name not in self._group]
         if missing:
-            raise EpisodeError(f"{path} lacks the arrays {', '.join(missing)}")
+            pusht = "data/img" in self._group and "data/state" in self._group
+            advice = ": it is a Push-T set, which `pushcell import pusht` reads" if pusht else ""
+            raise EpisodeError(f"{path} lacks the arrays {', '.join(missing)}{advice}")
         self._arrays = {name: self._group[name] for name in names}
         ends = self._group["meta/episode_ends"]
         self._ends = np.asarray(ends[:] if ends.size else []).astype(np.int64)

@@ -64,8 +64,15 @@ class EpisodeInfo(Section):
     @property
     def usable(self) -> bool:
         """Whether learners may have it: it did not fail, nor did the quality gate reject it."""
+        return not self.unusable
+
+    @property
+    def unusable(self) -> str:
+        """Why learners may not have it; empty where they may."""
+        if self.verdict == "failure":
+            return "judged a failure"
         rejected = self.quality is not None and self.quality.verdict == "reject"
-        return self.verdict != "failure" and not rejected
+        return "rejected by the quality gate" if rejected else ""
 
     def to_yaml(self) -> str:
         """The text of the file; the same for the same episode."""

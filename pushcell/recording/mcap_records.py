@@ -221,19 +221,46 @@ def torn_chunk(file: IO[bytes], offset: int) -> Chunk | None:
         chunk = Chunk.read(ReadDataStream(BytesIO(rest[HEAD_BYTES:])))
     except DAMAGE:
         return None
-    return None if chunk.compression != "zstd" else _whole_part(chunk)
+    return _whole_part(chunk)
 
 
 def _whole_part(chunk: Chunk) -> Chunk | None:
-    data = bytearray()
-    unpacker = zstandard.ZstdDecompressor().stream_reader(BytesIO(chunk.data))
-    with suppress(zstandard.ZstdError):  # up to there it is what was written
-        while len(data) < MOST_CHUNK_BYTES and (piece := unpacker.read(_PIECE_BYTES)):
-            data += piece
-    contents = chunk_contents(bytes(data))
+    data = _unpacked_part(chunk)
+    contents = chunk_contents(data)
     if not contents.indexes:
         return None
-    return packed_chunk(bytes(data[: contents.end]), contents)
+    return packed_chunk(data[: contents.end], contents)
+
+
+def _unpacked_part(chunk: Chunk) -> bytes:
+    """The data of a torn chunk, as far as they can be unpacked and no more than a chunk may have;
+    nothing for unknown packings."""
+    if not chunk.compression:
+        return chunk.data[:MOST_CHUNK_BYTES]
+    unpackers: dict[str, Any] = {
+        "zstd": zstandard.ZstdDecompressor().stream_reader(BytesIO(chunk.data)).read,
+        "lz4": _Lz4Reader(chunk.data).read,
+    }
+    data, read = bytearray(), unpackers.get(chunk.compression, lambda _: b"")
+    with suppress(
+        zstandard.ZstdError, RuntimeError, EOFError
+    ):  # up to there it is what was written
+        while len(data) < MOST_CHUNK_BYTES and (piece := read(_PIECE_BYTES)):
+            data += piece
+    return bytes(data)
+
+
+class _Lz4Reader:
+    """Reads a frame that may be cut off, a piece at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self._unpacker = lz4.frame.LZ4FrameDecompressor()
+        self._packed: bytes = data
+
+    def read(self, size: int) -> bytes:
+        """At most so many bytes; none where nothing more can be had."""
+        packed, self._packed = self._packed, b""
+        return bytes(self._unpacker.decompress(packed, max_length=size))
 
 
 def packed_chunk(data: bytes, contents: ChunkContents) -> Chunk:

@@ -20,6 +20,7 @@ from rosbags.typesys.store import Typestore
 
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
+from pushcell.recording.pixels import compressed_pixels_of, pixels_of
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
@@ -105,7 +106,7 @@ def image_cdr(stamp_ns: int, frame: str, image: NDArray[np.uint8]) -> bytes:
 
 
 def image_of(cdr: bytes) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB; ValueError for an encoding other than rgb8 and bgr8."""
+    """(H, W, 3) RGB; ValueError for an encoding that `pixels.pixels_of` does not read."""
     return pixels_of(from_cdr(cdr, IMAGE))
 
 
@@ -123,24 +124,11 @@ def jpeg_cdr(cdr: bytes, quality: int) -> bytes:
 
 def compressed_image_of(cdr: bytes) -> NDArray[np.uint8]:
     """(H, W, 3) RGB; ValueError for what is no picture."""
-    data = from_cdr(cdr, COMPRESSED_IMAGE).data
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if bgr is None:
-        raise ValueError("a compressed image cannot be decoded")
-    return bgr[:, :, ::-1]
+    return compressed_pixels_of(from_cdr(cdr, COMPRESSED_IMAGE))
 
 
 PIXELS = {IMAGE: image_of, COMPRESSED_IMAGE: compressed_image_of}
 """How the pictures of each type of image are read."""
-
-
-def pixels_of(message: Any) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB of a sensor_msgs/Image, of ROS's own class too; ValueError as `image_of`."""
-    if message.encoding not in ("rgb8", "bgr8"):
-        raise ValueError(f"images must be rgb8 or bgr8, not {message.encoding!r}")
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-    image = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
-    return image if message.encoding == "rgb8" else image[:, :, ::-1]
 
 
 def camera_info_cdr(stamp_ns: int, frame: str, camera: CameraConfig) -> bytes:

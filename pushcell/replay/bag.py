@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Bytes = bytes | memoryview
 
@@ -24,14 +25,26 @@ class BagTopic:
 
     message_type: str
     definition: str = ""
+    language: Literal["msg", "idl"] = "msg"
 
 
 class Bag(Protocol):
-    """Opened for reading; ``left_out`` counts, by reason, what could not be read so far."""
+    """Opened for reading; ``left_out`` counts, by reason, what could not be read.
+
+    That is what was lost when it was opened, and in the last pass through its messages.
+    ``foreign`` has the topics that are not in ROS 2's CDR, and what they are in.
+    """
 
     start_ns: int
     end_ns: int
-    left_out: Counter[str]
+
+    @property
+    def left_out(self) -> Counter[str]:
+        """By reason."""
+
+    @property
+    def foreign(self) -> Mapping[str, str]:
+        """Topic -> what it is in."""
 
     @property
     def topics(self) -> Mapping[str, BagTopic]:
@@ -42,3 +55,8 @@ class Bag(Protocol):
 
     def close(self) -> None:
         """Give the file back."""
+
+
+def full_type(name: str) -> str:
+    """A message type in ROS 2's spelling, also of a schema that lacks the ``/msg/``."""
+    return re.sub(r"^(\w+)/(\w+)$", r"\1/msg/\2", name)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.markup import escape
 from rich.table import Table
 from tyro.conf import Positional, UseAppendAction, arg
 
@@ -19,12 +20,13 @@ from pushcell.command_output import console_beside, write_json
 from pushcell.config import CellConfig, load_cell
 from pushcell.errors import ConfigError, EpisodeError
 from pushcell.replay.baseline import load_baseline, moved
+from pushcell.replay.opening import find_recordings
 from pushcell.replay.outcome import Outcome
 from pushcell.replay.pictures import first_picture, overview, write_video
 from pushcell.replay.plots import plots_png
 from pushcell.replay.policy_run import PolicyRun, ReplayOptions
 from pushcell.replay.recorded_run import RecordedRun
-from pushcell.replay.recording import Recording, find_recordings
+from pushcell.replay.recording import Recording
 from pushcell.replay.report import Page, encoded_video, first_page, report
 from pushcell.replay.viewers import write_foxglove, write_rerun
 
@@ -35,7 +37,7 @@ class Replay:
 
     Needs no ROS. The recorded messages go through the robot's own observation, scheduler, sampler
     and motion code on a virtual clock; the same inputs give the same digest. 1 is returned where a
-    baseline is missed.
+    baseline is missed, or where nothing came of it.
 
     example:
       pushcell replay episodes/2026-11-20_14-03-11 --policy target_state --report push.html
@@ -108,12 +110,16 @@ def main(words: Sequence[str]) -> int:
         options.report.write_text(report(pages, refused), encoding="utf-8")
     console.print(_table(outcomes, refused))
     for name, why in refused.items():
-        console.print(f"[red]{name}[/]: {why}")
+        console.print(f"[red]{name}[/]: {escape(why)}")
+    for outcome in outcomes:
+        for line in _remarks(outcome):
+            console.print(line)
     write_json({"replays": figures, "refused": refused}, options.json)
     changes = moved(figures, before, options.tolerance) if before is not None else []
     for change in changes:
-        console.print(f"[red]moved[/] {change}")
-    return int(bool(changes or refused))
+        console.print(f"[red]moved[/] {escape(change)}")
+    idle = any(outcome.nothing_done for outcome in outcomes)
+    return int(bool(changes or refused or idle))
 
 
 def _settings(options: Replay) -> ReplayOptions:
@@ -148,6 +154,13 @@ def _page(recording: Recording, outcomes: list[Outcome]) -> Page:
     video = encoded_video(lambda path: write_video(path, recording, outcomes))
     picture = overview(recording, outcomes)
     return Page(recording.name, outcomes, picture, video, plots_png(outcomes))
+
+
+def _remarks(outcome: Outcome) -> list[str]:
+    """Why nothing came of it, what was left out, the worst first, and what else is to be known."""
+    name = escape(f"{outcome.recording}, {outcome.title}")
+    failed = [f"[red]{name}[/]: {escape(why)}" for why in [outcome.nothing_done] if why]
+    return failed + [f"{name}: {escape(line)}" for line in (*outcome.losses, *outcome.notes)]
 
 
 def _table(outcomes: Sequence[Outcome], refused: dict[str, str]) -> Table:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
+from rosbags.typesys import (
+    Stores,
+    TypesysError,
+    get_types_from_idl,
+    get_types_from_msg,
+    get_typestore,
+)
 from rosbags.typesys.store import Typestore
 
 from pushcell.recording.messages import from_cdr, is_standard
 from pushcell.replay.bag import BagTopic, Bytes
+
+_IDL_RULE = "=" * 80 + "\n"
 
 
 class Decoder:
@@ -17,12 +26,12 @@ class Decoder:
 
     def __init__(self, topics: Mapping[str, BagTopic]) -> None:
         self._types = {name: topic.message_type for name, topic in topics.items()}
-        foreign = {t.message_type: t.definition for t in topics.values() if t.definition}
-        foreign = {name: text for name, text in foreign.items() if not is_standard(name)}
+        foreign = {t.message_type: t for t in topics.values() if t.definition}
+        foreign = {name: topic for name, topic in foreign.items() if not is_standard(name)}
         self._own: Typestore | None = get_typestore(Stores.ROS2_JAZZY) if foreign else None
         self.unreadable: dict[str, str] = {}
-        for name, text in foreign.items():
-            self._learn(name, text)
+        for topic in foreign.values():
+            self._learn(topic)
 
     def knows(self, topic: str) -> bool:
         """Whether the topic's messages can be read."""
@@ -43,11 +52,28 @@ class Decoder:
         except Exception as error:  # noqa: BLE001 - the generated readers raise whatever they meet
             raise ValueError(f"messages that are no {kind}: {type(error).__name__}") from None
 
-    def _learn(self, name: str, text: str) -> None:
+    def _learn(self, topic: BagTopic) -> None:
         assert self._own is not None
+        name, text = topic.message_type, topic.definition
         try:
-            types = get_types_from_msg(text, name)
+            types: dict[str, Any] = {}
+            if topic.language == "idl":
+                for part in _idl_parts(text):
+                    types |= get_types_from_idl(part)
+            else:
+                types = get_types_from_msg(text, name)
             known = self._own.fielddefs
             self._own.register({key: value for key, value in types.items() if key not in known})
         except TypesysError as error:
-            self.unreadable[name] = str(error)
+            self.unreadable[name] = f"its definition is malformed ({str(error).splitlines()[0]})"
+
+
+def _idl_parts(text: str) -> list[str]:
+    """The IDL files that rosbag2 joins into one definition, each under a line that names it.
+
+    `rosbags` does not parse ``#include``; what is included is a part of its own.
+    """
+    text = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
+    if not text.startswith(_IDL_RULE):
+        return [text]
+    return [part.partition("\n")[2] for part in text.split(_IDL_RULE)[1:]]

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
@@ -26,10 +26,11 @@ from pushcell.recording.mcap_records import (
     torn_chunk,
     whole_records,
 )
-from pushcell.replay.bag import BagTopic, RawMessage
+from pushcell.replay.bag import BagTopic, RawMessage, full_type
 
 _THREADS = 2
 _AHEAD = 3
+_RUN_BYTES = 1 << 22  # of messages outside chunks that are read together
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 
 DAMAGED = "chunks with a wrong checksum or length"
@@ -37,43 +38,64 @@ CUT_OFF = "bytes at the end of a file that was cut off"
 NO_INDEX = "index"
 
 
+_LANGUAGES: Mapping[str, Literal["msg", "idl"]] = {"ros2msg": "msg", "ros2idl": "idl"}
+_FOREIGN = {"ros1": "of ROS 1: convert the bag with `rosbags-convert`"}
+
+
 class _Place(NamedTuple):
-    """Where a chunk is, and of which times [ns]; a torn one is here as far as it is whole."""
+    """Where messages are, and of which times [ns]: a chunk, or a run of records outside chunks.
+
+    A torn chunk is here as far as it is whole.
+    """
 
     start_ns: int
     end_ns: int
     offset: int
     length: int
     torn: Chunk | None = None
+    loose: bool = False
+
+    def extended(self, log_ns: int, end: int) -> _Place:
+        """A run with one more message."""
+        return self._replace(
+            start_ns=min(self.start_ns, log_ns),
+            end_ns=max(self.end_ns, log_ns),
+            length=end - self.offset,
+        )
 
 
 class McapBag:
     """A `Bag`; raises EpisodeError for what is no MCAP file, or holds nothing."""
 
     def __init__(self, path: Path) -> None:
-        self.left_out: Counter[str] = Counter()
+        self._never_there: Counter[str] = Counter()
+        self._not_read: Counter[str] = Counter()
         try:
             self._file = path.open("rb")
         except OSError as error:
             raise EpisodeError(f"{path} cannot be read ({error.strerror})") from None
         self._names: dict[int, str] = {}
         self._topics: dict[str, BagTopic] = {}
-        self._loose: list[RawMessage] = []
+        self.foreign: dict[str, str] = {}
         if self._file.read(len(MAGIC)) != MAGIC:
             self.close()
             raise EpisodeError(f"{path} does not begin as an MCAP file does: it is another file")
         self._places = sorted(self._by_index() or self._by_scan())
-        if not (self._places or self._loose):
+        if not self._places:
             self.close()
             raise EpisodeError(f"{path} holds no message that is whole")
-        times = [(m.log_ns, m.log_ns) for m in self._loose]
-        times += [(place.start_ns, place.end_ns) for place in self._places]
-        self.start_ns, self.end_ns = min(t[0] for t in times), max(t[1] for t in times)
+        self.start_ns = self._places[0].start_ns
+        self.end_ns = max(place.end_ns for place in self._places)
 
     @property
     def topics(self) -> Mapping[str, BagTopic]:
         """By name."""
         return self._topics
+
+    @property
+    def left_out(self) -> Counter[str]:
+        """See `Bag`."""
+        return self._never_there + self._not_read
 
     def close(self) -> None:
         """Give the file back."""
@@ -81,8 +103,8 @@ class McapBag:
 
     def messages(self, topics: Collection[str], from_ns: int = 0) -> Iterator[RawMessage]:
         """See `Bag`."""
+        self._not_read = Counter()
         wanted = {number: name for number, name in self._names.items() if name in topics}
-        yield from (m for m in self._loose if m.topic in topics and m.log_ns >= from_ns)
         places = (place for place in self._places if place.end_ns >= from_ns)
         coming: deque[Future[list[RawMessage] | None]] = deque()
         with ThreadPoolExecutor(_THREADS, "bag") as threads:
@@ -99,27 +121,37 @@ class McapBag:
     def _taken(self, chunk: Future[list[RawMessage] | None], from_ns: int) -> Iterator[RawMessage]:
         messages = chunk.result()
         if messages is None:
-            self.left_out[DAMAGED] += 1
+            self._not_read[DAMAGED] += 1
             return
         yield from (message for message in messages if message.log_ns >= from_ns)
 
     def _read(self, place: _Place, wanted: dict[int, str]) -> list[RawMessage] | None:
         """In a thread: the messages of a chunk in their order; None for a damaged one."""
         try:
-            chunk = place.torn
-            if chunk is None:
-                content = os.pread(self._file.fileno(), place.length, place.offset)
-                chunk = Chunk.read(ReadDataStream(BytesIO(content[HEAD_BYTES:])))
-            return sorted(_messages(chunk_data(chunk), wanted), key=lambda message: message.log_ns)
+            data = self._data(place)
+            return sorted(_messages(data, wanted), key=lambda message: message.log_ns)
         except DAMAGE:
             return None
 
+    def _data(self, place: _Place) -> bytes:
+        """The records at a place; raises one of DAMAGE."""
+        if place.torn is not None:
+            return chunk_data(place.torn)
+        content = os.pread(self._file.fileno(), place.length, place.offset)
+        if place.loose:
+            return content
+        return chunk_data(Chunk.read(ReadDataStream(BytesIO(content[HEAD_BYTES:]))))
+
     def _by_index(self) -> list[_Place]:
-        """By the index at the end; empty where there is none, or it does not hold."""
+        """By the index at the end; empty where there is none, it does not hold, or has no chunks.
+
+        A file without chunks has no index of its messages, so that nothing is missing then.
+        """
         self._file.seek(0)
         try:
             summary = make_reader(self._file).get_summary()
             if summary is None:
+                self._never_there[NO_INDEX] += 1
                 return []
             for channel in summary.channels.values():
                 self._meet(channel, summary.schemas)
@@ -130,11 +162,11 @@ class McapBag:
                 for c in summary.chunk_indexes
             ]
         except DAMAGE:
+            self._never_there[NO_INDEX] += 1
             return []
 
     def _by_scan(self) -> list[_Place]:
         """Record by record, as far as they are whole."""
-        self.left_out[NO_INDEX] += 1
         schemas: dict[int, Schema] = {}
         places, end = [], len(MAGIC)
         for record in whole_records(self._file):
@@ -144,7 +176,7 @@ class McapBag:
                     chunk = Chunk.read(record.stream())
                     self._meet_all(chunk, schemas)
                 except DAMAGE:
-                    self.left_out[DAMAGED] += 1
+                    self._never_there[DAMAGED] += 1
                     continue
                 size = record.end - record.offset
                 places.append(
@@ -156,9 +188,12 @@ class McapBag:
             elif record.opcode == Opcode.CHANNEL:
                 self._meet(Channel.read(record.stream()), schemas)
             elif record.opcode == Opcode.MESSAGE:
-                channel, _, log_ns, _ = _MESSAGE.unpack_from(record.content)
-                content = memoryview(record.content)[_MESSAGE.size :]
-                self._loose.append(RawMessage(self._names[channel], log_ns, content))
+                log_ns = _MESSAGE.unpack_from(record.content)[2]
+                before = places[-1] if places else None
+                if before is None or not before.loose or before.length > _RUN_BYTES:
+                    before = _Place(log_ns, log_ns, record.offset, 0, loose=True)
+                    places.append(before)
+                places[-1] = before.extended(log_ns, record.end)
         torn = torn_chunk(self._file, end)
         if torn is not None:
             self._meet_all(torn, schemas)
@@ -171,7 +206,7 @@ class McapBag:
         self._file.seek(end)
         rest = self._file.read(1)
         if rest and rest[0] != Opcode.DATA_END:
-            self.left_out[CUT_OFF] += os.fstat(self._file.fileno()).st_size - end
+            self._never_there[CUT_OFF] += os.fstat(self._file.fileno()).st_size - end
 
     def _meet_all(self, chunk: Chunk, schemas: dict[int, Schema]) -> None:
         contents = chunk_contents(chunk_data(chunk))
@@ -182,11 +217,14 @@ class McapBag:
     def _meet(self, channel: Channel, schemas: dict[int, Schema]) -> None:
         schema = schemas.get(channel.schema_id)
         if schema is None or channel.message_encoding != "cdr":
-            self.left_out[f"topics that are not in CDR: {channel.topic}"] = 1
+            encoding = channel.message_encoding or "an encoding that it does not name"
+            self.foreign[channel.topic] = _FOREIGN.get(encoding, f"in {encoding}, not in CDR")
+            self._never_there[f"topics that are {self.foreign[channel.topic]}: {channel.topic}"] = 1
             return
         self._names[channel.id] = channel.topic
-        text = schema.data.decode() if schema.encoding == "ros2msg" else ""
-        self._topics[channel.topic] = BagTopic(schema.name, text)
+        language = _LANGUAGES.get(schema.encoding)
+        text = schema.data.decode(errors="replace") if language else ""
+        self._topics[channel.topic] = BagTopic(full_type(schema.name), text, language or "msg")
 
 
 def _messages(data: bytes, wanted: dict[int, str]) -> Iterator[RawMessage]:

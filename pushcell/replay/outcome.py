@@ -141,6 +141,8 @@ class Outcome:
     digest: str
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    nothing_done: str = ""
+    """Why nothing came of it; empty where something did."""
 
     @property
     def chunk_times_s(self) -> Array:
@@ -151,6 +153,11 @@ class Outcome:
     def title(self) -> str:
         """Who commanded."""
         return self.policy or "as recorded"
+
+    @property
+    def losses(self) -> list[str]:
+        """What was left out, with counts, the worst first."""
+        return [f"{count} left out: {why}" for why, count in self.left_out.most_common()]
 
     def figures(self) -> dict[str, Any]:
         """As JSON has them; errors are means over chunks [m], one a step of the horizon."""
@@ -188,6 +195,7 @@ class Outcome:
             "live": None if live is None else vars(live),
             "quality": None if self.quality is None else self.quality.model_dump(mode="json"),
             "notes": self.notes,
+            "nothing_done": self.nothing_done or None,
         }
 
     def errors(self, way: Track) -> Array:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +75,7 @@ class PolicyRun(ReplayRun):
         self._thought = False
         self._active = not self.guided
         self._problem = "nothing was seen yet"
+        self._problems = RepeatedProblems()
         self._driver = PolicyDriver(
             _ThinkingPolicy(policy, self),
             recording.cell,
@@ -89,6 +92,12 @@ class PolicyRun(ReplayRun):
     def latency(self) -> dict[str, Distribution]:
         """Stage by stage; inference takes what was injected, or what was noted."""
         return {stage.value: self._driver.budget.distribution(stage) for stage in Stage}
+
+    def nothing_done(self) -> str:
+        """Why the policy never inferred."""
+        if self.chunks:
+            return ""
+        return f"the policy never inferred: {self._problems.worst or 'nothing was seen'}"
 
     def also_due_s(self) -> float:
         """When a chunk was begun, or has come."""
@@ -130,6 +139,7 @@ class PolicyRun(ReplayRun):
                 self.digest.add_chunk(chunk)
             self.motion.on_chunk(now_s, chunk)
         problem = self._driver.problem
+        self._problems.add(problem)
         if problem and not self._problem:
             self.note_stop(Stop(now_s, "policy", problem, ended_turn=False))
         self._problem = problem
@@ -192,6 +202,26 @@ class PolicyRun(ReplayRun):
             return inner
         self._asks = GuidedScheduler(inner)
         return self._asks
+
+
+class RepeatedProblems:
+    """Problems as they are said tick by tick; two that differ in their figures alone are one."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._last: dict[str, str] = {}
+
+    def add(self, problem: str) -> None:
+        """What is said at a tick; nothing where it is empty."""
+        if problem:
+            kind = re.sub(r"[\d.]+", "", problem)
+            self._counts[kind] += 1
+            self._last[kind] = problem
+
+    @property
+    def worst(self) -> str:
+        """The one said most often, as it was said last; empty for none."""
+        return next((self._last[kind] for kind, _ in self._counts.most_common(1)), "")
 
 
 class _ThinkingPolicy(Policy):

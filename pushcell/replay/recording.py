@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,9 @@ from pushcell.closing import Closing
 from pushcell.config import CameraConfig, CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
-from pushcell.recording.store import METADATA_FILE, PARTIAL, find_episodes
-from pushcell.replay.bag import Bag
+from pushcell.replay.clocks import TopicClock
 from pushcell.replay.decoder import Decoder
-from pushcell.replay.library_bag import LibraryBag
-from pushcell.replay.mcap_bag import McapBag
+from pushcell.replay.opening import open_bag
 from pushcell.replay.topic_map import TopicMap, load_mapping, own_mapping
 
 _SAME_M = 1e-6
@@ -32,10 +30,14 @@ class Recording(Closing):
         if (path / INFO_FILE).exists():
             self.info = EpisodeInfo.load(path)
             _check_cell(self.info, cell, path)
-        self.bag = _open(path)
+        self.bag = open_bag(path)
+        if self.bag.foreign and not self.bag.topics:
+            self.bag.close()
+            raise EpisodeError(f"{path} is {_foreign(self.bag.foreign)}")
         there = {name for name in self.bag.topics if name}
         self.map: TopicMap = own_mapping(cell, there) if mapping is None else load_mapping(mapping)
         self.decoder = Decoder(self.bag.topics)
+        self.clocks: dict[str, TopicClock | None] = {}  # None: there are too few messages
 
     def close(self) -> None:
         """Give its file free."""
@@ -51,7 +53,9 @@ class Recording(Closing):
         """What the mapping names and the bag does not have, or cannot give, and why."""
         found = {}
         for what, topic in self.map.named.items():
-            if topic not in self.bag.topics:
+            if topic in self.bag.foreign:
+                found[what] = f"{topic} is {self.bag.foreign[topic]}"
+            elif topic not in self.bag.topics:
                 found[what] = f"no topic {topic}"
             elif not self.decoder.knows(topic):
                 kind = self.decoder.type_of(topic)
@@ -88,40 +92,9 @@ class Recording(Closing):
         return None
 
 
-def find_recordings(path: Path) -> list[Path]:
-    """The recording that a path is, or all those in a folder; raises EpisodeError for none."""
-    if not path.exists():
-        raise EpisodeError(f"there is no {path}: name an episode, a bag, or a folder of them")
-    if path.is_file() or _is_bag(path):
-        return [path]
-    found = set(find_episodes(path)) | {p for p in path.iterdir() if p.is_dir() and _is_bag(p)}
-    found |= {p for p in path.iterdir() if p.suffix in (".mcap", ".db3")}
-    if not found:
-        raise EpisodeError(f"{path} holds neither an episode nor a bag")
-    return sorted(p for p in found if not p.name.endswith(PARTIAL))
-
-
-def _is_bag(folder: Path) -> bool:
-    if (folder / INFO_FILE).exists() or (folder / METADATA_FILE).exists():
-        return True
-    return len(_storages(folder)) == 1
-
-
-def _storages(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix in (".mcap", ".db3"))
-
-
-def _open(path: Path) -> Bag:
-    if path.is_dir():
-        files = _storages(path)
-        if len(files) != 1:
-            return LibraryBag(path)
-        path = files[0]
-    if path.suffix == ".mcap":
-        return McapBag(path)
-    if path.suffix == ".db3":
-        return LibraryBag(path)
-    raise EpisodeError(f"{path} is no bag: known are .mcap, .db3 and folders of them")
+def _foreign(topics: Mapping[str, str]) -> str:
+    """What a bag without one topic of ROS 2 is."""
+    return "; ".join(sorted(set(topics.values())))
 
 
 def _check_cell(info: EpisodeInfo, cell: CellConfig, path: Path) -> None:

@@ -74,7 +74,7 @@ def _recording(page: Page) -> str:
     parts.append(_latency(page.outcomes, figures))
     rows = [(what, count) for what, count in sorted(first.messages.items())]
     parts.append(_table("messages", ("what", "read"), rows))
-    left = [(what, count) for what, count in sorted(first.left_out.items())]
+    left = first.left_out.most_common()
     parts.append(
         _table("left out", ("what", "how many"), left) if left else "<p>Nothing left out.</p>"
     )
@@ -85,7 +85,7 @@ def _recording(page: Page) -> str:
         parts.append(f"<p>Quality: <b>{first.quality.verdict}</b>, {html.escape(reasons)}.</p>")
         measures = [(k.replace("_", " "), f"{v:.4g}") for k, v in first.quality.measures.items()]
         parts.append(_table("quality", ("measure", "value"), measures))
-    notes = [note for outcome in page.outcomes for note in outcome.notes]
+    notes = [note for o in page.outcomes for note in (o.nothing_done, *o.notes) if note]
     parts += [f"<p>{html.escape(note)}</p>" for note in notes]
     return "\n".join(parts)
 

@@ -20,6 +20,8 @@ from pushcell.timing import Distribution
 # A node may hear a sample before the tick of simulated time in which it was captured.
 _AHEAD_S = 0.02
 _ENDING_S = 1.0
+# Where nothing was recorded for longer than this, nobody waits for it.
+_LONGEST_PAUSE_S = 60.0
 
 
 class ReplayRun:
@@ -46,6 +48,7 @@ class ReplayRun:
         """From the first message to the last; ``quality`` goes into the outcome."""
         began_s = time.monotonic()
         start_s = self._go_through()
+        self.notes += self._reader.clock_notes(self._wanted)
         if self.motion.unreachable:
             self.notes.append(
                 f"{self.motion.unreachable} times the arm could not reach the recorded pusher"
@@ -70,6 +73,7 @@ class ReplayRun:
             digest=self.digest.text,
             seconds=time.monotonic() - began_s,
             notes=self.notes,
+            nothing_done=self.nothing_done(),
         )
 
     # What the class below adds
@@ -84,6 +88,10 @@ class ReplayRun:
     def latency(self) -> dict[str, Distribution]:
         """Where the time goes."""
         return {}
+
+    def nothing_done(self) -> str:
+        """Why nothing came of it; empty where something did."""
+        return "" if self._reader.counts["pusher"] else "no pose of the pusher could be read"
 
     def on_sample(self, sample: Sample) -> None:
         """The robot heard something."""
@@ -107,12 +115,22 @@ class ReplayRun:
             due_s = (sample.stamp_ns if self.guided else sample.arrival_ns) * 1e-9
             if math.isnan(start_s):
                 start_s = due_s
+            self._skip_pause(due_s - ahead_s, start_s)
             self._tick_until(due_s - ahead_s, start_s)
             self.clock.now_s = max(self.clock.now_s, due_s - ahead_s)
             self.on_sample(sample)
         if not math.isnan(start_s):
             self._tick_until(min(self.recording.bag.end_ns * 1e-9, due_s + _ENDING_S), start_s)
         return start_s
+
+    def _skip_pause(self, end_s: float, start_s: float) -> None:
+        """Where nothing was recorded for long: a while at its beginning, then on to its end."""
+        now_s = start_s + self._ticks * self._period_s
+        if end_s - now_s < _LONGEST_PAUSE_S:
+            return
+        self._tick_until(now_s + _ENDING_S, start_s)
+        self._ticks = math.ceil((end_s - start_s) / self._period_s)
+        self.notes.append(f"{end_s - now_s:.0f} s in which nothing was recorded are skipped")
 
     def _tick_until(self, end_s: float, start_s: float) -> None:
         """Every tick that is due before a time."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pushcell.config import CellConfig
 from pushcell.config_problems import read_schema
 from pushcell.config_types import Name, Positive, Section, Topic, Vector3
 from pushcell.geometry import Pose
+from pushcell.recording.pixels import ENCODINGS, WHITE
 from pushcell.recording.streams import (
     COMPRESSED,
     IMAGE_TOPIC,
@@ -21,26 +22,57 @@ from pushcell.recording.streams import (
     SLIDER_TOPIC,
     TARGET_TOPIC,
 )
-
-Encoding = Literal["rgb8", "bgr8", "mono8", "16UC1"]
-
-
-class PoseTopic(Section):
-    """A planar pose; ``fields`` are the paths of x, y [m] and theta [rad] in any message type."""
-
-    topic: Topic
-    fields: tuple[Name, Name, Name] | None = None
+from pushcell.replay.field_path import parse_path
 
 
-class ImageTopic(Section):
-    """A camera's pictures; ``encoding`` where the messages say another than they mean.
+def _known_encoding(name: str) -> str:
+    if name not in ENCODINGS:
+        raise ValueError(f"allowed: {', '.join(ENCODINGS)}")
+    return name
 
-    ``white`` is the value of 16UC1 that is shown as white.
+
+def _well_formed(path: str) -> str:
+    parse_path(path)
+    return path
+
+
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+FieldPath = Annotated[Name, AfterValidator(_well_formed)]
+
+
+class StampedTopic(Section):
+    """A topic and its clock.
+
+    ``clock: log`` takes the time of recording where stamps are of no use; ``offset_s`` is added to
+    every stamp.
     """
 
     topic: Topic
+    clock: Literal["stamp", "log"] = "stamp"
+    offset_s: float = 0.0
+
+
+class PoseTopic(StampedTopic):
+    """A planar pose; ``fields`` are the paths of x, y [m] and theta [rad] in any message type.
+
+    ``parent`` and ``child`` choose one transform of a TFMessage. ``integrate_from`` is the pose
+    (x, y, theta) at which the integration of a TwistStamped begins.
+    """
+
+    fields: tuple[FieldPath, FieldPath, FieldPath] | None = None
+    parent: Name | None = None
+    child: Name | None = None
+    integrate_from: Vector3 | None = None
+
+
+class ImageTopic(StampedTopic):
+    """A camera's pictures; ``encoding`` where the messages say another than they mean.
+
+    ``white`` is the value of a 16-bit image that is shown as white.
+    """
+
     encoding: Encoding | None = None
-    white: Positive = 65535.0
+    white: Positive = WHITE
 
 
 class FramePose(Section):
@@ -84,6 +116,14 @@ class TopicMap(Section):
             if where is not None
         }
         return found | {f"camera {name}": image.topic for name, image in self.cameras.items()}
+
+    def stamped(self, what: str) -> StampedTopic | None:
+        """The topic of a name in `named`, where its stamps may be of another clock."""
+        kind, _, camera = what.partition(" ")
+        if kind == "camera":
+            return self.cameras[camera]
+        found = getattr(self, kind)
+        return found if isinstance(found, StampedTopic) else None
 
 
 CHUNK_TOPIC, REQUEST_TOPIC = "/policy/chunk", "/policy/request"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pushcell.config import CellConfig
 from pushcell.errors import ConfigError
 from teleop.devices.pad import PadDevice
-from teleop.devices.pad_map import load_map
+from teleop.devices.pad_map import load_map, related_maps
 from teleop.devices.pointer import PointerDevice
 from teleop.devices.reading import Device
 from teleop.devices.shaping import StickSpeed
@@ -25,7 +25,7 @@ def _open(name: str, cell: CellConfig) -> Device:
     if name == PointerDevice.name:
         return PointerDevice(silence_s)
     pad_map = load_map(name)
-    pad = PadDevice(name, pad_map, StickSpeed.of(cell), silence_s)
+    pad = PadDevice(name, pad_map, StickSpeed.of(cell), silence_s, related_maps(name))
     if pad_map.source == "spacemouse":
         return SpaceMouseDevice(pad)
     if pad_map.topic is None:

@@ -13,12 +13,23 @@ from teleop.devices.shaping import StickSpeed, shaped
 
 
 class PadDevice:
-    """Reads a pad's raw state as its map says."""
+    """Reads a pad's raw state as the map of its kind says; a pad without a map does nothing.
 
-    def __init__(self, name: str, pad: PadMap, speed: StickSpeed, silence_s: float) -> None:
-        self.name, self.title, self.buttons = name, pad.title, pad.buttons
-        self.pad = pad
-        self._speed = speed
+    Kinds are told apart by their numbers of axes and buttons; ``problem`` tells of an unknown one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pad: PadMap,
+        speed: StickSpeed,
+        silence_s: float,
+        others: Sequence[PadMap] = (),
+    ) -> None:
+        """``pad`` is taken for granted until another kind is heard, of which ``others`` may be."""
+        self.name, self.pad, self.problem = name, pad, ""
+        self._maps = (pad, *others)
+        self._speed, self._silence_s = speed, silence_s
         self._presence = Presence(silence_s)
         self._axes: list[float] = []
         self._buttons: list[int] = []
@@ -29,17 +40,31 @@ class PadDevice:
         """Whether it spoke when it was last read."""
         return self._connected
 
+    @property
+    def title(self) -> str:
+        """For people."""
+        return self.pad.title
+
+    @property
+    def buttons(self) -> tuple[tuple[str, str], ...]:
+        """What to press, and what it does; nothing on an unknown pad."""
+        return () if self.problem else self.pad.buttons
+
     def hear(self, now_s: float, axes: Sequence[float], buttons: Sequence[int]) -> None:
         """The pad's raw state; a value that is not finite is taken for 0."""
+        self._recognise(len(axes), len(buttons))
         self._axes = [value if math.isfinite(value) else 0.0 for value in axes]
         self._buttons = list(buttons)
-        self._presence.hear(now_s, self.pad.deadman.pressed(self._axes, self._buttons))
+        held = not self.problem and self.pad.deadman.pressed(self._axes, self._buttons)
+        self._presence.hear(now_s, held)
 
     def read(self, now_s: float) -> DeviceReading:
         """What the pad asks for; released when it fell silent."""
         self._connected = self._presence.speaks(now_s)
         if not self._connected:
             return DeviceReading(now_s)
+        if self.problem:
+            return DeviceReading(self._presence.heard_s, velocity=np.zeros(2))
         raw = self._axes, self._buttons
         stick = np.array([self.pad.right.value(*raw), self.pad.up.value(*raw)])
         return DeviceReading(
@@ -54,6 +79,20 @@ class PadDevice:
                 name for name, switch in self.pad.actions.items() if switch.pressed(*raw)
             ),
         )
+
+    def _recognise(self, axes: int, buttons: int) -> None:
+        """Take the map of this kind of pad; a new kind must be seen released before it drives."""
+        if not self.problem and self.pad.fits(axes, buttons):
+            return
+        found = next((pad for pad in self._maps if pad.fits(axes, buttons)), None)
+        self._presence = Presence(self._silence_s)
+        self.problem = (
+            ""
+            if found is not None
+            else f"a pad of {axes} axes and {buttons} buttons, which no map here is for: it does "
+            "nothing; write a map for it (docs/collecting.md) and name its file in devices"
+        )
+        self.pad = found or self.pad
 
     def close(self) -> None:
         """Nothing is held."""

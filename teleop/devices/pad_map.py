@@ -27,6 +27,10 @@ class AxisStick(Section):
     axis: Index
     reversed: bool = False
 
+    def within(self, axes: int, buttons: int) -> bool:
+        """Whether a pad with so many axes and buttons has it."""
+        return self.axis < axes
+
     def value(self, axes: list[float], buttons: list[int]) -> float:
         """In [-1, 1]; 0 for an axis that the pad does not have."""
         raw = axes[self.axis] if self.axis < len(axes) else 0.0
@@ -40,6 +44,10 @@ class ButtonStick(Section):
     plus: Index
     minus: Index
 
+    def within(self, axes: int, buttons: int) -> bool:
+        """Whether a pad with so many axes and buttons has it."""
+        return max(self.plus, self.minus) < buttons
+
     def value(self, axes: list[float], buttons: list[int]) -> float:
         """-1, 0 or 1."""
         return float(_pressed(buttons, self.plus)) - float(_pressed(buttons, self.minus))
@@ -50,6 +58,10 @@ class ButtonSwitch(Section):
 
     label: str
     button: Index
+
+    def within(self, axes: int, buttons: int) -> bool:
+        """Whether a pad with so many axes and buttons has it."""
+        return self.button < buttons
 
     def pressed(self, axes: list[float], buttons: list[int]) -> bool:
         """Whether it is."""
@@ -70,11 +82,22 @@ class AxisSwitch(Section):
             raise ValueError(f"released and held are both {self.held}, allowed: two places")
         return self
 
+    def within(self, axes: int, buttons: int) -> bool:
+        """Whether a pad with so many axes and buttons has it."""
+        return self.axis < axes
+
     def pressed(self, axes: list[float], buttons: list[int]) -> bool:
         """Whether it is, by the most part of its way."""
         if self.axis >= len(axes):
             return False
         return (axes[self.axis] - self.released) / (self.held - self.released) > _PRESSED_SHARE
+
+
+class Counts(Section):
+    """How many axes and buttons a kind of pad has: by these it is told from others."""
+
+    axes: Index
+    buttons: Index
 
 
 Stick = AxisStick | ButtonStick
@@ -87,6 +110,7 @@ class PadMap(Section):
     title: str
     source: Literal["joy", "spacemouse"]
     topic: Topic | None = None  # sensor_msgs/Joy; for source joy
+    counts: Counts | None = None  # without, it is for any pad that has what is named below
     keys: tuple[str, ...] = ()  # for the keyboard of the page: the key of each button
     dead_zone: Annotated[float, Field(ge=0, lt=0.9)]
     expo: Fraction
@@ -96,6 +120,13 @@ class PadMap(Section):
     slow: Switch
     fast: Switch
     actions: dict[ActionName, Switch] = Field(default_factory=dict)
+
+    def fits(self, axes: int, buttons: int) -> bool:
+        """Whether a pad with so many axes and buttons is of this kind."""
+        if self.counts is not None:
+            return (axes, buttons) == (self.counts.axes, self.counts.buttons)
+        parts = (self.right, self.up, self.deadman, self.slow, self.fast, *self.actions.values())
+        return all(part.within(axes, buttons) for part in parts)
 
     @property
     def buttons(self) -> tuple[tuple[str, str], ...]:
@@ -115,6 +146,11 @@ class PadMap(Section):
         if not self.keys or not isinstance(self.deadman, ButtonSwitch):
             return None
         return self.keys[self.deadman.button]
+
+
+def related_maps(name: str) -> list[PadMap]:
+    """The shipped maps of other pads that may stand for this name: ``gamepad_...`` for gamepad."""
+    return [load_map(file.stem) for file in sorted(MAPS.glob(f"{name}_*.yaml"))]
 
 
 def load_map(name_or_path: str) -> PadMap:

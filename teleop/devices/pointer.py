@@ -13,7 +13,7 @@ class PointerDevice:
     """The browser. A press is the deadman; without a place on the picture it is only that."""
 
     name = "browser"
-    title = "Browser"
+    title, problem = "Browser", ""
     buttons: tuple[tuple[str, str], ...] = (
         ("press on the overhead picture", "the pusher goes there while you hold"),
         ("Hold to run", "hold: lets home and policy move"),

@@ -27,8 +27,18 @@ class Device(Protocol):
     """One thing that a person may drive with."""
 
     name: str
-    title: str
-    buttons: tuple[tuple[str, str], ...]  # what to press, and what it does
+
+    @property
+    def title(self) -> str:
+        """For people."""
+
+    @property
+    def buttons(self) -> tuple[tuple[str, str], ...]:
+        """What to press, and what it does."""
+
+    @property
+    def problem(self) -> str:
+        """Why it does nothing though it speaks; empty while it does."""
 
     @property
     def connected(self) -> bool:

@@ -30,7 +30,7 @@ class SpaceMouseDevice:
         # What the library and the system say when nothing is there, or no longer.
         self._gone = (HIDException, RuntimeError, OSError)
         self._pad = pad
-        self.name, self.title, self.buttons = pad.name, pad.title, pad.buttons
+        self.name, self.title, self.buttons, self.problem = pad.name, pad.title, pad.buttons, ""
         self._puck: Any = None
         self._looker = ThreadPoolExecutor(1)
         self._search: Future[Any] | None = None

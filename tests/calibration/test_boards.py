@@ -50,6 +50,7 @@ def test_a_board_that_looks_the_same_turned_round_is_told(columns, rows, symmetr
         ("charuco:7x5:0.021:0.030:DICT_4X4_50", "markers are smaller"),
         ("charuco:7x5:0.030:0.021:DICT_9X9", "DICT_4X4_50"),
         ("charuco:20x20:0.030:0.021:DICT_4X4_50", "needs 200"),
+        ("charuco:7x5:0.030:0.021:DICT_4X4_50:40", "needs 17 from id 40 on"),
         ("chessboard:2x2:0.02", "3x3"),
     ],
 )
@@ -79,6 +80,26 @@ def test_a_chessboard_of_another_size_is_told(text):
     picture = Photographer(parse_board("chessboard:9x7:0.02"), rig.LENS, seed=1).take(POSE)
     with pytest.raises(CalibrationError, match="9x7 inner corners is seen"):
         find_board([("a", picture)], parse_board(text))
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "charuco:7x6:0.03:0.021:DICT_4X4_50:legacy",
+        "charuco:7x6:0.03:0.021:DICT_4X4_50:12",
+        "charuco:7x6:0.03:0.021:DICT_4X4_50:legacy:29",
+    ],
+)
+def test_older_boards_and_other_ids_are_found_by_trying(printed):
+    board = parse_board(printed)
+    picture = Photographer(board, rig.LENS, seed=2).take(POSE)
+    views = find_board([("a", picture)], parse_board("charuco:7x6:0.030:0.021:DICT_4X4_50"))
+    assert views.board == board
+    assert views.board.text == printed
+    (seen,) = views.found
+    expected = board.corners_m[seen.corners.ids] @ POSE[:3, :3].T + POSE[:3, 3]
+    assert len(seen.corners.ids) > 15
+    assert np.abs(seen.corners.pixels - rig.LENS.project(expected)).max() < 0.4
 
 
 def test_mirrored_images_are_told(pictures, charuco):

@@ -132,7 +132,11 @@ def test_small_turns_are_warned_of(charuco):
     [
         (lambda d: d.with_hands(np.roll(d.hand_in_base, 1, axis=0)), "in this order"),
         (lambda d: d.of_other_setup(), "they do fit eye-in-hand"),
-        (lambda d: d.with_hands(se3.inverse(d.hand_in_base)), "give --setup eye-to-hand, or poses"),
+        (
+            lambda d: d.with_hands(se3.inverse(d.hand_in_base)),
+            "the targets are inverted .* the hands are inverted .* or the setup is another",
+        ),
+        (lambda d: d.of_other_setup(), r"another one \(give --setup eye-in-hand\)"),
         (lambda d: d.subset(np.arange(5)), "only 5 poses"),
         (lambda d: d.with_hands(d.hand_in_base * _MILLIMETRES), "divide millimetres by 1000"),
         (lambda d: d.with_hands(np.swapaxes(d.hand_in_base, 1, 2)), "rows and columns swapped"),
@@ -178,3 +182,42 @@ def test_real_eye_in_hand_pairs(real_data):
     result = calibrate_hand_eye(HandEyeData("eye-in-hand", names, hands, sightings))
     assert np.median(result.residual_m) < 0.002
     assert np.sqrt(np.diag(result.covariance))[3:].max() < 0.001
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+@pytest.mark.parametrize("scale", [0.97, 1.0, 1.04])
+def test_a_board_of_another_size_is_told_by_how_much(setup, scale, charuco):
+    """The board is ``scale`` times as large as its description says."""
+    seen = rig.corner_data(setup, charuco, np.random.default_rng(6))
+    poses = rig.pose_data(setup, charuco, np.random.default_rng(7), 20, 0.001, 0.0005)
+    for data in (seen, poses):
+        result = calibrate_hand_eye(data.scaled(1 / scale)).scale
+        assert abs(result.value - scale) < 4 * result.deviation < 0.02
+        if scale == 1.0:
+            assert result.problem == ""
+        else:
+            assert ("smaller" if scale < 1 else "larger") in result.problem
+            assert "measure the board's squares" in result.problem
+    off_m = np.linalg.norm(calibrate_hand_eye(seen.scaled(1 / scale)).camera[:3, 3]
+                           - rig.CAMERA[setup][:3, 3])  # fmt: skip
+    assert (off_m > 0.003) == (scale != 1.0), "nothing else would have told it"
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_inverted_targets_are_named_whatever_the_setup(setup, charuco):
+    data = rig.pose_data(setup, charuco, np.random.default_rng(8))
+    inverted = se3.inverse(data.target_in_camera)
+    for said in SETUPS:
+        with pytest.raises(CalibrationError, match=r"behind the camera, .* they are inverted"):
+            HandEyeData(said, data.names, data.hand_in_base, tuple(map(PoseSighting, inverted)))
+
+
+@pytest.mark.parametrize("kind", ["pose", "corners"])
+def test_the_scale_moves_what_is_expected_as_its_derivative_says(kind, charuco):
+    make = rig.pose_data if kind == "pose" else rig.corner_data
+    data = make("eye-in-hand", charuco, np.random.default_rng(9), 6)
+    sighting, pose, step = data.sightings[2], data.target_in_camera[3], 1e-6
+    low, high = (sighting.scaled(1 + s).residual(pose) for s in (-step, step))
+    np.testing.assert_allclose(
+        -(high - low) / (2 * step), sighting.by_scale(pose)[:, 0], rtol=1e-5, atol=1e-6
+    )

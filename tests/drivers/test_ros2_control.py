@@ -101,3 +101,13 @@ def test_somebody_else_who_commands_is_a_fault(driver):
     fault = hear(driver, JOINTS)
     assert isinstance(fault, ArmFault)
     assert fault.kind is Fault.OTHER_COMMANDER
+
+
+def test_reports_whose_stamp_was_never_filled_in_are_named(driver):
+    driver.on_joint_states(0.0, JOINTS, [0.0] * 7, (), ())
+    fault = driver.receive()
+    assert fault.kind is Fault.UNSTAMPED
+    assert str(fault) == (
+        "the arm's reports have no stamps (header.stamp on /broadcaster/joint_states is 0: its "
+        "publisher must fill it in)"
+    )

@@ -84,11 +84,14 @@ def test_several_sources_become_one_set_and_failures_stay_out(tmp_path, cell, ca
     sources = [str(tmp_path / name) for name in "ab"]
     words = ["convert", *sources, "--to", "packed", "--image-px", "24", "16", "--out"]
     assert cli.main([*words, str(tmp_path / "c")]) == 0
+    assert "1 episodes left out: judged a failure" in capsys.readouterr().out
     seeds = (0, 2, 9)
     for seed, found in zip(seeds, PackedSet(tmp_path / "c"), strict=True):
         assert_same(found.steps, some_steps(len(found.steps), seed))
     assert cli.main([*words, str(tmp_path / "d"), "--most", "1"]) == 0
     assert len(PackedSet(tmp_path / "d")) == 1
+    assert cli.main([*words, str(tmp_path / "e"), "--most", "0"]) == 1
+    assert "nothing was converted: --most is 0" in capsys.readouterr().out
 
 
 # The published layout, written here as others write it: by hand, uncompressed, T = 30.
@@ -254,8 +257,8 @@ def test_other_lerobot_sets_are_refused(tmp_path: Path) -> None:
     write_lerobot(some_demonstrations(), tmp_path / "set")
     path = tmp_path / "set/meta/info.json"
     info = json.loads(path.read_text())
-    path.write_text(json.dumps({**info, "codebase_version": "v2.1"}))
-    with pytest.raises(EpisodeError, match=r"version v2\.1, not v3\.0"):
+    path.write_text(json.dumps({**info, "codebase_version": "v1.6"}))
+    with pytest.raises(EpisodeError, match=r"version v1\.6; those read are v3\.0, v2\.1, v2\.0"):
         open_data_set(tmp_path / "set", SIZE)
     path.write_text(json.dumps(info))
     (tmp_path / "set/meta/episodes").rename(tmp_path / "elsewhere")

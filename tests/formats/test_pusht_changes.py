@@ -1,11 +1,17 @@
-"""Push-T in the mirror, with the same physics and pictures; and moved to end at the goal."""
+"""Push-T sets: units and zips; in the mirror, with the same physics; moved to end at the goal."""
+
+import shutil
 
 import gym_pusht  # noqa: F401 - its import registers the environment
 import gymnasium
 import numpy as np
 import pytest
+import zarr
 
-from pushcell.formats.pusht_format import CAMERA, GOAL, RATE_HZ, finished, mirrored
+from pushcell import cli
+from pushcell.errors import EpisodeError
+from pushcell.formats.opening import open_data_set
+from pushcell.formats.pusht_format import CAMERA, GOAL, RATE_HZ, PushTSet, finished, mirrored
 from pushcell.recording.steps import Steps
 
 PUSH = 20  # steps
@@ -80,3 +86,60 @@ def test_twice_in_the_mirror_is_as_it_was(steps):
     for name in ("pusher", "slider", "action"):
         np.testing.assert_allclose(getattr(again, name), getattr(steps, name), atol=1e-9)
     np.testing.assert_array_equal(again.images[CAMERA], steps.images[CAMERA])
+
+
+def published(path, factors=(1.0, 1.0, 1.0), ends=(12, 30)):
+    """A set as its users have it; the factors are of places, angles and brightness."""
+    count, rng = max(ends, default=0), np.random.default_rng(1)
+    place, turn, light = factors
+    places, angles = rng.uniform(60, 450, (count, 4)), rng.uniform(0, 6.2, count)
+    state = np.column_stack([places * place, angles * turn])
+    arrays = {
+        "data/state": state.astype(np.float32),
+        "data/action": (rng.uniform(60, 450, (count, 2)) * place).astype(np.float32),
+        "data/img": (rng.uniform(0, 255, (count, 8, 8, 3)) * light).astype(np.float32),
+        "meta/episode_ends": np.array(ends, np.int64),
+    }
+    group = zarr.open_group(str(path), mode="w", zarr_format=2)
+    for name, values in arrays.items():
+        group.create_array(name, shape=values.shape, dtype=values.dtype)[:] = values
+    return path
+
+
+def test_a_set_and_a_zip_of_it_are_the_same(tmp_path):
+    path = published(tmp_path / "set.zarr")
+    whole = list(PushTSet(path))
+    assert [len(one.steps) for one in whole] == [12, 18]
+    for folder in (path, tmp_path):  # with the group at its top, or in a folder
+        inside = "." if folder == path else path.name
+        shutil.make_archive(str(tmp_path / "packed"), "zip", folder, inside)
+        zipped = list(PushTSet(tmp_path / "packed.zip"))
+        np.testing.assert_array_equal(zipped[1].steps.slider, whole[1].steps.slider)
+    with pytest.raises(EpisodeError, match="it is a Push-T set, which `pushcell import"):
+        open_data_set(tmp_path / "packed.zip", (128, 128))
+    (tmp_path / "torn.zip").write_bytes((tmp_path / "packed.zip").read_bytes()[:900])
+    with pytest.raises(EpisodeError, match=r"torn.zip is not a zarr group"):
+        PushTSet(tmp_path / "torn.zip")
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        ((1.0, 1.0, 1 / 255), "data/img: values of .* to 1 are not of 0 to 255"),
+        ((1.0, 1.0, 3.0), "data/img: values of .* are not of 0 to 255"),
+        ((1 / 512, 1.0, 1.0), "data/state and data/action: values of .* are not of a 512 px board"),
+        ((4.0, 1.0, 1.0), "data/state and data/action: values of .* are not of a 512 px board"),
+        ((1.0, 57.3, 1.0), "the angles in data/state: values of .* are not in radians"),
+    ],
+)
+def test_other_units_are_refused_with_their_range(tmp_path, factors, message):
+    with pytest.raises(EpisodeError, match=message):
+        list(PushTSet(published(tmp_path / "set.zarr", factors)))
+
+
+def test_an_import_of_nothing_is_no_success(tmp_path, capsys):
+    path = published(tmp_path / "set.zarr", ends=())
+    out = tmp_path / "set.parquet"
+    assert cli.main(["import", "pusht", str(path), "--out", str(out)]) == 1
+    assert "nothing was imported" in capsys.readouterr().out
+    assert not out.exists()

@@ -4,16 +4,18 @@ import asyncio
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import cv2
 import msgpack
 import numpy as np
 import pytest
@@ -27,8 +29,10 @@ from websockets.sync.client import ClientConnection, connect
 from policy_server.bundle import load_policy
 from policy_server.bundle_format import Manifest
 from policy_server.client import RemoteError, RemotePolicy
+from policy_server.images import stored_image
 from policy_server.opening import TOKEN_VARIABLE
 from policy_server.policy import BundlePolicy, Policy, Request
+from policy_server.request_images import resized
 from policy_server.served import metadata
 from policy_server.server import PolicyServer, ServerOptions
 from policy_server.wire import WireError, pack, unpack
@@ -38,6 +42,10 @@ from tests.policy_server.test_bundle import some_values
 from tests.policy_server.test_driver import Gate
 from tests.policy_server.toy_bundle import random_graphs, write_toy
 from tests.test_strict_yaml import LAUGHS, MANY_KEYS
+
+JPEG = cv2.imencode(".jpg", np.zeros((24, 24, 3), np.uint8))[1].tobytes()
+# A few bytes that say that they are an image of 10 gigapixels.
+HUGE = [b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + struct.pack(">II", 10**5, 10**5)] * 2
 
 
 @contextmanager
@@ -154,7 +162,17 @@ def test_too_many_clients_are_turned_away(policy: BundlePolicy) -> None:
         ({"pusher": np.zeros((3, 3))}, "pusher must be"),
         ({"overhead_image": np.zeros((2, 32, 32, 3), np.float32)}, "overhead_image must be"),
         ({"overhead_image": np.zeros((2, 8, 8, 3), np.uint8)}, "overhead_image must be"),
-        ({"overhead_image": 3}, "needs an array overhead_image"),
+        ({"overhead_image": np.zeros((2, 720, 1280, 3), np.uint8)}, "not (2, 720, 1280, 3) uint8"),
+        ({"overhead_image": np.zeros((2, 480, 640, 3), np.int64)}, "not (2, 480, 640, 3) int64"),
+        ({"overhead_image": 3}, "must be an array (2, 32, 32, 3) uint8, not a int;"),
+        ({"overhead_image": [[[3]]]}, "not a list; with resize = true JPEG, PNG and lists"),
+        ({"overhead_image": JPEG}, f"not a JPEG of {len(JPEG)} bytes; with resize = true"),
+        ({"pusher": [[0.5, 0.0, 0.0]] * 2}, "pusher must be an array (2, 3) float32, not a list"),
+        ({"overhead_image": [JPEG], "resize": True}, "must be 2 images, the oldest first, not 1"),
+        ({"overhead_image": [b"nothing"] * 2, "resize": True}, "is 7 bytes, and no JPEG or PNG"),
+        ({"overhead_image": HUGE, "resize": True}, "and no JPEG or PNG of up to 921600 pixels"),
+        ({"overhead_image": np.full((2, 9, 9, 3), 1.5), "resize": True}, "fractions of 0 to 1"),
+        ({"overhead_image": np.zeros((2, 3, 9, 9)), "resize": True}, "not (2, 3, 9, 9) float64"),
         ({"pushcell": {"steps": 10**9}}, "not what a chunk can be asked for"),
         ({"pushcell": {"known": np.zeros((99, 2))}}, "not what a chunk can be asked for"),
         ({"pushcell": {"committed": 3}}, "not what a chunk can be asked for"),
@@ -173,10 +191,47 @@ def test_wrong_requests_get_a_sentence_and_the_connection_lives(
         assert unpack(connection.recv())["actions"].shape == (16, 2)
 
 
+@pytest.mark.parametrize(
+    "bring",
+    [
+        lambda seen: seen,
+        lambda seen: seen.astype(np.int64),
+        lambda seen: (seen / 255).astype(np.float32),
+        lambda seen: seen.tolist(),
+        lambda seen: [cv2.imencode(".png", image[:, :, ::-1])[1].tobytes() for image in seen],
+    ],
+)
+def test_the_server_resizes_where_it_is_asked_to(
+    policy: BundlePolicy, address: str, bring: Callable
+) -> None:
+    camera = policy.manifest.observation.cameras[0]
+    rng = np.random.default_rng(3)
+    seen = rng.integers(0, 256, (2, 96, 160, 3), np.uint8)
+    values = some_values(policy.manifest)
+    values[camera.key] = np.stack([stored_image(image, camera) for image in seen])
+    with connect(address, max_size=None) as connection:
+        connection.recv()
+        answers = []
+        for request in (values, {**values, camera.key: bring(seen), "resize": True}):
+            connection.send(pack({**request, "pushcell": {"seed": 5}}))
+            answers.append(unpack(connection.recv())["actions"])
+    np.testing.assert_array_equal(*answers)
+
+
+def test_a_jpeg_is_told_by_its_header(policy: BundlePolicy) -> None:
+    camera = policy.manifest.observation.cameras[0]
+    grey = np.full((40, 60, 3), 90, np.uint8)
+    jpeg = cv2.imencode(".jpg", grey)[1].tobytes()
+    assert np.abs(resized([jpeg, jpeg], camera, 2).astype(int) - 90).max() <= 1
+    for end in range(len(jpeg) // 2):
+        with pytest.raises(WireError, match="no JPEG or PNG"):
+            resized([jpeg[:end]] * 2, camera, 2)
+
+
 def test_a_request_larger_than_any_honest_one_is_cut_off(address: str) -> None:
     with connect(address, max_size=None) as connection:
         connection.recv()
-        connection.send(b"\0" * (1 << 20))
+        connection.send(b"\0" * (1 << 25))
         with pytest.raises(ConnectionClosed, match="1009"):
             connection.recv(timeout=10)
 

@@ -154,12 +154,12 @@ def test_a_picture_that_is_not_colour_is_named_by_its_file(episode: Path, capsys
     with (episode / BAG_FILE).open("wb") as stream:
         writer = BagWriter(stream, topics)
         for message in messages:
-            writer.add(*message._replace(cdr=message.cdr.replace(b"rgb8", b"mono")))
+            writer.add(*message._replace(cdr=message.cdr.replace(b"rgb8", b"hsv8")))
         writer.close(BAG_FILE)
     assert (episode / BAG_FILE).read_bytes() != content
     sheet = str(episode.parent / "sheet.png")
     assert cli.main(["episodes", "ls", str(episode), "--picture", sheet]) == 2
-    assert "must be rgb8 or bgr8" in capsys.readouterr().err
+    assert "images of encoding 'hsv8'" in capsys.readouterr().err
     assert thumbnail(episode.parent, episode.name, "overhead") is None
 
 

@@ -75,7 +75,7 @@ def test_images_come_back_in_rgb() -> None:
     padded[:, :21] = image[:, :, ::-1].reshape(5, 21)
     other = message_class(IMAGE)(message.header, 5, 7, "bgr8", 0, 24, padded.ravel())
     np.testing.assert_array_equal(image_of(to_cdr(other, IMAGE)), image)
-    with pytest.raises(ValueError, match="mono16"):
-        image_of(
-            to_cdr(message_class(IMAGE)(message.header, 0, 0, "mono16", 0, 0, padded[0]), IMAGE)
-        )
+    fields = (message.header, 5, 7, "bayer_rggb16", 0, 24, padded.ravel())
+    strange = to_cdr(message_class(IMAGE)(*fields), IMAGE)
+    with pytest.raises(ValueError, match="'bayer_rggb16'; those read are rgb8, bgr8"):
+        image_of(strange)

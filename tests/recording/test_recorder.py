@@ -240,7 +240,7 @@ def test_jpeg_is_smaller_and_alike(cell: CellConfig, tmp_path: Path, heard: list
 
 def test_a_picture_that_cannot_be_judged_is_recorded_and_told(rig: Rig, heard: list[Heard]) -> None:
     grey = [
-        message._replace(cdr=message.cdr.replace(b"rgb8", b"mono"))
+        message._replace(cdr=message.cdr.replace(b"rgb8", b"hsv8"))
         if message.topic == IMAGE_TOPIC.format("wrist")
         else message
         for message in heard
@@ -253,7 +253,7 @@ def test_a_picture_that_cannot_be_judged_is_recorded_and_told(rig: Rig, heard: l
     assert by_topic(messages_of(episode)) == by_topic([tuple(m) for m in grey])
     last = rig.recorder.state()["last"]
     assert last["verdict"] == "reject"
-    assert any("must be rgb8 or bgr8, not 'mono'" in reason for reason in last["reasons"])
+    assert any("images of encoding 'hsv8'" in reason for reason in last["reasons"])
 
 
 def test_the_gate_rejects_what_it_cannot_read_and_goes_on(

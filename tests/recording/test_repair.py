@@ -195,6 +195,24 @@ def test_a_whole_bag_with_such_a_chunk_is_refused(tmp_path: Path, told: int) -> 
         list(bag.messages())
 
 
+def test_a_damaged_message_index_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "cut.mcap"
+    data = bytearray(WHOLE[: int(0.8 * len(WHOLE))])
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        indexes = [r for r in whole_records(file) if r.opcode == Opcode.MESSAGE_INDEX]
+    for record in (indexes[1], indexes[-1]):
+        data[record.offset + 13] = 0xFF  # the length of its array
+    path.write_bytes(data)
+    repaired = repair(path)
+    found = kept(path)
+    assert found == MESSAGES[: len(found)]
+    assert repaired.messages == len(found) > 100
+    with path.open("rb") as file:
+        again = [r.content for r in whole_records(file) if r.opcode == Opcode.MESSAGE_INDEX]
+    assert again[1] == WHOLE[indexes[1].offset + 9 : indexes[1].end]
+
+
 def test_what_was_never_a_bag_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "note.txt"
     path.write_bytes(b"something else")

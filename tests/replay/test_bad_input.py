@@ -16,7 +16,8 @@ from pushcell.recording.messages import (
     tool_pose_cdr,
 )
 from pushcell.recording.streams import IMAGE_TOPIC, PUSHER_TOPIC
-from pushcell.replay.recording import Recording, find_recordings
+from pushcell.replay.opening import find_recordings
+from pushcell.replay.recording import Recording
 from pushcell.replay.samples import SampleReader
 from tests.replay.examples import heard, write_bag, write_episode
 
@@ -120,7 +121,7 @@ def test_an_unknown_encoding_is_counted_with_its_name(cell, tmp_path):
     for message in messages:
         if message.topic == IMAGE_TOPIC.format("overhead"):
             image = from_cdr(message.cdr, IMAGE)
-            fields = (image.header, image.height, image.width, "bayer_rggb8", 0, image.step)
+            fields = (image.header, image.height, image.width, "bayer_rggb16", 0, image.step)
             cdr = to_cdr(message_class(IMAGE)(*fields, image.data), IMAGE)
             message = message._replace(cdr=cdr)
         strange.append(message)
@@ -128,7 +129,7 @@ def test_an_unknown_encoding_is_counted_with_its_name(cell, tmp_path):
     _, reader, _ = read(path, cell)
     ((why, count),) = reader.left_out.items()
     assert count == 10
-    assert "'bayer_rggb8', known are rgb8, bgr8, mono8, 16UC1" in why
+    assert "'bayer_rggb16'; those read are rgb8, bgr8" in why
 
 
 def test_bytes_that_are_no_message_are_counted(cell, tmp_path):

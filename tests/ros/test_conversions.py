@@ -71,7 +71,7 @@ def test_both_orders_of_colours_are_read_and_other_encodings_refused():
     message = c.image_message(image, "eye", Time())
     message.encoding = "bgr8"
     np.testing.assert_array_equal(c.to_image(message), image[:, :, ::-1])
-    message.encoding = "mono8"
+    message.encoding = "bayer_rggb16"
     with pytest.raises(ValueError, match="rgb8"):
         c.to_image(message)
 

@@ -57,9 +57,9 @@ def held(device, now_s):
     return device.read(now_s).deadman
 
 
-AXES = [0.0, 0.0, 1.0, 0.0, 0.0, 1.0]
-RELEASED = [0] * 8
-HELD = [0, 0, 0, 0, 1, 0, 0, 0]
+AXES = [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
+RELEASED = [0] * 11
+HELD = [0] * 4 + [1] + [0] * 6
 
 
 def test_a_pad_that_falls_silent_is_released_and_must_be_let_go_first(cell):
@@ -93,7 +93,7 @@ def test_a_pad_drives_as_the_picture_shows(cell):
 
 def test_a_trigger_that_was_never_touched_is_not_pressed(cell):
     device = pad(cell)
-    device.hear(0.0, [-1.0, 0.0, 0.0, 0.0, 0.0, 0.0], RELEASED)
+    device.hear(0.0, [-1.0, *[0.0] * 7], RELEASED)
     assert np.linalg.norm(device.read(0.0).velocity) == pytest.approx(0.0575)
 
 
@@ -158,3 +158,77 @@ def test_a_wrong_map_names_file_key_and_value(cell, tmp_path):
 def test_a_spacemouse_without_its_library_is_one_clear_sentence(cell):
     with pytest.raises(PushcellError, match=r"pip install 'pushcell\[spacemouse\]'"):
         open_devices("spacemouse", cell)
+
+
+# Kind -> numbers of axes and buttons, axes at rest, the deadman, success and stop.
+PADS = {
+    "gamepad": (8, 11, {2: 1.0, 5: 1.0}, 4, 0, 1),
+    "gamepad_playstation": (8, 13, {2: 1.0, 5: 1.0}, 4, 0, 1),
+    "gamepad_logitech_d": (6, 12, {}, 4, 1, 2),
+    "gamepad_xbox_bluetooth": (8, 15, {4: 1.0, 5: 1.0}, 6, 0, 1),
+    "gamepad_sdl": (6, 21, {}, 9, 0, 1),
+}
+
+
+def state(kind, *pressed):
+    axes, buttons, resting, *_ = PADS[kind]
+    return [resting.get(k, 0.0) for k in range(axes)], [int(k in pressed) for k in range(buttons)]
+
+
+@pytest.mark.parametrize("kind", PADS)
+def test_a_pad_is_taken_for_what_it_is(cell, kind):
+    (device,) = open_devices("gamepad", cell)
+    deadman, success, stop = PADS[kind][3:]
+    device.hear(0.0, *state(kind))
+    assert device.read(0.0).actions == frozenset()
+    assert device.title == load_map(kind).title
+    assert not device.problem
+    device.hear(0.1, *state(kind, deadman))
+    assert device.read(0.1).deadman
+    device.hear(0.2, *state(kind, success, stop))
+    assert device.read(0.2).actions == {"success", "stop"}
+
+
+@pytest.mark.parametrize("other", PADS)
+def test_a_map_is_for_its_own_pad_alone(cell, other):
+    for name in PADS:
+        if name == other:
+            continue
+        device = pad(cell, name)
+        device.hear(0.0, *state(other))
+        axes, buttons = PADS[other][:2]
+        device.hear(0.1, [-1.0] * axes, [1] * buttons)
+        reading = device.read(0.1)
+        assert not reading.deadman
+        assert reading.actions == frozenset()
+        assert not reading.velocity.any()
+        assert f"a pad of {axes} axes and {buttons} buttons, which no map" in device.problem
+        assert device.buttons == ()
+        assert device.connected
+
+
+def test_a_pad_that_takes_anothers_place_must_be_let_go_first(cell):
+    (device,) = open_devices("gamepad", cell)
+    device.hear(0.0, *state("gamepad"))
+    device.hear(0.1, *state("gamepad_sdl", 9))
+    assert not held(device, 0.1)
+    device.hear(0.12, *state("gamepad_sdl"))
+    device.hear(0.14, *state("gamepad_sdl", 9))
+    assert held(device, 0.14)
+
+
+def test_the_counts_of_pads_differ_and_hold_what_their_maps_name():
+    counts = {name: load_map(name).counts for name in PADS}
+    assert len({(c.axes, c.buttons) for c in counts.values()}) == len(PADS)
+    for name, found in counts.items():
+        assert (found.axes, found.buttons) == PADS[name][:2]
+        assert load_map(name).model_copy(update={"counts": None}).fits(*PADS[name][:2])
+
+
+def test_a_map_without_counts_is_for_pads_that_have_what_it_names(cell, tmp_path):
+    text = (MAPS / "gamepad.yaml").read_text()
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(text.replace("counts: {axes: 8, buttons: 11}\n", ""))
+    assert load_map(str(mine)).fits(9, 30)
+    assert not load_map(str(mine)).fits(8, 7)
+    assert not load_map(str(mine)).fits(5, 11)

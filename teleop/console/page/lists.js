@@ -29,10 +29,11 @@ function episodeItem({ name, verdict, quality, reason, seconds, drivers = [] }) 
 }
 
 export function showDevices(devices) {
-  byId("devices").replaceChildren(...(devices?.devices ?? []).map(({ name, title, connected, buttons }) => element(
+  byId("devices").replaceChildren(...(devices?.devices ?? []).map(({ name, title, connected, problem, buttons }) => element(
     "div",
     { className: connected ? "" : "off" },
     element("h3", {}, title, connected ? (devices.driver === name ? " · drives" : "") : " · not connected"),
+    ...(problem ? [element("p", { className: "bad" }, problem)] : []),
     ...buttons.map(([button, does]) => element("p", {}, element("b", {}, button), ` ${does}`)),
   )));
 }

@@ -35,7 +35,8 @@ from policy_server.chunk import MOST_ACTIONS, ActionChunk
 from pushcell.arm.joint_names import JOINT_NAMES
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
-from pushcell.recording.messages import BASE_FRAME, optical_frame, pixels_of
+from pushcell.recording.messages import BASE_FRAME, optical_frame
+from pushcell.recording.pixels import pixels_of
 
 
 def to_seconds(stamp: TimeMsg | DurationMsg) -> float:
@@ -184,7 +185,7 @@ def image_message(image: np.ndarray, frame_id: str, stamp: TimeMsg) -> Image:
 
 
 def to_image(message: Image) -> np.ndarray:
-    """(H, W, 3) uint8 RGB; ValueError for an encoding other than rgb8 and bgr8."""
+    """(H, W, 3) uint8 RGB; ValueError for an encoding that `pixels_of` does not read."""
     return pixels_of(message)
 
 
@@ -200,7 +201,7 @@ def lens_message(lens: Lens, camera: str) -> CameraInfo:
     """A lens; the stamp is still to be set."""
     message = CameraInfo(width=lens.size[0], height=lens.size[1])
     message.header.frame_id = optical_frame(camera)
-    message.distortion_model = "plumb_bob"
+    message.distortion_model = lens.model
     message.d = [float(v) for v in lens.distortion]
     message.k = [float(v) for v in lens.matrix.ravel()]
     message.r = [float(v) for v in np.eye(3).ravel()]

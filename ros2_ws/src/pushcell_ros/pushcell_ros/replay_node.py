@@ -22,9 +22,9 @@ from std_srvs.srv import Trigger
 
 from pushcell.errors import EpisodeError, PushcellError
 from pushcell.recording.messages import COMPRESSED_IMAGE, is_standard
+from pushcell.recording.pixels import compressed_pixels_of
 from pushcell.recording.streams import COMPRESSED, JOINTS_TOPIC, MOTION_TOPIC, TARGET_TOPIC
 from pushcell.replay.bag import RawMessage
-from pushcell.replay.pixels import pixels_of
 from pushcell.replay.player import Player
 from pushcell.replay.recording import Recording
 from pushcell.replay.topic_map import CHUNK_TOPIC, REQUEST_TOPIC
@@ -190,7 +190,7 @@ class ReplayNode(CellNode):
                 decoded = self._recording.decoder.decode(message.topic, message.cdr)
                 stamp = decoded.header.stamp
                 picture = image_message(
-                    pixels_of(decoded, COMPRESSED_IMAGE),
+                    compressed_pixels_of(decoded),
                     decoded.header.frame_id,
                     TimeMsg(sec=stamp.sec, nanosec=stamp.nanosec),
                 )

@@ -86,6 +86,9 @@ class TeleopNode(CellNode):
             "hop_p50_ms": f"{1e3 * ages.p50:.2f}",
             "hop_max_ms": f"{1e3 * ages.max:.2f}",
         }
+        problems = [f"{d.name}: {d.problem}" for d in self._seat.devices if d.problem]
+        if problems:
+            return WARN, "; ".join(problems), figures
         return (OK, "ready", figures) if connected else (WARN, "no device is connected", figures)
 
     def close(self) -> None:
@@ -169,6 +172,7 @@ class TeleopNode(CellNode):
                     "name": device.name,
                     "title": device.title,
                     "connected": device.connected,
+                    "problem": device.problem,
                     "buttons": device.buttons,
                 }
                 for device in self._seat.devices
