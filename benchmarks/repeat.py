@@ -62,8 +62,11 @@ def busy_processes(count: int) -> Iterator[None]:
             process.kill()
 
 
-def roll_out(trials: int, seed: int) -> list[tuple[dict[str, Any], Array]]:
-    """Each trial's record, and its commanded tips (N, 3): nanoseconds since its start, x, y [m]."""
+def roll_out(trials: int, seed: int, *more: str) -> list[tuple[dict[str, Any], Array]]:
+    """Each trial's record, and its commanded tips (N, 3): nanoseconds since its start, x, y [m].
+
+    ``more`` are arguments of the launch.
+    """
     tips: list[tuple[int, float, float]] = []
 
     def note(message: PoseStamped) -> None:
@@ -76,7 +79,7 @@ def roll_out(trials: int, seed: int) -> list[tuple[dict[str, Any], Array]]:
         node.create_subscription(PoseStamped, "/motion/target", note, 1000)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        asked = (f"trials:={trials}", f"seed:={seed}", "rate:=max", "video:=false")
+        asked = (f"trials:={trials}", f"seed:={seed}", "rate:=max", "video:=false", *more)
         with rollout(DOMAIN, *asked, "live_view:=false") as running:
             while not running.ended:
                 executor.spin_once(timeout_sec=0.2)

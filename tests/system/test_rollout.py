@@ -78,10 +78,18 @@ def ended_well(run: subprocess.Popen[str]) -> tuple[str, Path, dict]:
     return output, folder, record
 
 
-def test_the_same_trial_is_the_same_again_on_a_busy_machine():
-    ((record, tips),) = repeat.roll_out(trials=1, seed=3)
+@pytest.fixture
+def hasty_cell(tmp_path):
+    """A cell whose trials are over after 4 s."""
+    path = tmp_path / "cell.yaml"
+    path.write_text(SIM_CELL.read_text().replace("time_limit_s: 75.0", "time_limit_s: 4.0"))
+    return f"cell:={path}"
+
+
+def test_the_same_trial_is_the_same_again_on_a_busy_machine(hasty_cell):
+    ((record, tips),) = repeat.roll_out(1, 3, hasty_cell)
     with repeat.busy_processes(4):
-        ((again, tips_again),) = repeat.roll_out(trials=1, seed=3)
+        ((again, tips_again),) = repeat.roll_out(1, 3, hasty_cell)
     for key in ("success", "duration_s", "reason", "chunks"):
         assert record[key] == again[key]
     assert len(tips) == len(tips_again) > 100
@@ -109,12 +117,10 @@ def test_a_trial_whose_policy_hangs_is_void_and_run_again():
     assert run.returncode == 0
 
 
-def test_a_failed_trial_is_carried_out_and_a_gate_may_say_otherwise(tmp_path):
+def test_a_failed_trial_is_carried_out_and_a_gate_may_say_otherwise(hasty_cell):
     """Chunks that take a second are too old for the guard, every one: the policy fails."""
-    hasty = tmp_path / "cell.yaml"
-    hasty.write_text(SIM_CELL.read_text().replace("time_limit_s: 75.0", "time_limit_s: 3.0"))
     late = ("trials:=1", "seed:=3", "inference_s:=1.0", "rate:=max", "video:=false")
-    run = launch(*late, "min_success:=0.5", f"cell:={hasty}")
+    run = launch(*late, "min_success:=0.5", hasty_cell)
     output, _ = run.communicate(timeout=200)
     folder = run_folder(output)
     (record,) = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
