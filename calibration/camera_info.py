@@ -36,10 +36,10 @@ def read_camera_info(path: Path) -> Lens:
         matrix = np.reshape(np.asarray(values["camera_matrix"]["data"], dtype=float), (3, 3))
         distortion = np.asarray(values["distortion_coefficients"]["data"], dtype=float)
         size = int(values["image_width"]), int(values["image_height"])
-        model = values["distortion_model"]
+        model = str(values["distortion_model"])
     except ConfigError as error:
         raise CalibrationError(f"{error}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CalibrationError(
             f"{path}: is not ROS's camera_info YAML ({error!r}): give the file that "
             "`pushcell calibrate intrinsics` wrote"
