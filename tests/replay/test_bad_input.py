@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mcap.opcode import Opcode
 
 from benchmarks.made_up_cell import START_NS, Heard
 from pushcell.errors import EpisodeError
@@ -72,8 +73,11 @@ def test_a_missing_index_costs_nothing_else(cell, tmp_path):
 def test_a_damaged_chunk_is_left_out_and_counted(cell, tmp_path):
     path = write_bag(tmp_path / "damaged.mcap", heard(cell))
     whole, *_ = read(path, cell)
+    with path.open("rb") as file:
+        chunks = [record for record in whole_records(file) if record.opcode == Opcode.CHUNK]
+    middle = chunks[len(chunks) // 2]
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    data[(middle.offset + middle.end) // 2] ^= 0xFF
     path.write_bytes(data)
     samples, _, recording = read(path, cell)
     assert recording.left_out == {"chunks with a wrong checksum or length": 1}
