@@ -36,7 +36,7 @@ def read_camera_info(path: Path) -> Lens:
         matrix = np.reshape(np.asarray(values["camera_matrix"]["data"], dtype=float), (3, 3))
         distortion = np.asarray(values["distortion_coefficients"]["data"], dtype=float)
         size = int(values["image_width"]), int(values["image_height"])
-        model = str(values["distortion_model"])
+        model = values["distortion_model"]
     except ConfigError as error:
         raise CalibrationError(f"{error}") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -46,7 +46,8 @@ def read_camera_info(path: Path) -> Lens:
         ) from None
     if model == "plumb_bob" and distortion.size in (0, 4):
         distortion = np.append(distortion.ravel(), np.zeros(5 - distortion.size))
-    if distortion.shape not in [(count,) for count in COEFFICIENTS.get(model, ())]:
+    counts = COEFFICIENTS[model] if model in tuple(COEFFICIENTS) else ()
+    if distortion.shape not in [(count,) for count in counts]:
         known = ", ".join(
             f"{name} with {' or '.join(map(str, counts))}" for name, counts in COEFFICIENTS.items()
         )

@@ -66,12 +66,18 @@ class InjectedDelay:
             yield self.high_s if burst else self.low_s
 
 
-def declared_inference_s(manifest: Manifest, text: str, policy: str) -> float:
-    """How long a chunk takes in simulated time [s]: a number, or ``bundle`` for its own record.
+MEASURED = "measured"
+
+
+def declared_inference_s(manifest: Manifest, text: str, policy: str) -> float | None:
+    """How long a chunk takes in simulated time [s]: a number, or ``bundle`` for its own record;
+    None for ``measured``, which is as long as it takes on this machine.
 
     Raises ConfigError for what is no duration within the horizon, BundleError without a record.
     """
     horizon_s = manifest.action.horizon / manifest.rate_hz
+    if text == MEASURED:
+        return None
     if text == "bundle":
         if manifest.latency is None:
             raise BundleError(
@@ -85,7 +91,7 @@ def declared_inference_s(manifest: Manifest, text: str, policy: str) -> float:
         seconds = math.nan
     if not 0 <= seconds < horizon_s:
         raise ConfigError(
-            f"inference_s is bundle, or seconds from 0 to less than the chunk's horizon of "
-            f"{horizon_s:g} s, not {text!r}"
+            f"inference_s is bundle, {MEASURED}, or seconds from 0 to less than the chunk's "
+            f"horizon of {horizon_s:g} s, not {text!r}"
         )
     return seconds

@@ -15,6 +15,7 @@ def test_a_bundle_declares_its_own_record(cell):
     assert declared_inference_s(measured, "bundle", "it") == pytest.approx(0.014)
     assert declared_inference_s(measured, "0.2", "it") == 0.2
     assert declared_inference_s(measured, "0", "it") == 0.0
+    assert declared_inference_s(measured, "measured", "it") is None
 
 
 def test_one_without_a_record_says_what_to_do(cell):
@@ -25,5 +26,5 @@ def test_one_without_a_record_says_what_to_do(cell):
 
 @pytest.mark.parametrize("text", ["-0.1", "99", "nan", "soon", ""])
 def test_what_is_no_duration_within_the_horizon_is_refused(cell, text):
-    with pytest.raises(ConfigError, match="inference_s is bundle, or seconds"):
+    with pytest.raises(ConfigError, match="inference_s is bundle, measured, or seconds"):
         declared_inference_s(some_manifest(cell), text, "it")

@@ -130,6 +130,8 @@ class CellNode(Node):
 
     def let_time_go(self, until_ns: int | None = None) -> None:
         """Simulated time may be told up to a moment [ns], by default this node's next tick."""
+        if not self.simulated_time:
+            return
         until_ns = min(tick.next_ns for tick in self._ticks) if until_ns is None else until_ns
         if until_ns != self._until_ns:
             self._until_ns = until_ns

@@ -16,7 +16,7 @@ from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from calibration.active import active_latency_s
-from policy_server.delay import InjectedDelay, declared_inference_s
+from policy_server.delay import MEASURED, InjectedDelay, declared_inference_s
 from policy_server.driver import ChunkRecord, PolicyDriver
 from policy_server.networks import RuntimeOptions
 from policy_server.opening import open_policy
@@ -54,7 +54,8 @@ class PolicyParams:
     seed: int = parameter(0, "of the noise that chunks are made of")
     inference_s: str = parameter(
         "bundle",
-        "how long a chunk takes in simulated time [s]; bundle: the p95 of its latency record",
+        "how long a chunk takes in simulated time [s]; bundle: the p95 of its latency record; "
+        "measured: what it takes, of recordings that are played back",
     )
     delay_s: float = parameter(0.0, "how long each chunk takes at least, in a test [s]")
     slider_topic: str = parameter("/slider/pose", "the slider's pose, for policies that use it")
@@ -73,6 +74,8 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         self._inputs: list[Subscription] = []
         # In simulated time: pictures that arrive their camera's latency after their capture.
         self._cameras: list[tuple[CameraConfig, StampedStream[Image]]] = []
+        # A simulated cell, and not a recording, in which everything has its own latency.
+        self._simulated = self.simulated_time and self.params.inference_s != MEASURED
         self._active = False
         self._unmoved = not self.params.drift_check
         if self.params.drift_check:
@@ -102,7 +105,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
                     for camera in policy.manifest.observation.cameras
                 },
                 inference_s=declared_inference_s(policy.manifest, params.inference_s, params.policy)
-                if self.simulated_time
+                if self._simulated
                 else None,
             )
             took_s = self._driver.warm_up()
@@ -179,7 +182,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
                 self._subscribe(PoseStamped, poses[name], self._pose_taker(driver, name))
         for camera in spec.cameras:
             topic = IMAGE_TOPIC.format(camera.name)
-            if self.simulated_time:
+            if self._simulated:
                 config = self.cell.camera(camera.name)
                 period_ns = round(1e9 / config.rate_hz)
                 stream = StampedStream(self, Image, topic, qos_profile_sensor_data, period_ns)
@@ -214,7 +217,9 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         driver.on_image(camera, self.control_time(message.header.stamp), image)
 
     def _see_what_arrived(self, driver: PolicyDriver) -> None:
-        """In simulated time: the pictures that have arrived by now."""
+        """In a simulated cell: the pictures that have arrived by now."""
+        if not self._cameras:
+            return
         latest_ns = to_nanoseconds(self.stamp()) - self.cell.simulated.camera_latency_ns
         for camera, stream in self._cameras:
             due_ns = self.cell.simulated.capture_before_ns(camera.rate_hz, latest_ns)
