@@ -153,7 +153,7 @@ def test_ctrl_c_ends_everything_quietly():
     [
         (["trials:=many"], "trials"),
         (["cell:=/nowhere/cell.yaml"], "/nowhere/cell.yaml"),
-        (["policy:=magic"], "planner"),
+        (["policy:=magic"], "target_state"),
         (["no_such_argument:=1"], "no_such_argument"),
     ],
 )

@@ -333,6 +333,8 @@ class TrialNode(SteppingNode):
             # Its answer may be lost; the state tells.
             with suppress(NoAnswerError):
                 self.await_answer(changed, "/policy_node/change_state")
+            if changed.done() and not changed.result().success:
+                break
         raise PushcellError("policy_node does not change its state: it says why, above")
 
     def _go_home(self) -> None:
