@@ -59,7 +59,7 @@ class CellNode(Node):
     # Its ticks of simulated time come so much after whole periods. Nodes that hear each other tick
     # at different moments, so that what one of them says at a tick is heard at the same tick of
     # the other in every run.
-    phase_ns: ClassVar[int] = 5_000_000
+    phase_ns: ClassVar[int] = 2_500_000
 
     def __init__(self, name: str) -> None:
         # The middleware's threads inherit it. What is built after them must hold nobody up.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 from pushcell.timing import steady_seconds
 from pushcell_ros.conversions import to_nanoseconds
@@ -17,6 +19,14 @@ T = TypeVar("T")
 # The middleware may deliver a message a little after its sender has said that it is done. One that
 # is due is looked for so long; where it does not come the stream has ended [s].
 _LATEST_S, _LOOK_AGAIN_S = 0.5, 0.0002
+
+
+def taken(subscription: Subscription, kind: type[T]) -> Iterator[T]:
+    """What has come and was not yet given to the subscription's callback."""
+    handle = subscription.handle
+    with handle:
+        while (found := handle.take_message(kind, False)) is not None:
+            yield found[0]
 
 
 class StampedStream(Generic[T]):
@@ -53,13 +63,6 @@ class StampedStream(Generic[T]):
         deadline_s = steady_seconds() + _LATEST_S
         while self._newest_ns is not None and self._newest_ns < stamp_ns:
             if steady_seconds() > deadline_s:
-                print(
-                    "LATE",
-                    self.subscription.topic_name,
-                    self._newest_ns % 10**11 / 1e9,
-                    stamp_ns % 10**11 / 1e9,
-                    flush=True,
-                )
                 self._newest_ns = None  # it is not waited for until it comes again
                 return
             time.sleep(_LOOK_AGAIN_S)
@@ -67,10 +70,8 @@ class StampedStream(Generic[T]):
 
     def _take_what_came(self) -> None:
         """Also what the executor has not come to yet: it has an order of its own."""
-        handle = self.subscription.handle
-        with handle:
-            while (taken := handle.take_message(self._kind, False)) is not None:
-                self._on_message(taken[0])
+        for message in taken(self.subscription, self._kind):
+            self._on_message(message)
 
     def _on_message(self, message: T) -> None:
         self._newest_ns = to_nanoseconds(message.header.stamp)  # type: ignore[attr-defined]
