@@ -61,8 +61,9 @@ def end_when_seen(images):
 def run_the_nodes():
     parameters = ["-p", f"cell:={SIM_CELL}", "-p", "camera_node:camera:=overhead"]
     rclpy.init(args=["--ros-args", *parameters], domain_id=DOMAIN)
+    nodes = []
     try:
-        nodes = [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode(), TeleopNode()]
+        nodes += [SimulatedCellNode(), RenderNode(), ArmNode(), MotionNode(), TeleopNode()]
         nodes += [CameraNode(), RecorderNode()]
         while nodes[-1].recorder.start():  # it looks for what a crash has left first
             time.sleep(0.05)
@@ -79,9 +80,10 @@ def run_the_nodes():
         nodes[0].spin(executor)
         for node in nodes:
             node.diagnose()
+    finally:
+        for node in nodes:  # a thread that goes on would keep the test run from ending
             node.close()
             node.destroy_node()
-    finally:
         base_node._Ending.requested = False
         rclpy.shutdown()
 
