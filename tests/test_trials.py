@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -22,17 +23,13 @@ RECORD = TrialRecord(
     video=None,
     chunks=ChunkTally(accepted=20, dropped=3, failed=1, worst="a chunk came 0.2 s late"),
 )
-VOID = TrialRecord(
-    trial=0,
-    seed=3,
-    policy="it",
-    success=False,
+VOID = replace(
+    RECORD,
     reason="policy_node has ended",
     duration_s=0.0,
     position_error_m=None,
     angle_error_rad=None,
-    start=(0.5, 0.0, 1.0),
-    video=None,
+    chunks=ChunkTally(),
     void=True,
 )
 
