@@ -25,11 +25,13 @@ from pushcell.config import CellConfig, load_cell
 from pushcell.errors import PushcellError
 from pushcell.timing import GridTick, steady_seconds
 from pushcell.urgency import Urgency
+from pushcell_ros.arrivals import take_in
 from pushcell_ros.conversions import status_message, to_nanoseconds, to_seconds, to_time
 from pushcell_ros.node_help import asks_for_help, help_text
 from pushcell_ros.params import declare
 
 OK, WARN, ERROR = 0, 1, 2
+CLOCK_TOPIC = "/clock"
 # "My work is done up to now; tell me when it is `stamp`": the words of the time barrier.
 DONE_TOPIC = "/cell/done"
 # Who ended or hangs while time waited for it, in words; empty while all go on.
@@ -155,7 +157,14 @@ class CellNode(Node):
     def close(self) -> None:
         """Stop what the node drives and give its resources back; called once, however it ends."""
 
+    def take_in(self) -> None:
+        """Handle what was sent before simulated time was told, whatever the executor's order."""
+        for subscription in self.subscriptions:
+            if subscription.topic_name != CLOCK_TOPIC:
+                take_in(subscription)
+
     def _hear_time(self) -> None:
+        self.take_in()
         now_ns = self.get_clock().now().nanoseconds
         for tick in self._ticks:
             tick.heard(now_ns)

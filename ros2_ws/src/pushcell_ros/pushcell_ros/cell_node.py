@@ -25,6 +25,7 @@ from pushcell.simulation.pacing import Pacer, parse_rate
 from pushcell.timing import steady_seconds
 from pushcell.urgency import Urgency
 from pushcell_ros.base_node import (
+    CLOCK_TOPIC,
     DONE_TOPIC,
     ERROR,
     LATCHED,
@@ -93,7 +94,7 @@ class SimulatedCellNode(CellNode):
         # whole second. It is counted in whole nanoseconds: ticks must find every one of its steps.
         self._now_ns = self._world_ns = time.time_ns() // 10**9 * 10**9
         self._step_ns = round(1e9 / self.cell.arm.status_rate_hz)
-        self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
+        self._clock_publisher = self.create_publisher(Clock, CLOCK_TOPIC, 10)
         self._lost = self.create_publisher(String, LOST_TOPIC, LATCHED)
         self._pose = self.create_publisher(PoseStamped, "/slider/true_pose", 10)
         self._scene = self.create_publisher(JointState, "/cell/scene", 10)
@@ -159,6 +160,7 @@ class SimulatedCellNode(CellNode):
             behind = self._barrier.waits_for(self._now_ns)
             remaining_s = self._pacer.remaining_s
             if not behind and remaining_s == 0:
+                self.take_in()
                 self._endpoint.hear()
                 return
             before_s = steady_seconds()

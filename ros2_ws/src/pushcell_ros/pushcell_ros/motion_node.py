@@ -28,7 +28,7 @@ from pushcell_ros.conversions import (
     to_nanoseconds,
 )
 from pushcell_ros.params import parameter
-from pushcell_ros.stamped_stream import StampedStream, taken
+from pushcell_ros.stamped_stream import StampedStream
 
 _STATE_RATE_HZ = 20.0
 _CHUNK_TOPICS = {Source.POLICY: "/policy/chunk", Source.REPLAY: "/replay/chunk"}
@@ -102,11 +102,9 @@ class MotionNode(CommandingNode):
             self.create_subscription(JointState, topic, self._on_joints, 10)
         self.create_subscription(PoseStamped, _TELEOP_TOPIC, self._on_teleop, 10)
         self.create_subscription(Bool, "/safety/deadman", self._on_deadman, 10)
-        self._chunk_takers = []
         for source, topic in _CHUNK_TOPICS.items():
             take = self._chunk_taker(source)
-            chunks = self.create_subscription(MultiDOFJointTrajectory, topic, take, 10)
-            self._chunk_takers.append((chunks, take))
+            self.create_subscription(MultiDOFJointTrajectory, topic, take, 10)
 
     def _on_joints(self, message: JointState) -> None:
         position, names = np.array(message.position), message.name
@@ -154,10 +152,6 @@ class MotionNode(CommandingNode):
         if self.simulated_time:
             for message in self._joints.until(to_nanoseconds(self.stamp(now_s)) - self._period_ns):
                 self._on_joints(message)
-            # The executor has an order of its own, and may come to them after this tick.
-            for chunks, take in self._chunk_takers:
-                for message in taken(chunks, MultiDOFJointTrajectory):
-                    take(message)
         heard, self._heard = self._heard, []
         for note in heard:
             note(now_s)

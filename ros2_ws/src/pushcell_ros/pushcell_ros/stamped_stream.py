@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
 
 from pushcell.timing import steady_seconds
+from pushcell_ros.arrivals import take_in
 from pushcell_ros.conversions import to_nanoseconds
 
 T = TypeVar("T")
@@ -21,21 +20,13 @@ T = TypeVar("T")
 _LATEST_S, _LOOK_AGAIN_S = 0.5, 0.0002
 
 
-def taken(subscription: Subscription, kind: type[T]) -> Iterator[T]:
-    """What has come and was not yet given to the subscription's callback."""
-    handle = subscription.handle
-    with handle:
-        while (found := handle.take_message(kind, False)) is not None:
-            yield found[0]
-
-
 class StampedStream(Generic[T]):
     """One sender's messages with a header, ``period_ns`` apart while there are any."""
 
     def __init__(
         self, node: Node, kind: type[T], topic: str, qos: QoSProfile | int, period_ns: int
     ) -> None:
-        self._kind, self._period_ns = kind, period_ns
+        self._period_ns = period_ns
         self._waiting: deque[T] = deque()
         self._newest_ns: int | None = None
         self._last: T | None = None
@@ -46,7 +37,7 @@ class StampedStream(Generic[T]):
 
         One is waited for that is due by then and would follow the newest.
         """
-        self._take_what_came()
+        take_in(self.subscription)
         if self._newest_ns is not None and 0 < stamp_ns - self._newest_ns <= self._period_ns:
             self._await(stamp_ns)
         found = []
@@ -66,12 +57,7 @@ class StampedStream(Generic[T]):
                 self._newest_ns = None  # it is not waited for until it comes again
                 return
             time.sleep(_LOOK_AGAIN_S)
-            self._take_what_came()
-
-    def _take_what_came(self) -> None:
-        """Also what the executor has not come to yet: it has an order of its own."""
-        for message in taken(self.subscription, self._kind):
-            self._on_message(message)
+            take_in(self.subscription)
 
     def _on_message(self, message: T) -> None:
         self._newest_ns = to_nanoseconds(message.header.stamp)  # type: ignore[attr-defined]
