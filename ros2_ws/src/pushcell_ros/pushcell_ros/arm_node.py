@@ -48,6 +48,7 @@ from pushcell_ros.stamped_stream import StampedStream
 
 _WAITING = 50
 _SLOW = 0.9
+_IDLE_S = 0.1  # in simulated time: until a step of the clock
 _POLL_S = 0.002
 # In simulated time a report was sent before the time was told; so long may it be on its way [ms].
 _REPORT_MS = 200
@@ -101,7 +102,7 @@ class ArmNode(CellNode):
         with self._driver:
             try:
                 while running():
-                    executor.spin_once(timeout_sec=_POLL_S)
+                    executor.spin_once(timeout_sec=_IDLE_S if self.simulated_time else _POLL_S)
                     if not self.simulated_time:
                         self._step()
             finally:

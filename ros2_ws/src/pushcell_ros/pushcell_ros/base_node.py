@@ -61,7 +61,7 @@ class CellNode(Node):
     # Its ticks of simulated time come so much after whole periods. Nodes that hear each other tick
     # at different moments, so that what one of them says at a tick is heard at the same tick of
     # the other in every run.
-    phase_ns: ClassVar[int] = 2_500_000
+    phase_ns: ClassVar[int] = 5_000_000
 
     def __init__(self, name: str) -> None:
         # The middleware's threads inherit it. What is built after them must hold nobody up.
@@ -74,7 +74,7 @@ class CellNode(Node):
         # so that control times are small, and the same floats in every run.
         self._epoch_ns: int | None = None
         self._ticks: list[GridTick] = []
-        self._until_ns = 0
+        self._until_ns = self._heard_ns = 0
         self._hearing: JumpHandle | None = None
         self.simulated_time = bool(self.get_parameter("use_sim_time").value)
         if self.simulated_time:
@@ -164,8 +164,11 @@ class CellNode(Node):
                 take_in(subscription)
 
     def _hear_time(self) -> None:
-        self.take_in()
         now_ns = self.get_clock().now().nanoseconds
+        heard_ns, self._heard_ns = self._heard_ns, now_ns
+        if heard_ns <= now_ns < min(tick.next_ns for tick in self._ticks):
+            return
+        self.take_in()
         for tick in self._ticks:
             tick.heard(now_ns)
         self.ticked()
