@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
-from pushcell.config import CameraConfig, CellConfig, SliderName
-from pushcell.config_types import Fraction, Name, NonNegative, Positive, Section, Vector2, Vector3
+from pushcell.config.cell import CameraConfig, CellConfig, SliderName
+from pushcell.config.types import Fraction, Name, NonNegative, Positive, Section, Vector2, Vector3
 
 StateKey = Literal["pusher", "slider", "goal"]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policy_server.bundle_sections import ObservationSpec
-from policy_server.images import stored_image
+from pushcell.cameras.image_transform import stored_image
 from pushcell.errors import PushcellError
 from pushcell.timing import StampedBuffer, is_older
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy_server.bundle_sections import CameraInput
-from policy_server.images import stored_image
 from policy_server.wire import WireError
+from pushcell.cameras.image_transform import stored_image
 
 Image = NDArray[np.uint8]
 

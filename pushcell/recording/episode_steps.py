@@ -18,13 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.config import CameraConfig, CellConfig
-from pushcell.errors import EpisodeError
-from pushcell.geometry import PlanarPose
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.bag_writer import BagWriter, Topic
-from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
-from pushcell.recording.messages import (
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.bag_writer import BagWriter, Topic
+from pushcell.bags.messages import (
     CAMERA_INFO,
     IMAGE,
     PIXELS,
@@ -35,6 +31,10 @@ from pushcell.recording.messages import (
     tool_pose_cdr,
     upright_pose_cdr,
 )
+from pushcell.config.cell import CameraConfig, CellConfig
+from pushcell.errors import EpisodeError
+from pushcell.geometry import PlanarPose
+from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.steps import Steps
 from pushcell.recording.store import BAG_FILE, METADATA_FILE
 from pushcell.recording.streams import (

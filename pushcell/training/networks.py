@@ -29,7 +29,9 @@ def make_network(config: NetworkConfig, horizon: int, channels: int, embedding: 
     if isinstance(config, MlpConfig):
         return Mlp(config, horizon, channels, embedding)
     if isinstance(config, PlanarConfig):
-        from pushcell.training.planar import PlanarDenoiser  # which is made of parts of these
+        from pushcell.training.object_frame_denoiser import (
+            PlanarDenoiser,  # which is made of parts of these
+        )
 
         return PlanarDenoiser(config, horizon, channels, embedding)
     if isinstance(config, UnetConfig):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_server.bundle_sections import CameraInput, ObservationSpec
-from policy_server.images import network_images, stored_image
 from policy_server.observation import Blind, ObservationError, Observer
+from pushcell.cameras.image_transform import network_images, stored_image
 
 GOAL = (0.587, -0.0355, 0.0)
 CAMERA = CameraInput(
