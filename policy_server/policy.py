@@ -105,7 +105,9 @@ class BundlePolicy(Policy):
                 raise PushcellError(
                     f"{camera.key} must be {wanted} uint8, not {images.shape} {images.dtype}"
                 )
-            prepared[camera.key] = network_images(images, camera)[None]
+            prepared[camera.key] = network_images(
+                images, camera.crop_px, camera.colour_order, camera.scale
+            )[None]
         for key in spec.keys:
             numbers, shape = _taken(values, key), spec.shapes[key][1:]
             scale = self._manifest.normaliser.keys.get(key)

@@ -35,7 +35,7 @@ def resized(value: Any, camera: CameraInput, steps: int) -> Image:
         images = list(_whole(value, key, steps))
     if len(images) != steps:
         raise WireError(f"{key} must be {steps} images, the oldest first, not {len(images)}")
-    return np.stack([stored_image(image, camera) for image in images])
+    return np.stack([stored_image(image, camera.size_px) for image in images])
 
 
 def described(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from calibration.files import read_hand_eye, read_latency
+from pushcell.cameras.calibration_files import read_hand_eye, read_latency
 from pushcell.cameras.camera_info import read_camera_info
 from pushcell.cameras.camera_model import Lens
 from pushcell.config.cell import CameraConfig, CellConfig

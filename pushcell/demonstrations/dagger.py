@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pushcell.config.cell import CellConfig
+from pushcell.demonstrators.controller import Controller
 from pushcell.demonstrators.operator import SteadyOperator
 from pushcell.errors import PlanningError
 from pushcell.geometry import Array, PlanarPose
 from pushcell.recording.steps import Steps
-from pushcell.simulation.closed_loop import Controller
 from pushcell.simulation.perturbed_source_world import RoughSourceWorld
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.task import Task

@@ -15,12 +15,12 @@ from tyro.conf import arg
 from pushcell.command_output import console_beside, figures_table, show_result
 from pushcell.config.cell import CellConfig, load_cell
 from pushcell.demonstrations.dagger import SHOWN, Lessons
+from pushcell.demonstrators.controller import Controller
 from pushcell.errors import ConfigError
 from pushcell.formats.data_set import Demonstration
 from pushcell.formats.zarr_format import write_zarr
 from pushcell.processes.worker_pool import worker_count, worker_pool
 from pushcell.recording.steps import Steps
-from pushcell.simulation.closed_loop import Controller
 
 
 @dataclass(frozen=True)

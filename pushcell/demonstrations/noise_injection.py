@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pushcell.config.cell import CellConfig
+from pushcell.demonstrators.controller import Controller
 from pushcell.errors import ConfigError
 from pushcell.geometry import Array, PlanarPose
-from pushcell.simulation.closed_loop import Controller, TrialResult, run_closed_loop
+from pushcell.simulation.closed_loop import TrialResult, run_closed_loop
 from pushcell.simulation.world import PushingWorld
 from pushcell.task import Task
 

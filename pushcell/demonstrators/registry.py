@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from pushcell.config.cell import CellConfig
+from pushcell.demonstrators.controller import Controller
 from pushcell.demonstrators.operator import Operator, SteadyOperator
 from pushcell.demonstrators.planner import ClosedLoopPlanner
 from pushcell.errors import ConfigError
-from pushcell.simulation.closed_loop import Controller
 
 MakeDemonstrator = Callable[[CellConfig, np.random.Generator], Controller]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pushcell.training.config_policy import PlanarConfig
-from pushcell.training.networks import ACTION, ExactLinear, StepFeatures
+from pushcell.training.layers import ACTION, ExactLinear, StepFeatures
 from pushcell.training.pose_features import DIRECTION, turned
 from pushcell.training.trunk import ResidualBlock
 

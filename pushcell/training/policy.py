@@ -65,20 +65,3 @@ class Policy(nn.Module, ABC):
     def normalised(self, chunk: Tensor) -> Tensor:
         """Chunks as they are learned."""
         return self.actions.normalise(chunk).clamp(-1, 1)
-
-
-def make_policy(config: TrainConfig) -> Policy:
-    """The policy that a configuration describes, with weights drawn from torch's generator."""
-    from pushcell.training.act import ActPolicy
-    from pushcell.training.denoising import DenoisingPolicy
-    from pushcell.training.nearest_neighbour import NearestPolicy
-    from pushcell.training.pose_estimator import SliderEye
-
-    kinds: dict[str, type[Policy]] = {
-        "diffusion": DenoisingPolicy,
-        "flow": DenoisingPolicy,
-        "act": ActPolicy,
-        "nearest": NearestPolicy,
-        "pose": SliderEye,
-    }
-    return kinds[config.policy.kind](config)

@@ -10,7 +10,7 @@ from pushcell.errors import TrainingError
 from pushcell.training.batches import Batch, Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.config_policy import PoseConfig
-from pushcell.training.networks import ExactLinear
+from pushcell.training.layers import ExactLinear
 from pushcell.training.normalizer import Ranges
 from pushcell.training.policy import Policy
 from pushcell.training.pose_features import Frame

@@ -21,12 +21,12 @@ from pushcell.demonstrations.episode_generator import MOST_ATTEMPTS, EpisodeMake
 from pushcell.demonstrations.generate import Progress, generate
 from pushcell.demonstrations.process_workers import made_by_processes
 from pushcell.demonstrations.recipe import Recipe
+from pushcell.demonstrators.controller import Controller
 from pushcell.demonstrators.registry import DEMONSTRATORS
 from pushcell.errors import ClusterError, ConfigError, EpisodeError, PlanningError
 from pushcell.geometry import PlanarPose
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.episode_steps import read_steps
-from pushcell.simulation.closed_loop import Controller
 from pushcell.simulation.rendering import SceneRenderer
 from pushcell.simulation.shifts import Shifts
 from pushcell.task import Task

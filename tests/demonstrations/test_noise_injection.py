@@ -14,11 +14,12 @@ from pushcell.demonstrations.noise_injection import (
     run_labelled,
     samples,
 )
+from pushcell.demonstrators.controller import Controller
 from pushcell.demonstrators.operator import Operator
 from pushcell.demonstrators.planner import ClosedLoopPlanner
 from pushcell.errors import ConfigError, PhysicsError
 from pushcell.geometry import Array, PlanarPose
-from pushcell.simulation.closed_loop import Controller, TrialResult, run_closed_loop
+from pushcell.simulation.closed_loop import TrialResult, run_closed_loop
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.task import Task
 

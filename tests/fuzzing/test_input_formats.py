@@ -26,20 +26,14 @@ from hypothesis import strategies as st
 
 from benchmarks.made_up_cell import START_NS, live, recording_cell
 from calibration.drift import Reference
-from calibration.files import (
-    read_fiducials,
-    read_hand_eye,
-    read_latency,
-    read_pairs,
-    read_signal,
-    read_touched,
-)
+from calibration.files import read_fiducials, read_pairs, read_signal, read_touched
 from policy_server.bundle_files import read_manifest
 from policy_server.bundle_format import MANIFEST
 from policy_server.wire import pack, unpack
 from pushcell.bags.bag_reader import BagReader
 from pushcell.bags.bag_writer import BagWriter
 from pushcell.bags.mcap_repair import repair
+from pushcell.cameras.calibration_files import read_hand_eye, read_latency
 from pushcell.cameras.camera_info import read_camera_info
 from pushcell.config.cell import load_cell
 from pushcell.drivers.iiwa import read_status

@@ -208,7 +208,7 @@ def test_the_server_resizes_where_it_is_asked_to(
     rng = np.random.default_rng(3)
     seen = rng.integers(0, 256, (2, 96, 160, 3), np.uint8)
     values = some_values(policy.manifest)
-    values[camera.key] = np.stack([stored_image(image, camera) for image in seen])
+    values[camera.key] = np.stack([stored_image(image, camera.size_px) for image in seen])
     with connect(address, max_size=None) as connection:
         connection.recv()
         answers = []

@@ -13,10 +13,10 @@ from pushcell.cli.main import main
 from pushcell.errors import ConfigError
 from pushcell.task import SLIDERS
 from pushcell.training.batches import Observation
+from pushcell.training.build_policy import make_policy
 from pushcell.training.config import TrainConfig
 from pushcell.training.data_module import Material
 from pushcell.training.fine_features import edges_seen, harmonics, nearness
-from pushcell.training.policy import make_policy
 from tests.training.examples import CORNERS, config, config_values, packed
 
 PLANAR = {
