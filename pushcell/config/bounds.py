@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from pushcell.config.arm import ArmConfig
+from pushcell.config.motion import MotionConfig, MotionLimits, WorkspaceConfig
 from pushcell.config.urdf import JointLimits, joint_limits
 from pushcell.errors import ConfigError
 from pushcell.geometry import ConvexPolygon
-
-if TYPE_CHECKING:
-    from pushcell.config.cell import CellConfig, MotionConfig, MotionLimits
 
 _REDUCED_SPEED = "reduced speed of a tool, ISO 10218-1"
 _DRILLED = "chosen: {} times what the fault drill was run with"
@@ -26,6 +24,26 @@ _DRILLED = "chosen: {} times what the fault drill was run with"
 _LONGEST_JOINT_STOP_S = 0.5
 # A watchdog that expects a message more often than this many of its periods trips by chance.
 _PERIODS = 2.0
+
+
+class Cell(Protocol):
+    """Of a cell's configuration what is looked at here by name."""
+
+    @property
+    def arm(self) -> ArmConfig:
+        """The arm, its model and limits."""
+
+    @property
+    def workspace(self) -> WorkspaceConfig:
+        """Where the pusher may be."""
+
+    @property
+    def motion(self) -> MotionConfig:
+        """How the pusher moves."""
+
+    @property
+    def allow_unsafe(self) -> tuple[str, ...]:
+        """Keys whose values may be beyond their bounds."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +131,14 @@ BOUNDS = (
 )  # fmt: skip
 
 
-def safety_problems(cell: CellConfig) -> Iterator[str]:
+def safety_problems(cell: Cell) -> Iterator[str]:
     """What is wrong with the values that keep the arm safe, a sentence each."""
     yield from _beyond(cell)
     yield from _model_problems(cell)
     yield from _contradictions(cell)
 
 
-def _beyond(cell: CellConfig) -> Iterator[str]:
+def _beyond(cell: Cell) -> Iterator[str]:
     known = {bound.key for bound in BOUNDS}
     for key in cell.allow_unsafe:
         if key not in known:
@@ -138,7 +156,7 @@ def _beyond(cell: CellConfig) -> Iterator[str]:
             yield f"allow_unsafe = {bound.key}: its value is within bounds, take the name out"
 
 
-def _values(cell: CellConfig, key: str) -> tuple[float, ...]:
+def _values(cell: Cell, key: str) -> tuple[float, ...]:
     """Of a key; none where the cell's kind of arm has no such key."""
     value: object = cell
     for part in key.split("."):
@@ -146,7 +164,7 @@ def _values(cell: CellConfig, key: str) -> tuple[float, ...]:
     return () if value is None else tuple(np.atleast_1d(np.array(value, dtype=float)))
 
 
-def _model_problems(cell: CellConfig) -> Iterator[str]:
+def _model_problems(cell: Cell) -> Iterator[str]:
     """What the arm's own model does not allow."""
     model, count = cell.arm.model, len(cell.arm.nominal_joints_rad)
     try:
@@ -185,7 +203,7 @@ def _beyond_the_model(arm: ArmConfig, limits: JointLimits) -> Iterator[str]:
         )
 
 
-def _contradictions(cell: CellConfig) -> Iterator[str]:
+def _contradictions(cell: Cell) -> Iterator[str]:
     for name, limits in (("policy", cell.motion.policy), ("teleop", cell.motion.teleop)):
         yield from _stops_too_softly(cell, name, limits)
         yield from _goes_too_far(cell, name, limits)
@@ -200,7 +218,7 @@ def _contradictions(cell: CellConfig) -> Iterator[str]:
     )
 
 
-def _stops_too_softly(cell: CellConfig, name: str, limits: MotionLimits) -> Iterator[str]:
+def _stops_too_softly(cell: Cell, name: str, limits: MotionLimits) -> Iterator[str]:
     for key in ("acceleration_m_s2", "jerk_m_s3"):
         least, given = getattr(limits, key), getattr(cell.motion.stop, key)
         if given < least:
@@ -210,7 +228,7 @@ def _stops_too_softly(cell: CellConfig, name: str, limits: MotionLimits) -> Iter
             )
 
 
-def _goes_too_far(cell: CellConfig, name: str, limits: MotionLimits) -> Iterator[str]:
+def _goes_too_far(cell: Cell, name: str, limits: MotionLimits) -> Iterator[str]:
     room_m = _room(cell.workspace.polygon) - cell.workspace.margin_m
     way_m = _blind_way(cell.motion, limits)
     if way_m > room_m:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from pushcell.config.arm import ArmConfig
 from pushcell.config.bounds import safety_problems
 from pushcell.config.calibration import CameraCalibrationConfig
+from pushcell.config.motion import MotionConfig, WorkspaceConfig
 from pushcell.config.recording import RecordingConfig
 from pushcell.config.strict_yaml import read_yaml
 from pushcell.config.types import (
@@ -32,7 +33,7 @@ from pushcell.config.types import (
 )
 from pushcell.config.validation import describe
 from pushcell.errors import ConfigError
-from pushcell.geometry import ConvexPolygon, PlanarPose, Pose
+from pushcell.geometry import PlanarPose, Pose
 from pushcell.shipped import CELLS
 
 SliderName = Literal["t", "triangle", "box", "pentagon", "hexagon", "cross", "s"]
@@ -55,24 +56,6 @@ class TableConfig(Section):
 
     size_m: tuple[Positive, Positive]
     centre_m: Vector2
-
-
-class WorkspaceConfig(Section):
-    """Where the pusher's tip may be: a convex polygon in the base frame."""
-
-    corners_m: Annotated[tuple[Vector2, ...], Field(min_length=3)]
-    margin_m: NonNegative
-
-    @field_validator("corners_m")
-    @classmethod
-    def _convex(cls, corners: tuple[Vector2, ...]) -> tuple[Vector2, ...]:
-        ConvexPolygon.from_vertices(corners)
-        return corners
-
-    @functools.cached_property
-    def polygon(self) -> ConvexPolygon:
-        """The workspace as a polygon."""
-        return ConvexPolygon.from_vertices(self.corners_m)
 
 
 class SuccessConfig(Section):
@@ -98,42 +81,6 @@ class TaskConfig(Section):
     def goal_pose(self) -> PlanarPose:
         """The slider's goal in the base frame."""
         return PlanarPose.from_array(self.goal)
-
-
-class MotionLimits(Section):
-    """Limits of the pusher's motion in the plane."""
-
-    speed_m_s: Positive
-    acceleration_m_s2: Positive
-    jerk_m_s3: Positive
-
-
-class StopLimits(Section):
-    """Limits of a stop: harder than those of following, so that a stop is short."""
-
-    acceleration_m_s2: Positive
-    jerk_m_s3: Positive
-
-
-class MotionConfig(Section):
-    """The guard between every source of motion and the arm."""
-
-    rate_hz: Rate
-    policy: MotionLimits
-    teleop: MotionLimits
-    stop: StopLimits
-    first_target_max_jump_m: Positive
-    target_max_outside_m: Positive
-    following_error_rad: Positive
-    command_silence_s: Positive
-    observation_age_s: Positive
-    deadman_s: Positive
-    arm_status_age_s: Positive
-
-    @property
-    def tick_s(self) -> float:
-        """The period of the filter [s]."""
-        return 1.0 / self.rate_hz
 
 
 class TeleopConfig(Section):

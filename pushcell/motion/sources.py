@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from pushcell.action_chunk import MOST_ACTIONS, ActionChunk
-from pushcell.config.cell import MotionConfig, MotionLimits
+from pushcell.config.motion import MotionConfig, MotionLimits
 from pushcell.geometry import Array, ConvexPolygon
 from pushcell.motion.filter import PREVIEW_S
 from pushcell.motion.reasons import Reason

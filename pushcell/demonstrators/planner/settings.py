@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from pushcell.config.cell import MotionLimits
+from pushcell.config.motion import MotionLimits
 from pushcell.demonstrators.planner.timing import Pace
 from pushcell.geometry import Array
 
