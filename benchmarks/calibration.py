@@ -17,11 +17,11 @@ import numpy as np
 from rich.table import Table
 from scipy.stats import binomtest, chi2
 
-from calibration import se3
 from calibration.boards import Board, parse_board
 from calibration.hand_eye import calibrate_hand_eye
 from calibration.hand_eye_data import CornerSighting, HandEyeData, Setup
 from calibration.hand_eye_start import SOLVERS
+from pushcell import se3
 from pushcell.geometry import Array
 from tests.calibration import rig
 

@@ -19,10 +19,10 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 
 from benchmarks.browser import Page
-from pushcell.config import load_cell
+from pushcell.cameras.overlay import project
+from pushcell.config.cell import load_cell
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array
-from pushcell.overlay import project
 from pushcell_ros.conversions import status_values
 
 ROOT = Path(__file__).resolve().parent.parent

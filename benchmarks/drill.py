@@ -22,12 +22,12 @@ from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from pushcell.drivers.lcm_link import open_lcm
 from pushcell.drivers.lcm_url import instance_url
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array, PlanarPose, Pose
-from pushcell.urgency import Urgency
+from pushcell.processes.priority import Urgency
 from pushcell_ros.conversions import pose_message, status_values, to_stamp
 
 ROOT = Path(__file__).resolve().parent.parent

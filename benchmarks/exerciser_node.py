@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from policy_server.chunk import ActionChunk
+from pushcell.action_chunk import ActionChunk
 from pushcell.geometry import Array
 from pushcell_ros.base_node import CellNode, run_node
 from pushcell_ros.conversions import chunk_message, status_values

@@ -13,18 +13,18 @@ from typing import Any
 import psutil
 from rich.table import Table
 
-from pushcell.bench import BENCHMARKS
-from pushcell.config import CellConfig, load_cell
+from pushcell.cli.bench import BENCHMARKS
+from pushcell.config.cell import CellConfig, load_cell
+from pushcell.demonstrations.episode_generator import EpisodeMaker
+from pushcell.demonstrations.process_workers import ENVIRONMENT
+from pushcell.demonstrations.recipe import Recipe
 from pushcell.formats.data_set import DataSet
 from pushcell.formats.episodes_format import write_episodes
 from pushcell.formats.lerobot_writer import write_lerobot
-from pushcell.formats.opening import open_data_set
+from pushcell.formats.open_data_set import open_data_set
 from pushcell.formats.packed_format import write_packed
 from pushcell.formats.zarr_format import write_zarr
 from pushcell.recording.store import EpisodeStore
-from pushcell.simulation.factory.crew import ENVIRONMENT
-from pushcell.simulation.factory.maker import EpisodeMaker
-from pushcell.simulation.factory.recipe import Recipe
 
 SIZE_PX = (128, 128)
 REPETITIONS = 5

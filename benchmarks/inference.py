@@ -47,10 +47,10 @@ from policy_server.bundle_sections import (
     Range,
     TrainingRecord,
 )
-from policy_server.networks import Networks, RuntimeOptions
+from policy_server.onnx_networks import Networks, RuntimeOptions
 from policy_server.policy import BundlePolicy
-from pushcell.bench import BENCHMARKS
-from pushcell.config import load_cell
+from pushcell.cli.bench import BENCHMARKS
+from pushcell.config.cell import load_cell
 from pushcell.timing import Distribution
 from pushcell.training.config import VisionConfig
 from pushcell.training.config_policy import UnetConfig

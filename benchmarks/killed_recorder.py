@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
-from pushcell.config import load_cell
-from pushcell.recording.bag_reader import BagReader
+from pushcell.bags.bag_reader import BagReader
+from pushcell.config.cell import load_cell
 from pushcell.recording.recorder import Recorder
 from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import BAG_FILE, EpisodeStore

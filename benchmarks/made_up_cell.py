@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pushcell.config import CellConfig, cell_from_dict
-from pushcell.geometry import PlanarPose
-from pushcell.recording.messages import (
+from pushcell.bags.messages import (
     IMAGE,
     JOINT_STATE,
     POSE,
@@ -20,6 +18,8 @@ from pushcell.recording.messages import (
     to_cdr,
     tool_pose_cdr,
 )
+from pushcell.config.cell import CellConfig, cell_from_dict
+from pushcell.geometry import PlanarPose
 from pushcell.recording.streams import (
     IMAGE_TOPIC,
     INFO_TOPIC,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from policy_server.chunk import ActionChunk
+from pushcell.action_chunk import ActionChunk
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array
 from pushcell.motion.commanded import CommandedArm

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from pushcell.bench import BENCHMARKS
-from pushcell.config import CellConfig, load_cell
+from pushcell.cli.bench import BENCHMARKS
+from pushcell.config.cell import CellConfig, load_cell
+from pushcell.demonstrators.planner import ClosedLoopPlanner, PushPlan, PushPlanner
 from pushcell.errors import PlanningError
 from pushcell.simulation.closed_loop import run_closed_loop
-from pushcell.simulation.planner import ClosedLoopPlanner, PushPlan, PushPlanner
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.simulation.target_world import TargetWorld
 from pushcell.simulation.world import PushingWorld

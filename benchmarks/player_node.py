@@ -22,10 +22,10 @@ from rclpy.publisher import Publisher
 from rclpy.qos import qos_profile_system_default
 
 from benchmarks.made_up_cell import live
-from pushcell.config import CellConfig, load_cell
-from pushcell.recording.messages import IMAGE, image_cdr
+from pushcell.bags.messages import IMAGE, image_cdr
+from pushcell.config.cell import CellConfig, load_cell
+from pushcell.processes.priority import Urgency
 from pushcell.recording.streams import IMAGE_TOPIC, streams_of
-from pushcell.urgency import Urgency
 
 TICK_S = 0.005
 

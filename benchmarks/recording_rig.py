@@ -20,12 +20,12 @@ from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from pushcell.config import load_cell
-from pushcell.environment import changed_environment
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.messages import capture_stamp_ns, has_header
+from pushcell.config.cell import load_cell
 from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.messages import capture_stamp_ns, has_header
+from pushcell.processes.environment import changed_environment
 from pushcell.recording.store import BAG_FILE
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,11 +16,8 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.made_up_cell import START_NS, tip_at
-from pushcell.config import CellConfig, cell_from_dict, load_cell
-from pushcell.errors import PushcellError
-from pushcell.geometry import PlanarPose
-from pushcell.recording.bag_writer import BagWriter, Topic
-from pushcell.recording.messages import (
+from pushcell.bags.bag_writer import BagWriter, Topic
+from pushcell.bags.messages import (
     COMPRESSED_IMAGE,
     IMAGE,
     POSE,
@@ -29,6 +26,9 @@ from pushcell.recording.messages import (
     tool_pose_cdr,
     upright_pose_cdr,
 )
+from pushcell.config.cell import CellConfig, cell_from_dict, load_cell
+from pushcell.errors import PushcellError
+from pushcell.geometry import PlanarPose
 from pushcell.recording.streams import (
     COMPRESSED,
     IMAGE_TOPIC,

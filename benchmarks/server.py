@@ -23,7 +23,7 @@ from policy_server.bundle import load_policy
 from policy_server.bundle_format import Manifest
 from policy_server.client import RemotePolicy
 from policy_server.policy import Request
-from pushcell.bench import BENCHMARKS
+from pushcell.cli.bench import BENCHMARKS
 from pushcell.timing import Distribution
 
 CLIENTS, ROUNDS, SECONDS = 8, 200, 10.0

@@ -12,8 +12,8 @@ import numpy as np
 from rich.table import Table
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.bench import BENCHMARKS
-from pushcell.config import CellConfig, load_cell
+from pushcell.cli.bench import BENCHMARKS
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.simulation.arm_cell import ArmCell
 from pushcell.simulation.rendering import SceneRenderer

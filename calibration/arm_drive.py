@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from calibration.joint_drive import JointDrive
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array
 from pushcell.motion.emergency_stop import EmergencyStop
 

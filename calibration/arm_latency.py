@@ -9,7 +9,7 @@ import numpy as np
 
 from calibration.latency import Signal, measure_latency
 from calibration.latency_command import CalibrateLatency, outcome
-from calibration.outcome import finish
+from calibration.result_files import finish
 from pushcell.geometry import Array
 
 _LONGEST_S = 0.3

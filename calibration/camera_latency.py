@@ -10,15 +10,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from calibration import se3
-from calibration.active import active_lens, active_pose
 from calibration.boards import Image
 from calibration.latency import Signal
-from pushcell.config import CellConfig
+from pushcell import se3
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.messages import capture_stamp_ns, planar_pose_of
+from pushcell.cameras.calibrated import active_lens, active_pose
+from pushcell.config.cell import CellConfig
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.messages import capture_stamp_ns, planar_pose_of
 from pushcell.recording.store import BAG_FILE
 from pushcell.recording.streams import COMPRESSED, IMAGE_TOPIC, PUSHER_TOPIC
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from calibration import se3
 from calibration.boards import Image, grey
 from calibration.hand_eye import calibrate_hand_eye
 from calibration.hand_eye_command import CalibrateHandEye
 from calibration.hand_eye_command import outcome as hand_eye_outcome
 from calibration.hand_eye_data import CornerSighting, HandEyeData, Setup
-from calibration.lens import Lens
-from calibration.outcome import finish
+from calibration.result_files import finish
 from calibration.taken_views import TakenViews
-from pushcell.config import CameraConfig
+from pushcell import se3
+from pushcell.cameras.camera_model import Lens
+from pushcell.config.cell import CameraConfig
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 

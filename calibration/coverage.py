@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.lens import Lens
 from calibration.views import View, Views
+from pushcell.cameras.camera_model import Lens
 from pushcell.geometry import Array
 
 CELLS = (4, 3)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration import se3
 from calibration.boards import Corners, Image, parse_board
-from calibration.files import read_json
-from calibration.lens import Lens
+from pushcell import se3
+from pushcell.cameras.calibration_files import read_json
+from pushcell.cameras.camera_model import Lens
 from pushcell.errors import CalibrationError
 
 _FEWEST_CORNERS = 6

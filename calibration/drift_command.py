@@ -12,10 +12,10 @@ import tyro
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from calibration.camera_info import read_camera_info
 from calibration.coverage import rough_lens
 from calibration.drift import Reference, measure_drift
 from calibration.views import read_image
+from pushcell.cameras.camera_info import read_camera_info
 from pushcell.command_output import figures_table, show_result
 from pushcell.errors import CalibrationError
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from calibration import se3
 from calibration.hand_eye_data import FEWEST_POSES, HandEyeData, Indices, Mask
 from calibration.hand_eye_fit import Fit, Joints, fit
 from calibration.hand_eye_start import (
@@ -17,7 +16,8 @@ from calibration.hand_eye_start import (
     second_turn_rad,
     solve,
 )
-from calibration.lens import Lens
+from pushcell import se3
+from pushcell.cameras.camera_model import Lens
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 

@@ -12,17 +12,17 @@ import tyro
 from tyro.conf import arg
 
 from calibration.boards import Board, parse_board
-from calibration.camera_info import camera_info_text, read_camera_info
 from calibration.files import read_hand_poses, read_joints, read_pairs
 from calibration.hand_eye import HandEye, calibrate_hand_eye
 from calibration.hand_eye_data import CornerSighting, HandEyeData, Indices, PoseSighting, Setup
 from calibration.hand_eye_fit import Joints
-from calibration.lens import Lens
-from calibration.outcome import Outcome, finish
 from calibration.plots import hand_eye_pictures
+from calibration.result_files import Outcome, finish
 from calibration.stray_corners import without_stray_corners
 from calibration.views import image_files, read_views
-from pushcell.config import load_cell
+from pushcell.cameras.camera_info import camera_info_text, read_camera_info
+from pushcell.cameras.camera_model import Lens
+from pushcell.config.cell import load_cell
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array, Pose
 

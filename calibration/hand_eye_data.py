@@ -18,9 +18,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import se3
-from calibration.lens import Lens
 from calibration.views import View
+from pushcell import se3
+from pushcell.cameras.camera_model import Lens
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from calibration import se3
 from calibration.hand_eye_data import CornerSighting, HandEyeData, Indices
 from calibration.hand_eye_noise import Noise, estimate_noise, hand_to_target
-from calibration.lens import Lens
+from pushcell import se3
+from pushcell.cameras.camera_model import Lens
 from pushcell.geometry import Array
 
 _ROUNDS = 3

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from calibration import se3
 from calibration.hand_eye_data import HandEyeData, pose_jacobian
+from pushcell import se3
 from pushcell.geometry import Array
 
 _LEAST = 1e-6  # [rad] and [m]: nothing is known better

@@ -7,8 +7,8 @@ from itertools import product
 import cv2
 import numpy as np
 
-from calibration import se3
 from calibration.hand_eye_data import HandEyeData, Mask, pose_residual
+from pushcell import se3
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 

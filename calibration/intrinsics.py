@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.bundle import Bundle, rms
-from calibration.lens import Lens, Model
+from calibration.bundle_adjustment import Bundle, rms
 from calibration.lens_start import first_bundle
 from calibration.misfit import Misfit
 from calibration.stray_corners import without_stray_corners
 from calibration.views import View, Views
+from pushcell.cameras.camera_model import Lens, Model
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 

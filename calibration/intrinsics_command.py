@@ -12,14 +12,14 @@ import tyro
 from tyro.conf import Positional, arg
 
 from calibration.boards import parse_board
-from calibration.bundle import rms
-from calibration.camera_info import camera_info_text
+from calibration.bundle_adjustment import rms
 from calibration.coverage import coverage_of
 from calibration.intrinsics import Intrinsics, calibrate_intrinsics
-from calibration.lens import Model
-from calibration.outcome import Outcome, finish
 from calibration.plots import intrinsics_pictures
+from calibration.result_files import Outcome, finish
 from calibration.views import Views, read_views
+from pushcell.cameras.camera_info import camera_info_text
+from pushcell.cameras.camera_model import Model
 
 
 @dataclass(frozen=True)

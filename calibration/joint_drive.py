@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ruckig import InputParameter, Result, Ruckig, Synchronization, Trajectory
 
-from pushcell.config_arm import ArmConfig
+from pushcell.config.arm import ArmConfig
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 

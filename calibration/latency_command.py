@@ -13,9 +13,9 @@ from tyro.conf import arg
 from calibration.camera_latency import pusher_signals
 from calibration.files import read_signal
 from calibration.latency import Latency, Signal, measure_latency
-from calibration.outcome import Outcome, finish
 from calibration.plots import latency_pictures
-from pushcell.config import load_cell
+from calibration.result_files import Outcome, finish
+from pushcell.config.cell import load_cell
 from pushcell.errors import CalibrationError
 
 

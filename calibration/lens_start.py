@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from calibration import se3
-from calibration.bundle import Bundle
-from calibration.lens import Lens, Model
+from calibration.bundle_adjustment import Bundle
 from calibration.views import View
+from pushcell import se3
+from pushcell.cameras.camera_model import Lens, Model
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 

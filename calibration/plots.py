@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from calibration.bundle import rms
+from calibration.bundle_adjustment import rms
 from calibration.coverage import Coverage
 from calibration.hand_eye import HandEye
 from calibration.intrinsics import Intrinsics

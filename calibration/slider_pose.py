@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from scipy.optimize import least_squares
 
-from calibration import se3
 from calibration.boards import DICTIONARIES, Image, grey
-from calibration.lens import Lens
+from pushcell import se3
+from pushcell.cameras.camera_model import Lens
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array, PlanarPose, wrap_angle
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from calibration.boards import Corners
-from calibration.lens import Lens
 from calibration.views import View
+from pushcell.cameras.camera_model import Lens
 from pushcell.geometry import Array
 
 # A corner so far off is no chance in a thousand calibrations.

@@ -11,10 +11,9 @@ import numpy as np
 import tyro
 from tyro.conf import Positional, arg
 
-from calibration.camera_info import read_camera_info
-from calibration.files import read_hand_eye, read_touched
-from calibration.outcome import Outcome, finish
+from calibration.files import read_touched
 from calibration.plots import table_pictures
+from calibration.result_files import Outcome, finish
 from calibration.table_plane import (
     PixelMap,
     TablePlane,
@@ -23,6 +22,8 @@ from calibration.table_plane import (
     left_out_m,
     map_of_camera,
 )
+from pushcell.cameras.calibration_files import read_hand_eye
+from pushcell.cameras.camera_info import read_camera_info
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from calibration import se3
-from calibration.lens import Lens
+from pushcell import se3
+from pushcell.cameras.camera_model import Lens
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 

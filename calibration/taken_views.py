@@ -11,7 +11,7 @@ from calibration.boards import Corners, Image, parse_board
 from calibration.coverage import coverage_of
 from calibration.intrinsics import Intrinsics, calibrate_intrinsics
 from calibration.intrinsics_command import CalibrateIntrinsics, outcome
-from calibration.outcome import finish
+from calibration.result_files import finish
 from calibration.views import View, Views
 
 

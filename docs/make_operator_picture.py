@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
+from pushcell.demonstrators.registry import demonstrator
 from pushcell.geometry import PlanarPose
 from pushcell.simulation.closed_loop import TrialResult, run_closed_loop
-from pushcell.simulation.demonstrators import demonstrator
 from pushcell.simulation.target_world import TargetWorld
 from pushcell.task import Task
 

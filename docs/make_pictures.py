@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CameraConfig, load_cell
+from pushcell.cameras.overlay import draw_task
+from pushcell.config.cell import CameraConfig, load_cell
 from pushcell.geometry import PlanarPose, Pose
-from pushcell.overlay import draw_task
 from pushcell.simulation.rendering import SceneRenderer
 from pushcell.task import Task
 

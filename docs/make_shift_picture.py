@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CellConfig, load_cell
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.geometry import PlanarPose, Pose
 from pushcell.simulation.rendering import SceneRenderer
 from pushcell.simulation.shifts import Looks, Shifts, shifted_cell

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from calibration.lens import COEFFICIENTS
+from pushcell.bags.inflated_bag import FORMAT
+from pushcell.bags.pixels import ENCODINGS
+from pushcell.cameras.camera_model import COEFFICIENTS
 from pushcell.formats.lerobot_files import IMAGE_KINDS, VERSIONS
 from pushcell.formats.lerobot_layout import VECTORS
 from pushcell.formats.pusht_format import BRIGHTNESS, PLACES
-from pushcell.recording.pixels import ENCODINGS
-from pushcell.replay.inflated_bag import FORMAT
 from pushcell.replay.message_reader import CHUNK, IMAGES
 from pushcell.replay.opening import SUFFIXES
 from pushcell.replay.poses import POSES, TWIST

@@ -10,10 +10,10 @@ import numpy as np
 
 from policy_server.bundle_files import UNREADABLE_ZIP, read_bundle
 from policy_server.bundle_format import PARITY, Manifest
-from policy_server.cell_match import check_fits_cell
-from policy_server.networks import Floats, Networks, RuntimeOptions
+from policy_server.compatibility import check_fits_cell
+from policy_server.onnx_networks import Floats, Networks, RuntimeOptions
 from policy_server.policy import BundlePolicy
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.errors import BundleError
 from pushcell.shipped import POLICIES
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from policy_server.bundle_format import FILES, MANIFEST, Manifest
 from policy_server.bundle_sections import FileRecord
+from pushcell.config.strict_yaml import MOST_BYTES, parse_yaml
 from pushcell.errors import BundleError, ConfigError
-from pushcell.strict_yaml import MOST_BYTES, parse_yaml
 
 MAX_FILE_BYTES = 512 << 20
 UNREADABLE_ZIP = (

@@ -51,10 +51,10 @@ from policy_server.bundle_sections import (
     Sha256,
     TrainingRecord,
 )
-from pushcell.config_problems import describe
-from pushcell.config_types import Rate, Section
+from pushcell.bags.plain_yaml import yaml_text
+from pushcell.config.types import Rate, Section
+from pushcell.config.validation import describe
 from pushcell.errors import BundleError
-from pushcell.recording.plain_yaml import yaml_text
 
 MANIFEST = "bundle.yaml"
 ENCODER, DENOISER, PARITY = "encoder.onnx", "denoiser.onnx", "parity.npz"

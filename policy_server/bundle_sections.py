@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
-from pushcell.config import CameraConfig, CellConfig, SliderName
-from pushcell.config_types import Fraction, Name, NonNegative, Positive, Section, Vector2, Vector3
+from pushcell.cameras.image_transform import SCALE
+from pushcell.config.cell import CameraConfig, CellConfig, SliderName
+from pushcell.config.types import Fraction, Name, NonNegative, Positive, Section, Vector2, Vector3
 
 StateKey = Literal["pusher", "slider", "goal"]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -39,12 +40,12 @@ class CameraInput(Section):
     crop_width_px: Pixels
     crop_height_px: Pixels
     colour_order: Literal["rgb", "bgr"] = "rgb"
-    scale: Positive = 255.0
+    scale: Positive = SCALE
     geometry: CameraGeometry | None
 
     @model_validator(mode="after")
     def _crop_fits(self) -> CameraInput:
-        crop, size = (self.crop_width_px, self.crop_height_px), (self.width_px, self.height_px)
+        crop, size = self.crop_px, self.size_px
         if crop[0] > size[0] or crop[1] > size[1]:
             raise ValueError(f"the crop {crop} px is larger than the stored image {size} px")
         return self
@@ -70,6 +71,16 @@ class CameraInput(Section):
     def key(self) -> str:
         """The encoder's input."""
         return f"{self.name}_image"
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of the stored image."""
+        return self.width_px, self.height_px
+
+    @property
+    def crop_px(self) -> tuple[int, int]:
+        """Width and height of the crop."""
+        return self.crop_width_px, self.crop_height_px
 
 
 class ObservationSpec(Section):

@@ -15,9 +15,9 @@ from typing import Protocol
 import numpy as np
 
 from policy_server.bundle_format import Manifest
-from policy_server.chunk import ActionChunk
 from policy_server.degradation import Degradation, Terms, terms, undisturbed
 from policy_server.delay import DelayEstimate
+from pushcell.action_chunk import ActionChunk
 from pushcell.errors import ConfigError
 from pushcell.geometry import Array
 

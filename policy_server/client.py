@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from policy_server.bundle_format import Manifest
 from policy_server.policy import Policy, Request
-from policy_server.served import manifest_of, request_message, to_actions
+from policy_server.protocol import manifest_of, request_message, to_actions
 from policy_server.wire import WireError, pack, unpack
 from pushcell.errors import BundleError, PushcellError
 from pushcell.geometry import Array

@@ -17,8 +17,8 @@ import tyro
 from tyro.conf import Positional, arg
 
 from policy_server.bundle import load_policy
-from policy_server.networks import Provider, RuntimeOptions
-from policy_server.opening import TOKEN_VARIABLE
+from policy_server.onnx_networks import Provider, RuntimeOptions
+from policy_server.open_policy import TOKEN_VARIABLE
 from policy_server.policy import Policy
 from policy_server.server import PolicyServer, ServerOptions
 from pushcell.errors import ConfigError

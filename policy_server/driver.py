@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policy_server.bundle_format import Manifest
-from policy_server.chunk import ActionChunk
 from policy_server.chunking import Scheduler, scheduler
 from policy_server.degradation import Degradation
 from policy_server.delay import InjectedDelay
@@ -23,7 +22,8 @@ from policy_server.latency import LatencyBudget, Stage
 from policy_server.loop import Job, PolicyLoop, max_astray_m
 from policy_server.observation import Observer
 from policy_server.policy import Policy, Request
-from pushcell.config import CellConfig
+from pushcell.action_chunk import ActionChunk
+from pushcell.config.cell import CellConfig
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array
 from pushcell.timing import steady_seconds

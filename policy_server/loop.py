@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policy_server.chunk import ActionChunk
 from policy_server.chunking import Inquiry, Scheduler
 from policy_server.observation import ObservationError, Observer
 from policy_server.policy import Request
-from pushcell.config import CellConfig
+from pushcell.action_chunk import ActionChunk
+from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array
 from pushcell.timing import is_older
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policy_server.bundle_sections import ObservationSpec
-from policy_server.images import stored_image
+from pushcell.cameras.image_transform import stored_image
 from pushcell.errors import PushcellError
 from pushcell.timing import StampedBuffer, is_older
 
@@ -105,7 +105,7 @@ class Observer:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             self._malformed[name] = f"an image must be (H, W, 3) uint8: {image.shape} {image.dtype}"
         else:
-            self._push(name, stamp_s, stored_image(image, self._cameras[name]))
+            self._push(name, stamp_s, stored_image(image, self._cameras[name].size_px))
 
     def pusher(self) -> tuple[float, NDArray[Any]] | None:
         """When [s] the pusher was last seen, and at which pose (3,); None where it is not used."""

@@ -9,12 +9,12 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from policy_server.batched_sampling import Draft, made_together
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import DirectSchedule
-from policy_server.drafts import Draft, made_together
-from policy_server.images import network_images
-from policy_server.networks import Floats, Networks
+from policy_server.onnx_networks import Floats, Networks
 from policy_server.sampler import Guide, Sampler
+from pushcell.cameras.image_transform import network_images
 from pushcell.errors import BundleError, PushcellError
 from pushcell.geometry import Array
 
@@ -105,7 +105,9 @@ class BundlePolicy(Policy):
                 raise PushcellError(
                     f"{camera.key} must be {wanted} uint8, not {images.shape} {images.dtype}"
                 )
-            prepared[camera.key] = network_images(images, camera)[None]
+            prepared[camera.key] = network_images(
+                images, camera.crop_px, camera.colour_order, camera.scale
+            )[None]
         for key in spec.keys:
             numbers, shape = _taken(values, key), spec.shapes[key][1:]
             scale = self._manifest.normaliser.keys.get(key)

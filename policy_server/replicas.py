@@ -16,12 +16,12 @@ from ray.serve.handle import DeploymentHandle
 from policy_server.bundle import load_policy
 from policy_server.bundle_files import read_manifest
 from policy_server.bundle_format import Manifest
-from policy_server.networks import RuntimeOptions
+from policy_server.onnx_networks import RuntimeOptions
 from policy_server.policy import Policy, Request
-from pushcell.environment import changed_environment
 from pushcell.errors import BundleError, ClusterError, PushcellError
 from pushcell.geometry import Array
-from pushcell.ray_cluster import joined
+from pushcell.processes.environment import changed_environment
+from pushcell.processes.ray_cluster import joined
 
 _NAME = "pushcell"
 _TIMEOUT_S = 10.0

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy_server.bundle_sections import CameraInput
-from policy_server.images import stored_image
 from policy_server.wire import WireError
+from pushcell.cameras.image_transform import stored_image
 
 Image = NDArray[np.uint8]
 
@@ -35,7 +35,7 @@ def resized(value: Any, camera: CameraInput, steps: int) -> Image:
         images = list(_whole(value, key, steps))
     if len(images) != steps:
         raise WireError(f"{key} must be {steps} images, the oldest first, not {len(images)}")
-    return np.stack([stored_image(image, camera) for image in images])
+    return np.stack([stored_image(image, camera.size_px) for image in images])
 
 
 def described(value: Any) -> str:

@@ -20,9 +20,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 
-from policy_server.answers import Answerer, Message
 from policy_server.policy import Policy
-from policy_server.served import largest_request_bytes
+from policy_server.protocol import largest_request_bytes
+from policy_server.request_handler import Answerer, Message
 from pushcell.timing import steady_seconds
 
 

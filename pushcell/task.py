@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pushcell.config import SuccessConfig, TaskConfig
+from pushcell.config.cell import SuccessConfig, TaskConfig
 from pushcell.errors import ConfigError, PlanningError
 from pushcell.geometry import (
     Array,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array
 from teleop.devices.reading import DeviceReading
 

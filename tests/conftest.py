@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from pushcell.config import CellConfig, load_cell
+from pushcell.config.cell import CellConfig, load_cell
 
 ROOT = Path(__file__).resolve().parent.parent
 SIM_CELL = ROOT / "config" / "cell.sim.yaml"

@@ -8,7 +8,7 @@ import sys
 import pytest
 from pydantic import BaseModel
 
-from pushcell.config_types import Section
+from pushcell.config.types import Section
 
 Keys = set[tuple[str, str]]
 """(section, key)."""

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
+from pushcell.config.plugins import load_plugin
 from pushcell.errors import ConfigError
-from pushcell.plugins import load_plugin
 from teleop.devices.pad_map import load_map
 from tests.conftest import ROOT, SIM_CELL
 
@@ -84,8 +84,8 @@ def test_a_device_of_ones_own():
 
 
 def test_a_policy_of_ones_own(cell):
-    opening = pytest.importorskip("policy_server.opening", reason="install pushcell[policy]")
-    from policy_server.networks import RuntimeOptions
+    opening = pytest.importorskip("policy_server.open_policy", reason="install pushcell[policy]")
+    from policy_server.onnx_networks import RuntimeOptions
     from policy_server.policy import Request
 
     process = started(str(EXAMPLES / "homing_policy.py"), "0")
@@ -106,7 +106,7 @@ def test_a_policy_of_ones_own(cell):
     ("name", "problem"),
     [
         ("no_such_module:open", "there is no module no_such_module; install it"),
-        ("pushcell.plugins:nothing", "has no function or class of it"),
+        ("pushcell.config.plugins:nothing", "has no function or class of it"),
     ],
 )
 def test_a_plugin_that_is_not_there_is_one_sentence(name, problem):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from pushcell.errors import BundleError
 from pushcell.shipped import CELLS, LAUNCH_FILES, POLICIES, STUDIES, TRAININGS, Shipped
 from pushcell.training.config import load_train_config
@@ -118,7 +118,7 @@ def test_a_name_that_is_no_bundle() -> None:
 
 
 def test_what_is_named_wrongly_ends_a_command_with_2(capsys: pytest.CaptureFixture[str]) -> None:
-    from pushcell import cli
+    from pushcell.cli import main as cli
 
     assert cli.main(["evaluate", "target", "--world", "target"]) == 2
     assert "known by name are pusht_image" in capsys.readouterr().err

@@ -24,7 +24,7 @@ from policy_server.bundle_sections import (
 )
 from policy_server.policy import Policy, Request
 from policy_server.server import PolicyServer, ServerOptions
-from pushcell.config import CellConfig, load_cell
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.geometry import Array
 
 SPEED_M_S, RATE_HZ, HORIZON = 0.05, 10.0, 16

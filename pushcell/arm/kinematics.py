@@ -17,9 +17,9 @@ from pydrake.multibody.inverse_kinematics import InverseKinematics
 from pydrake.multibody.tree import JacobianWrtVariable
 from pydrake.solvers import SnoptSolver
 
+from pushcell.arm.drake_pose import from_drake, to_drake
 from pushcell.arm.model import TIP_FRAME, arm_plant
-from pushcell.config import CellConfig
-from pushcell.drake_pose import from_drake, to_drake
+from pushcell.config.cell import CellConfig
 from pushcell.errors import PlanningError
 from pushcell.geometry import Array, Pose
 

@@ -16,8 +16,8 @@ from pydrake.multibody.tree import (
     SpatialInertia,
 )
 
-from pushcell.config import CellConfig, PusherConfig
-from pushcell.config_arm import ArmModelConfig
+from pushcell.config.arm import ArmModelConfig
+from pushcell.config.cell import CellConfig, PusherConfig
 from pushcell.errors import ConfigError
 
 JOINTS = 7

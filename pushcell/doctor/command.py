@@ -13,7 +13,7 @@ from rich.table import Table
 from tyro.conf import arg
 
 from pushcell.command_output import show_result
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from pushcell.doctor import hardware, machine, software
 from pushcell.doctor.finding import Finding, Level
 

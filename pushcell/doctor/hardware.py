@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pushcell.config import CameraSourceConfig, CellConfig
-from pushcell.config_arm import IiwaLinkConfig, PluginLinkConfig
+from pushcell.config.arm import IiwaLinkConfig, PluginLinkConfig
+from pushcell.config.cell import CameraSourceConfig, CellConfig
+from pushcell.config.plugins import load_plugin
 from pushcell.doctor.finding import Finding, bad, good, worth_knowing
 from pushcell.drivers.lcm_url import lcm_url
 from pushcell.drivers.realsense_camera import find_realsense
 from pushcell.errors import ArmLinkError, CameraError, ConfigError
-from pushcell.plugins import load_plugin
 
 _LISTEN_S = 0.5
 _POLL_S = 0.005

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.drivers.arm import ArmDriver, ArmFault, ArmReport, Fault
 from pushcell.drivers.joint_stream import JointStream
 from pushcell.drivers.play_clock import PlayClock

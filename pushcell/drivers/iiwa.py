@@ -10,7 +10,7 @@ import numpy as np
 from drake import lcmt_iiwa_command, lcmt_iiwa_status
 
 from pushcell.closing import Closing
-from pushcell.config_arm import IiwaLinkConfig
+from pushcell.config.arm import IiwaLinkConfig
 from pushcell.drivers.arm import ArmFault, ArmReport, Fault
 from pushcell.drivers.lcm_link import is_published, open_lcm
 from pushcell.drivers.lcm_url import lcm_url

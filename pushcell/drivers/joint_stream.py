@@ -19,7 +19,7 @@ from ruckig import (
     Trajectory,
 )
 
-from pushcell.config_arm import ArmConfig
+from pushcell.config.arm import ArmConfig
 from pushcell.drivers.joint_path import FADING, JointCommand, JointMotion, JointPath
 from pushcell.errors import ArmLinkError
 from pushcell.geometry import Array

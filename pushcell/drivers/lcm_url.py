@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pushcell.config_arm import LcmConfig
+from pushcell.config.arm import LcmConfig
 from pushcell.errors import ConfigError
 
 _LOWEST_PORT, _HIGHEST_PORT = 1024, 65535

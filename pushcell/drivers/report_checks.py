@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pushcell.arm.frozen_reports import FrozenReports
-from pushcell.config import CellConfig
-from pushcell.config_arm import IiwaLinkConfig
+from pushcell.config.arm import IiwaLinkConfig
+from pushcell.config.cell import CellConfig
 from pushcell.drivers.arm import ArmFault, ArmReport, Fault
 from pushcell.geometry import Array
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pushcell.closing import Closing
-from pushcell.config_arm import Ros2ControlLinkConfig
+from pushcell.config.arm import Ros2ControlLinkConfig
 from pushcell.drivers.arm import ArmFault, ArmReport, Fault
 from pushcell.geometry import Array
 

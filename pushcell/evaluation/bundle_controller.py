@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from policy_server.delay import InjectedDelay
 from policy_server.loop import max_astray_m
 from policy_server.policy import Policy
-from pushcell.config import CellConfig
-from pushcell.evaluation.eyes import Eyes
-from pushcell.evaluation.lockstep import Lockstep
+from pushcell.config.cell import CellConfig
+from pushcell.evaluation.simulated_cameras import Eyes
+from pushcell.evaluation.stepped_policy import Lockstep
 from pushcell.geometry import Array, PlanarPose
 
 

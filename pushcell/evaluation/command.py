@@ -14,14 +14,14 @@ from tyro.conf import Positional, arg
 
 from policy_server.delay import InjectedDelay
 from pushcell.command_output import console_beside, show_result
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from pushcell.errors import ConfigError
 from pushcell.evaluation.pictures import Drawn, Ground, draw_failures, draw_starts
 from pushcell.evaluation.report import figures, table
 from pushcell.evaluation.trial import Evaluation, Motion
 from pushcell.evaluation.workers import SeededTrials, run_trials
+from pushcell.processes.worker_pool import worker_count
 from pushcell.simulation.shifts import World
-from pushcell.worker_pool import worker_count
 
 T = TypeVar("T")
 

@@ -13,12 +13,12 @@ from rich.progress import track
 from tyro.conf import Positional, arg
 
 from pushcell.command_output import console_beside, show_result
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from pushcell.errors import ConfigError
 from pushcell.evaluation.delay_report import draw, figures, table
 from pushcell.evaluation.delay_study import DelayStudy
+from pushcell.processes.worker_pool import worker_count
 from pushcell.shipped import POLICIES
-from pushcell.worker_pool import worker_count
 
 PICTURE = "delay.png"
 

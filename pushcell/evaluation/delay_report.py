@@ -14,7 +14,7 @@ from rich.table import Table
 from policy_server.delay import InjectedDelay
 from pushcell.evaluation.comparison import bootstrap_interval, mcnemar_exact
 from pushcell.evaluation.delay_study import Condition, DelayStudy, Outcome
-from pushcell.statistics import wilson_interval
+from pushcell.evaluation.statistics import wilson_interval
 
 _SMOOTHNESS = {
     "jerk_rms_m_s3": "jerk, rms [m/s³]",

@@ -11,7 +11,7 @@ from typing import Any
 
 from policy_server.bundle_files import read_manifest
 from policy_server.delay import InjectedDelay
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.errors import ConfigError
 from pushcell.evaluation.trial import Evaluation
 from pushcell.evaluation.workers import run_trials

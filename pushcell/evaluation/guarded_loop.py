@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policy_server.chunk import ActionChunk
-from pushcell.config import CellConfig
+from pushcell.action_chunk import ActionChunk
+from pushcell.config.cell import CellConfig
 from pushcell.errors import PhysicsError, PlanningError
 from pushcell.evaluation.bundle_controller import BundleController
 from pushcell.geometry import Array

@@ -18,11 +18,11 @@ from policy_server.chunking import scheduler
 from policy_server.delay import InjectedDelay
 from policy_server.policy import Policy
 from pushcell.errors import ConfigError
-from pushcell.evaluation.lockstep import Lockstep
 from pushcell.evaluation.pictures import Ground
+from pushcell.evaluation.statistics import wilson_interval
+from pushcell.evaluation.stepped_policy import Lockstep
 from pushcell.evaluation.trial import thinned
 from pushcell.geometry import PlanarPose
-from pushcell.statistics import wilson_interval
 
 STEPS = 300
 RATE_HZ = 10.0

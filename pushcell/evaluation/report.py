@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from pushcell.config import SuccessConfig
+from pushcell.config.cell import SuccessConfig
+from pushcell.evaluation.statistics import wilson_interval
 from pushcell.evaluation.trial import Evaluation, Trial
-from pushcell.statistics import wilson_interval
 
 
 def figures(evaluation: Evaluation, trials: Sequence[Trial]) -> dict[str, Any]:

@@ -9,19 +9,19 @@ from typing import Any, Literal
 import numpy as np
 
 from policy_server.bundle import load_policy
-from policy_server.cell_match import check_fits_cell
 from policy_server.chunking import scheduler
+from policy_server.compatibility import check_fits_cell
 from policy_server.delay import InjectedDelay
 from policy_server.policy import Policy
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
+from pushcell.demonstrators.registry import DEMONSTRATORS, demonstrator
 from pushcell.errors import ConfigError
 from pushcell.evaluation.bundle_controller import BundleController
-from pushcell.evaluation.eyes import Eyes
 from pushcell.evaluation.guarded_loop import Smoothness, lookahead_s, run_guarded
 from pushcell.evaluation.pictures import Ground
+from pushcell.evaluation.simulated_cameras import Eyes
 from pushcell.geometry import Array
 from pushcell.simulation.closed_loop import run_closed_loop
-from pushcell.simulation.demonstrators import DEMONSTRATORS, demonstrator
 from pushcell.simulation.shifts import World
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.simulation.target_world import TargetWorld

@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Protocol, TypeVar
 
 from pushcell.errors import PushcellError
-from pushcell.worker_pool import worker_pool
+from pushcell.processes.worker_pool import worker_pool
 
 T_co = TypeVar("T_co", covariant=True)
 

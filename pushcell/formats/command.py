@@ -15,11 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeR
 from tyro.conf import Positional, arg
 
 from pushcell.command_output import console_beside, figures_table, nothing_done, show_result
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from pushcell.errors import EpisodeError
 from pushcell.formats.corrections import CorrectionSet
 from pushcell.formats.data_set import DataSet, Demonstration, Selective
-from pushcell.formats.opening import open_data_set
+from pushcell.formats.open_data_set import open_data_set
 from pushcell.recording.store import PARTIAL, naming_a_full_disk
 
 

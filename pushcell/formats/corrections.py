@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration
-from pushcell.recording.driving import DrivenSpan, takeovers
+from pushcell.recording.control_log import DrivenSpan, takeovers
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.episode_steps import read_steps
 from pushcell.recording.store import find_episodes

@@ -18,7 +18,7 @@ from pushcell.command_output import console_beside, nothing_done, write_json
 from pushcell.errors import ConfigError, EpisodeError
 from pushcell.formats.data_set import DataSet, Demonstration, Selective
 from pushcell.formats.inspection import VECTORS, Finding, Inspection, inspect, trimmed
-from pushcell.formats.opening import open_data_set
+from pushcell.formats.open_data_set import open_data_set
 from pushcell.recording.contact_sheet import sheet, sheet_row
 from pushcell.recording.store import PARTIAL, naming_a_full_disk
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration
 from pushcell.recording.episode_info import EpisodeInfo

@@ -8,9 +8,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from pushcell.cameras.video_writer import Codec, VideoWriter
 from pushcell.closing import Closing
 from pushcell.errors import EpisodeError
-from pushcell.video import Codec, VideoWriter
 
 CODECS = {
     "av1": Codec("libsvtav1", {"g": "2", "crf": "30", "preset": "12"}),

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pushcell.config.strict_yaml import read_yaml
 from pushcell.errors import LaunchError
 from pushcell.launcher.coercion import CONVERTERS, uniform
 from pushcell.launcher.substitutions import Template, parse, unescape
-from pushcell.strict_yaml import read_yaml
 
 _Convert = Callable[[Any, Path], Any]
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from pushcell.arm.frozen_reports import FrozenReports
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CellConfig, MotionLimits
+from pushcell.config.cell import CellConfig
+from pushcell.config.motion import MotionLimits
 from pushcell.geometry import Array
 from pushcell.motion.differential_ik import DifferentialIk
 from pushcell.motion.filter import CommandFilter

@@ -15,7 +15,7 @@ from pydrake.multibody.inverse_kinematics import (
 )
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import ArmConfig
+from pushcell.config.arm import ArmConfig
 from pushcell.geometry import Array, Pose
 from pushcell.motion.filter import TipState
 

@@ -23,7 +23,7 @@ from ruckig import (
     Trajectory,
 )
 
-from pushcell.config import MotionLimits, StopLimits
+from pushcell.config.motion import MotionLimits, StopLimits
 from pushcell.geometry import Array, ConvexPolygon
 
 # The limits hold for the length of the vectors; Ruckig limits each axis by itself.

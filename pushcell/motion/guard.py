@@ -14,10 +14,10 @@ from enum import Enum
 
 import numpy as np
 
-from policy_server.chunk import ActionChunk
+from pushcell.action_chunk import ActionChunk
 from pushcell.arm.joint_names import JOINT_NAMES, in_order
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array
 from pushcell.motion.commanded import CommandedArm, JointTarget
 from pushcell.motion.emergency_stop import EmergencyStop

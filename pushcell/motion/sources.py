@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
-from policy_server.chunk import MOST_ACTIONS, ActionChunk
-from pushcell.config import MotionConfig, MotionLimits
+from pushcell.action_chunk import MOST_ACTIONS, ActionChunk
+from pushcell.config.motion import MotionConfig, MotionLimits
 from pushcell.geometry import Array, ConvexPolygon
 from pushcell.motion.filter import PREVIEW_S
 from pushcell.motion.reasons import Reason

@@ -11,15 +11,15 @@ import tyro
 from rich.table import Table
 from tyro.conf import Positional, arg, subcommand
 
+from pushcell.bags.bag_reader import BagReader
 from pushcell.command_output import console_beside, show_result
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from pushcell.errors import EpisodeError
-from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.contact_sheet import draw_contact_sheet
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo, Verdict
 from pushcell.recording.episodes_table import entry_of, episode_table, list_table
+from pushcell.recording.merge_split import merge, split
 from pushcell.recording.quality import review
-from pushcell.recording.rearranging import merge, split
 from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import BAG_FILE, EpisodeStore, find_episodes, write_durably
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.messages import PIXELS
 from pushcell.errors import EpisodeError
-from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.episode_info import EpisodeInfo
-from pushcell.recording.messages import PIXELS
 from pushcell.recording.store import BAG_FILE
 
 _COLUMNS = 6

@@ -9,13 +9,13 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from pushcell.config import CameraConfig, CellConfig, TaskConfig
-from pushcell.config_types import Section, Vector3
+from pushcell.bags.plain_yaml import yaml_text
+from pushcell.config.cell import CameraConfig, CellConfig, TaskConfig
+from pushcell.config.strict_yaml import read_yaml
+from pushcell.config.types import Section, Vector3
 from pushcell.errors import ConfigError, EpisodeError
-from pushcell.recording.driving import DrivenSpan, PolicyIdentity
-from pushcell.recording.plain_yaml import yaml_text
+from pushcell.recording.control_log import DrivenSpan, PolicyIdentity
 from pushcell.recording.quality_report import QualityReport
-from pushcell.strict_yaml import read_yaml
 
 INFO_FILE = "episode.yaml"
 Verdict = Literal["success", "failure", "unjudged"]

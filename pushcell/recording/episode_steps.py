@@ -14,17 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.config import CameraConfig, CellConfig
-from pushcell.errors import EpisodeError
-from pushcell.geometry import PlanarPose
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.bag_writer import BagWriter, Topic
-from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
-from pushcell.recording.messages import (
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.bag_writer import BagWriter, Topic
+from pushcell.bags.messages import (
     CAMERA_INFO,
     IMAGE,
     PIXELS,
@@ -35,6 +30,11 @@ from pushcell.recording.messages import (
     tool_pose_cdr,
     upright_pose_cdr,
 )
+from pushcell.cameras.image_transform import stored_image
+from pushcell.config.cell import CameraConfig, CellConfig
+from pushcell.errors import EpisodeError
+from pushcell.geometry import PlanarPose
+from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.steps import Steps
 from pushcell.recording.store import BAG_FILE, METADATA_FILE
 from pushcell.recording.streams import (
@@ -209,7 +209,7 @@ def _values(
         if stamp in wanted[message.topic]:
             is_image = bag.types[message.topic] in PIXELS
             read[message.topic][stamp] = (
-                _squeezed(bag.pixels(message), image_px) if is_image else bag.planar_pose(message)
+                _image(bag.pixels(message), image_px) if is_image else bag.planar_pose(message)
             )
     return {
         topic: np.stack([read[topic][stamp] for stamp in stamps[topic][chosen].tolist()])
@@ -217,7 +217,5 @@ def _values(
     }
 
 
-def _squeezed(image: NDArray[np.uint8], size_px: tuple[int, int] | None) -> NDArray[np.uint8]:
-    if size_px is None or image.shape[1::-1] == size_px:
-        return image
-    return cv2.resize(image, size_px, interpolation=cv2.INTER_AREA)
+def _image(pixels: NDArray[np.uint8], size_px: tuple[int, int] | None) -> NDArray[np.uint8]:
+    return pixels if size_px is None else stored_image(pixels, size_px)

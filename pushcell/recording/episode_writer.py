@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pushcell.bags.bag_writer import BagSummary, Topic
+from pushcell.bags.durable_bag import DurableBag
 from pushcell.errors import EpisodeError
-from pushcell.recording.bag_writer import BagSummary, Topic
-from pushcell.recording.durable_bag import DurableBag
 from pushcell.recording.quality import QualityGate
 from pushcell.recording.store import BAG_FILE, naming_a_full_disk
 from pushcell.recording.streams import Stream

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.driving import takeovers
+from pushcell.bags.bag_reader import BagReader
+from pushcell.recording.control_log import takeovers
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.store import BAG_FILE
 

@@ -14,10 +14,8 @@ from itertools import combinations
 import numpy as np
 from pydantic import ValidationError
 
-from pushcell.config import CellConfig
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.driving import DrivingLog, PolicyIdentity
-from pushcell.recording.messages import (
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.messages import (
     JOINT_STATE,
     PIXELS,
     STATUS,
@@ -26,6 +24,8 @@ from pushcell.recording.messages import (
     from_cdr,
     planar_pose_of,
 )
+from pushcell.config.cell import CellConfig
+from pushcell.recording.control_log import DrivingLog, PolicyIdentity
 from pushcell.recording.quality_motion import MotionCheck
 from pushcell.recording.quality_pictures import PictureCheck
 from pushcell.recording.quality_report import Finding, QualityReport, judged

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pushcell.config import CellConfig
-from pushcell.config_urdf import joint_limits
+from pushcell.config.cell import CellConfig
+from pushcell.config.urdf import joint_limits
 from pushcell.geometry import Array
 from pushcell.recording.quality_report import Finding, judged
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.config_recording import QualityConfig
+from pushcell.config.recording import QualityConfig
 from pushcell.recording.quality_report import Finding, judged
 
 _STRIDE = 4  # pixels in each direction

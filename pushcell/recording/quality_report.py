@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from pushcell.config_recording import Bounds
-from pushcell.config_types import Section
+from pushcell.config.recording import Bounds
+from pushcell.config.types import Section
 
 Verdict = Literal["accept", "warn", "reject"]
 _ORDER: tuple[Verdict, ...] = ("accept", "warn", "reject")

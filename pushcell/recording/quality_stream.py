@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pushcell.config_recording import QualityConfig
-from pushcell.recording.messages import capture_stamp_ns, has_header
+from pushcell.bags.messages import capture_stamp_ns, has_header
+from pushcell.config.recording import QualityConfig
 from pushcell.recording.quality_report import Finding, StreamFigures, judged
 from pushcell.recording.streams import Stream
 

@@ -22,13 +22,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from calibration.active import active_sha256
-from pushcell.config import CellConfig
+from pushcell.bags.bag_writer import BagSummary, Topic
+from pushcell.cameras.calibrated import active_sha256
+from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
-from pushcell.recording.bag_writer import BagSummary, Topic
+from pushcell.processes.priority import Urgency
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo, Verdict, configuration_sha256
 from pushcell.recording.episode_writer import EpisodeWriter
-from pushcell.recording.finishing import finish_episode
+from pushcell.recording.finalize import finish_episode
 from pushcell.recording.folder_lock import alone_in
 from pushcell.recording.onward_clock import UNORDERED_NS, OnwardClock
 from pushcell.recording.quality import QualityGate
@@ -36,7 +37,6 @@ from pushcell.recording.quality_report import Finding, QualityReport
 from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import DISCARDED, PARTIAL, EpisodeStore, write_durably
 from pushcell.recording.streams import streams_of
-from pushcell.urgency import Urgency
 
 IDLE, RECORDING, VERIFYING, FAILED = "idle", "recording", "verifying", "failed"
 _MB = 10**6

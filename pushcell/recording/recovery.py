@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pushcell.config import CellConfig
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.mcap_repair import Repair, repair
+from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
-from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
-from pushcell.recording.finishing import finish_episode
+from pushcell.recording.finalize import finish_episode
 from pushcell.recording.folder_lock import alone_in
-from pushcell.recording.mcap_repair import Repair, repair
 from pushcell.recording.quality import review
 from pushcell.recording.quality_report import Finding
 from pushcell.recording.store import BAG_FILE, PARTIAL, EpisodeStore

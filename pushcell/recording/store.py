@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pushcell.bags.bag_reader import BagReader
 from pushcell.errors import EpisodeError
-from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.episode_info import INFO_FILE
 
 BAG_FILE = "episode.mcap"

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from rosbags.interfaces import Qos
 
-from pushcell.config import CellConfig
-from pushcell.errors import ConfigError
-from pushcell.recording.bag_writer import RELIABLE, Topic
-from pushcell.recording.messages import (
+from pushcell.bags.bag_writer import RELIABLE, Topic
+from pushcell.bags.messages import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
     IMAGE,
@@ -21,6 +19,8 @@ from pushcell.recording.messages import (
     is_standard,
     jpeg_cdr,
 )
+from pushcell.config.cell import CellConfig
+from pushcell.errors import ConfigError
 
 PUSHER_TOPIC = "/pusher/pose"
 SLIDER_TOPIC = "/slider/true_pose"  # of a simulated cell

@@ -13,21 +13,21 @@ from rich.table import Table
 from tyro.conf import Positional, UseAppendAction, arg
 
 from policy_server.bundle import load_policy
-from policy_server.cell_match import check_fits_cell
+from policy_server.compatibility import check_fits_cell
 from policy_server.delay import InjectedDelay
 from policy_server.policy import Policy
 from pushcell.command_output import console_beside, write_json
-from pushcell.config import CellConfig, load_cell
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import ConfigError, EpisodeError
 from pushcell.replay.baseline import load_baseline, moved
 from pushcell.replay.opening import find_recordings
-from pushcell.replay.outcome import Outcome
 from pushcell.replay.pictures import first_picture, overview, write_video
 from pushcell.replay.plots import plots_png
 from pushcell.replay.policy_run import PolicyRun, ReplayOptions
 from pushcell.replay.recorded_run import RecordedRun
 from pushcell.replay.recording import Recording
 from pushcell.replay.report import Page, encoded_video, first_page, report
+from pushcell.replay.result import Outcome
 from pushcell.replay.viewers import write_foxglove, write_rerun
 
 

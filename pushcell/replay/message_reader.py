@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from policy_server.chunk import ActionChunk
+from pushcell.action_chunk import ActionChunk
+from pushcell.bags.bag import RawMessage
+from pushcell.bags.decoder import Decoder
+from pushcell.bags.messages import COMPRESSED_IMAGE, IMAGE, STATUS
+from pushcell.bags.pixels import compressed_pixels_of, pixels_of
 from pushcell.errors import EpisodeError
-from pushcell.recording.messages import COMPRESSED_IMAGE, IMAGE, STATUS
-from pushcell.recording.pixels import compressed_pixels_of, pixels_of
-from pushcell.replay.bag import RawMessage
 from pushcell.replay.clocks import SAME_CLOCK_NS, TopicClock
-from pushcell.replay.decoder import Decoder
-from pushcell.replay.guide import Noted
 from pushcell.replay.poses import PoseReader
+from pushcell.replay.recorded_schedule import Noted
 from pushcell.replay.recording import Recording
 from pushcell.replay.topic_map import ImageTopic, PoseTopic, StampedTopic
 

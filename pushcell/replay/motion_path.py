@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policy_server.chunk import ActionChunk
+from pushcell.action_chunk import ActionChunk
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.errors import PlanningError
 from pushcell.geometry import Array
 from pushcell.motion.guard import MotionGuard, Source

@@ -9,14 +9,14 @@ from typing import Any
 
 import yaml
 
+from pushcell.bags.bag import Bag
+from pushcell.bags.inflated_bag import InflatedBag
+from pushcell.bags.library_bag import LibraryBag
+from pushcell.bags.mcap_bag import McapBag
+from pushcell.bags.split_bag import SplitBag
 from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import INFO_FILE
 from pushcell.recording.store import METADATA_FILE, PARTIAL, find_episodes
-from pushcell.replay.bag import Bag
-from pushcell.replay.inflated_bag import InflatedBag
-from pushcell.replay.library_bag import LibraryBag
-from pushcell.replay.mcap_bag import McapBag
-from pushcell.replay.split_bag import SplitBag
 
 SUFFIXES = (".mcap", ".db3")
 

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from policy_server.chunk import ActionChunk
-from pushcell.config import CameraConfig, CellConfig
+from pushcell.action_chunk import ActionChunk
+from pushcell.cameras.overlay import project
+from pushcell.cameras.video_writer import VideoWriter
+from pushcell.config.cell import CameraConfig, CellConfig
 from pushcell.geometry import Array
-from pushcell.overlay import project
-from pushcell.replay.outcome import Outcome
 from pushcell.replay.recording import Recording
+from pushcell.replay.result import Outcome
 from pushcell.replay.samples import SampleReader
-from pushcell.video import VideoWriter
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]

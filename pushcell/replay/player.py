@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
+from pushcell.bags.bag import Bag, RawMessage
 from pushcell.errors import EpisodeError
-from pushcell.replay.bag import Bag, RawMessage
 
 _NS = 10**9
 # Time stands still rather than running away from a machine that is too slow.

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pushcell.replay.outcome import Outcome
 from pushcell.replay.pictures import POLICIES
+from pushcell.replay.result import Outcome
 
 _MM, _MS = 1e3, 1e3
 

@@ -18,12 +18,12 @@ from policy_server.policy import Policy, Request
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array
 from pushcell.motion.filter import PREVIEW_S
-from pushcell.replay.guide import Guide, GuidedScheduler, Noted
 from pushcell.replay.motion_path import Stop
+from pushcell.replay.recorded_schedule import Guide, GuidedScheduler, Noted
 from pushcell.replay.recording import Recording
 from pushcell.replay.run import ReplayRun
 from pushcell.replay.samples import Sample, SampleReader
-from pushcell.replay.virtual import VirtualThread
+from pushcell.replay.virtual_clock import VirtualThread
 from pushcell.timing import Distribution
 
 _ROUNDING_S = 1e-6  # of the times of ticks

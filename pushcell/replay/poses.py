@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pushcell.bags.messages import BASE_FRAME, POSE
 from pushcell.errors import EpisodeError
 from pushcell.geometry import Array, Pose
-from pushcell.recording.messages import BASE_FRAME, POSE
 from pushcell.replay.field_path import number_at
 from pushcell.replay.topic_map import FramePose, PoseTopic
 

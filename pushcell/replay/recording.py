@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from pushcell.bags.decoder import Decoder
 from pushcell.closing import Closing
-from pushcell.config import CameraConfig, CellConfig
+from pushcell.config.cell import CameraConfig, CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.replay.clocks import TopicClock
-from pushcell.replay.decoder import Decoder
 from pushcell.replay.opening import open_bag
 from pushcell.replay.topic_map import TopicMap, load_mapping, own_mapping
 

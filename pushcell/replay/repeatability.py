@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from pushcell.geometry import Array
-from pushcell.replay.outcome import Track
+from pushcell.replay.result import Track
 from pushcell.replay.trajectory import Trajectory
 
 _RATE_HZ = 50.0

@@ -12,8 +12,8 @@ from typing import Any
 
 import cv2
 
-from pushcell.replay.outcome import Outcome
 from pushcell.replay.pictures import Image
+from pushcell.replay.result import Outcome
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; padding: 0 1rem }

@@ -8,13 +8,13 @@ from collections.abc import Collection
 
 import numpy as np
 
-from policy_server.chunk import ActionChunk
+from pushcell.action_chunk import ActionChunk
 from pushcell.recording.quality_report import QualityReport
 from pushcell.replay.motion_path import ReplayedMotion, Stop
-from pushcell.replay.outcome import Digest, Outcome, Track
 from pushcell.replay.recording import Recording
+from pushcell.replay.result import Digest, Outcome, Track
 from pushcell.replay.samples import Sample, SampleReader
-from pushcell.replay.virtual import VirtualClock
+from pushcell.replay.virtual_clock import VirtualClock
 from pushcell.timing import Distribution
 
 # A node may hear a sample before the tick of simulated time in which it was captured.

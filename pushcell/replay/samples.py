@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from pushcell.replay.bag import RawMessage
+from pushcell.bags.bag import RawMessage
 from pushcell.replay.clocks import SAME_CLOCK_NS, TopicClock, clock_notes, require_one_clock
 from pushcell.replay.message_reader import MessageReader, message_reader
 from pushcell.replay.recording import Recording

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from pushcell.config import CellConfig
-from pushcell.config_problems import read_schema
-from pushcell.config_types import Name, Positive, Section, Topic, Vector3
+from pushcell.bags.pixels import ENCODINGS, WHITE
+from pushcell.config.cell import CellConfig
+from pushcell.config.types import Name, Positive, Section, Topic, Vector3
+from pushcell.config.validation import read_schema
 from pushcell.geometry import Pose
-from pushcell.recording.pixels import ENCODINGS, WHITE
 from pushcell.recording.streams import (
     COMPRESSED,
     IMAGE_TOPIC,

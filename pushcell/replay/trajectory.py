@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from policy_server.chunk import ActionChunk
+from pushcell.action_chunk import ActionChunk
 from pushcell.errors import EpisodeError
 from pushcell.geometry import Array
-from pushcell.replay.outcome import Track
 from pushcell.replay.recording import Recording
+from pushcell.replay.result import Track
 from pushcell.replay.samples import SampleReader
 
 SENT_RATE_HZ = 50.0

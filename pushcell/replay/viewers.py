@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from policy_server.chunk import ActionChunk
-from pushcell.config import CellConfig
+from pushcell.action_chunk import ActionChunk
+from pushcell.bags.bag_writer import BagWriter, Topic
+from pushcell.bags.messages import BASE_FRAME, message_class, to_cdr
+from pushcell.config.cell import CellConfig
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array
-from pushcell.recording.bag_writer import BagWriter, Topic
-from pushcell.recording.messages import BASE_FRAME, message_class, to_cdr
-from pushcell.replay.outcome import Outcome
 from pushcell.replay.pictures import fixed_camera
 from pushcell.replay.recording import Recording
+from pushcell.replay.result import Outcome
 from pushcell.replay.samples import SampleReader
 
 PATH = "nav_msgs/msg/Path"

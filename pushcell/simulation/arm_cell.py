@@ -10,7 +10,7 @@ from pydrake.multibody.tree import ModelInstanceIndex
 
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.arm.model import add_arm_with_pusher
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.simulation.contact_physics import ContactPhysics
 from pushcell.simulation.world import require_apart

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from pushcell.demonstrators.controller import Controller
 from pushcell.errors import PhysicsError, PlanningError
-from pushcell.geometry import Array, PlanarPose
+from pushcell.geometry import Array
 from pushcell.simulation.world import PushingWorld
 from pushcell.task import Task
-
-
-class Controller(Protocol):
-    """What can push: from true poses to a chunk of pusher positions."""
-
-    def reset(self) -> None:
-        """A new trial begins."""
-
-    @property
-    def done(self) -> bool:
-        """Whether there is nothing left to do."""
-
-    def act(self, time_s: float, slider: PlanarPose, pusher: ArrayLike) -> Array:
-        """(H, 2) pusher positions [m] at the next H periods."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from pydrake.systems.framework import DiagramBuilder
 from pydrake.systems.primitives import TrajectorySource
 from pydrake.trajectories import PiecewisePolynomial
 
-from pushcell.config import CellConfig
-from pushcell.drake_pose import from_drake, to_drake
+from pushcell.arm.drake_pose import from_drake, to_drake
+from pushcell.config.cell import CellConfig
 from pushcell.errors import PhysicsError
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.simulation.scene import ContactMaterials, add_slider, add_table

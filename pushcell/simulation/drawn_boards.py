@@ -14,7 +14,7 @@ from pydrake.multibody.plant import MultibodyPlant
 
 from calibration.boards import CharucoBoard
 from calibration.mounted_board import MountedBoard
-from pushcell.drake_pose import to_drake
+from pushcell.arm.drake_pose import to_drake
 from pushcell.errors import ConfigError
 
 _WHITE, _BLACK = np.array([0.9, 0.9, 0.9, 1.0]), np.array([0.05, 0.05, 0.05, 1.0])

@@ -10,9 +10,9 @@ from pydrake.multibody.plant import AddMultibodyPlantSceneGraph
 from pydrake.systems.framework import DiagramBuilder
 
 from calibration.mounted_board import MountedBoard
+from pushcell.arm.drake_pose import from_drake, to_drake
 from pushcell.arm.model import add_arm_with_pusher
-from pushcell.config import AppearanceConfig, CellConfig
-from pushcell.drake_pose import from_drake, to_drake
+from pushcell.config.cell import AppearanceConfig, CellConfig
 from pushcell.geometry import Pose
 from pushcell.simulation.drawn_boards import add_board
 from pushcell.simulation.scene import add_slider, add_table

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from pydrake.geometry import Meshcat, MeshcatParams, MeshcatVisualizer, Rgba, SceneGraph
 from pydrake.systems.framework import DiagramBuilder
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.errors import PushcellError
 from pushcell.geometry import Pose
 from pushcell.simulation.drawn_scene import DrawnScene

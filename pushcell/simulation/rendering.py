@@ -22,8 +22,8 @@ from pydrake.systems.framework import DiagramBuilder
 from pydrake.systems.sensors import CameraInfo
 
 from calibration.mounted_board import MountedBoard
-from pushcell.config import AppearanceConfig, CameraConfig, CellConfig
-from pushcell.drake_pose import to_drake
+from pushcell.arm.drake_pose import to_drake
+from pushcell.config.cell import AppearanceConfig, CameraConfig, CellConfig
 from pushcell.geometry import Pose
 from pushcell.simulation.drawn_scene import DrawnScene
 from pushcell.simulation.graphics import require_graphics

@@ -16,7 +16,7 @@ from pydrake.math import RigidTransform
 from pydrake.multibody.plant import CoulombFriction, MultibodyPlant
 from pydrake.multibody.tree import CalcSpatialInertia, RigidBody, SpatialInertia
 
-from pushcell.config import Colour, FrictionConfig, PhysicsConfig, TableConfig
+from pushcell.config.cell import Colour, FrictionConfig, PhysicsConfig, TableConfig
 from pushcell.simulation.extrusion import slider_mesh
 from pushcell.task import SliderShape
 

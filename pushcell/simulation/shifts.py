@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from pushcell.config import AppearanceConfig, CameraConfig, CellConfig
+from pushcell.config.cell import AppearanceConfig, CameraConfig, CellConfig
 from pushcell.errors import ConfigError
 from pushcell.geometry import PlanarPose, Pose
 from pushcell.task import SLIDERS

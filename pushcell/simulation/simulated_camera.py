@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.drivers.camera import Request
 from pushcell.drivers.paced_camera import PacedCamera
 from pushcell.geometry import Pose

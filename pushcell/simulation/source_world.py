@@ -15,9 +15,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array, PlanarPose, wrap_angle
-from pushcell.simulation.limit_surface import dragged_turn, dragging_force
+from pushcell.limit_surface import dragged_turn, dragging_force
 from pushcell.simulation.world import require_apart
 from pushcell.task import SliderShape, Task
 

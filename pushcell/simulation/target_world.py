@@ -20,7 +20,7 @@ from pydrake.multibody.tree import (
 
 from pushcell.arm.kinematics import STRAIGHT_DOWN
 from pushcell.arm.model import add_pusher
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array, PlanarPose
 from pushcell.simulation.contact_physics import ContactPhysics
 from pushcell.simulation.world import require_apart

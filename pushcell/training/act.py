@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pushcell.training.batches import Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.config_policy import ActConfig
-from pushcell.training.networks import ACTION
+from pushcell.training.layers import ACTION
 from pushcell.training.policy import Policy
 
 

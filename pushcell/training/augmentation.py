@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from pushcell.cameras.image_transform import SCALE, crop_window
 from pushcell.training.batches import Observation
 from pushcell.training.config import VisionConfig
 
@@ -14,12 +15,11 @@ def prepared(observation: Observation, vision: VisionConfig | None, training: bo
     """What encoders take: in training cropped anywhere and changed, else cropped in the middle."""
     if vision is None:
         return observation
-    width, height = vision.crop_px
     changed = dict(observation)
     for camera in vision.cameras:
         images = observation[f"{camera}_image"]
-        cropped = random_crop(images, height, width) if training else crop(images, height, width)
-        floats = cropped.float() / 255
+        cropped = random_crop(images, vision.crop_px) if training else crop(images, vision.crop_px)
+        floats = cropped.float() / SCALE
         changed[f"{camera}_image"] = augmented(floats, vision) if training else floats
     return changed
 
@@ -35,20 +35,19 @@ def augmented(images: Tensor, vision: VisionConfig) -> Tensor:
     return images
 
 
-def crop(images: Tensor, height: int, width: int) -> Tensor:
-    """The middle of images (..., H, W)."""
-    top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
-    return images[..., top : top + height, left : left + width]
+def crop(images: Tensor, crop_px: tuple[int, int], corner: tuple[int, int] | None = None) -> Tensor:
+    """(..., h, w) of images (..., H, W), at an upper left (row, column) or in the middle."""
+    rows, columns = crop_window((images.shape[-1], images.shape[-2]), crop_px, corner)
+    return images[..., rows, columns]
 
 
-def random_crop(images: Tensor, height: int, width: int) -> Tensor:
+def random_crop(images: Tensor, crop_px: tuple[int, int]) -> Tensor:
     """(B, To, 3, h, w) of (B, To, 3, H, W), each window's at a place of its own."""
+    width, height = crop_px
     spare = (images.shape[-2] - height + 1, images.shape[-1] - width + 1)
     tops, lefts = (torch.randint(0, most, (len(images),)).tolist() for most in spare)
-    parts = [
-        window[..., top : top + height, left : left + width]
-        for window, top, left in zip(images, tops, lefts, strict=True)
-    ]
+    corners = zip(tops, lefts, strict=True)
+    parts = [crop(part, crop_px, corner) for part, corner in zip(images, corners, strict=True)]
     return torch.stack(parts)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from pushcell.errors import TrainingError
+from pushcell.training.build_policy import make_policy
 from pushcell.training.config import TrainConfig, train_config_of
-from pushcell.training.policy import Policy, make_policy
+from pushcell.training.policy import Policy
 
 VERSION = 2
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pushcell.config_types import Fraction, NonNegative, Positive, Section, Vector2
+from pushcell.config.types import Fraction, NonNegative, Positive, Section, Vector2
 
 Count = Annotated[int, Field(ge=1)]
 

@@ -13,9 +13,10 @@ from pushcell.errors import TrainingError
 from pushcell.training.batches import Batch, Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.config_policy import DiffusionConfig, FlowConfig
-from pushcell.training.networks import ACTION, make_network
+from pushcell.training.layers import ACTION
+from pushcell.training.networks import make_network
+from pushcell.training.object_frame_denoiser import PlanarDenoiser
 from pushcell.training.objectives import make_objective
-from pushcell.training.planar import PlanarDenoiser
 from pushcell.training.policy import Policy
 
 _LEAST_SPREAD = 1e-6  # of half the range

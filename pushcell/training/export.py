@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 from policy_server.bundle_files import write_bundle
 from policy_server.bundle_format import PARITY, Manifest
 from policy_server.bundle_sections import LatencyRecord, ParityRecord
-from policy_server.networks import Networks, RuntimeOptions
+from policy_server.onnx_networks import Networks, RuntimeOptions
 from policy_server.policy import BundlePolicy
 from policy_server.sampler import Guide
 from pushcell.errors import TrainingError
+from pushcell.training.array_dataset import load_tables
 from pushcell.training.batches import Batch
 from pushcell.training.checkpoint import Checkpoint
 from pushcell.training.config import TrainConfig
+from pushcell.training.data_module import Material
 from pushcell.training.denoising import DenoisingPolicy
-from pushcell.training.estimates import TrainedEye
+from pushcell.training.estimated_poses import TrainedEye
 from pushcell.training.graphs import EncoderGraph, Precision, export_graphs
 from pushcell.training.manifest import manifest_of
-from pushcell.training.material import Material
-from pushcell.training.nearest import NearestPolicy
+from pushcell.training.nearest_neighbour import NearestPolicy
 from pushcell.training.policy import Policy
-from pushcell.training.slider_eye import SliderEye
-from pushcell.training.tables import load_tables
+from pushcell.training.pose_estimator import SliderEye
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
 _NOISE_SEED = 0

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from policy_server.bundle_format import DENOISER, ENCODER, OPSET, Manifest
 from pushcell.errors import TrainingError
 from pushcell.training.denoising import DenoisingPolicy
-from pushcell.training.estimates import TrainedEye
+from pushcell.training.estimated_poses import TrainedEye
 from pushcell.training.policy import Policy
 from pushcell.training.pose_features import Frame
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from calibration.active import active_sha256
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import (
     ActionSpec,
@@ -25,13 +24,14 @@ from policy_server.bundle_sections import (
     StateKey,
     TrainingRecord,
 )
-from pushcell.config import CellConfig, load_cell
+from pushcell.cameras.calibrated import active_sha256
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import TrainingError
 from pushcell.training.checkpoint import Checkpoint
 from pushcell.training.config import ObservationConfig, TrainConfig, VisionConfig
 from pushcell.training.config_policy import DiffusionConfig, FlowConfig, PoseConfig
-from pushcell.training.estimates import TrainedEye
-from pushcell.training.material import Material
+from pushcell.training.data_module import Material
+from pushcell.training.estimated_poses import TrainedEye
 from pushcell.training.policy import Policy
 
 

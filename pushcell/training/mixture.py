@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pushcell.training.array_dataset import Table
 from pushcell.training.config import DataConfig, FixedMixture, NaturalMixture
-from pushcell.training.tables import Table
 
 Indices = NDArray[np.int64]
 

@@ -5,8 +5,6 @@ All take sample (B, H, C), timestep (B,) int64 and embedding (B, D), and give (B
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -17,9 +15,10 @@ from pushcell.training.config_policy import (
     TransformerConfig,
     UnetConfig,
 )
+from pushcell.training.layers import ACTION, ExactLinear, StepFeatures
+from pushcell.training.object_frame_denoiser import PlanarDenoiser
 from pushcell.training.unet import Unet
 
-ACTION = 2
 _STEP_FEATURES = 64
 _MEMORY_TOKENS = 4
 
@@ -29,40 +28,11 @@ def make_network(config: NetworkConfig, horizon: int, channels: int, embedding: 
     if isinstance(config, MlpConfig):
         return Mlp(config, horizon, channels, embedding)
     if isinstance(config, PlanarConfig):
-        from pushcell.training.planar import PlanarDenoiser  # which is made of parts of these
-
         return PlanarDenoiser(config, horizon, channels, embedding)
     if isinstance(config, UnetConfig):
         step = StepFeatures(config.step_features)
         return Unet(config, step, horizon, channels, embedding)
     return Transformer(config, horizon, channels, embedding)
-
-
-class StepFeatures(nn.Module):
-    """Sines and cosines of the timestep, at periods from 2 pi to 20000 pi."""
-
-    frequencies: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        half = size // 2
-        powers = torch.arange(half) / max(1, half - 1)
-        self.register_buffer("frequencies", torch.exp(-math.log(10_000) * powers))
-        self.size = 2 * half
-
-    def forward(self, timestep: Tensor) -> Tensor:
-        """(B, size) of (B,)."""
-        angles = timestep[:, None].to(self.frequencies.dtype) * self.frequencies
-        return torch.cat([angles.sin(), angles.cos()], -1)
-
-
-class ExactLinear(nn.Linear):
-    """Takes its input in whole precision: positions rounded to 8 bits would be off by 1/256."""
-
-    def forward(self, values: Tensor) -> Tensor:
-        """(..., out) of (..., in)."""
-        with torch.autocast(values.device.type, enabled=False):
-            return super().forward(values.float())
 
 
 class Mlp(nn.Module):

@@ -11,7 +11,7 @@ from pushcell.errors import TrainingError
 from pushcell.training.batches import Batch, Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.encoder import Encoder
-from pushcell.training.ranges import Ranges
+from pushcell.training.normalizer import Ranges
 
 _MOST_BEYOND = 0.01  # of the actions
 
@@ -65,20 +65,3 @@ class Policy(nn.Module, ABC):
     def normalised(self, chunk: Tensor) -> Tensor:
         """Chunks as they are learned."""
         return self.actions.normalise(chunk).clamp(-1, 1)
-
-
-def make_policy(config: TrainConfig) -> Policy:
-    """The policy that a configuration describes, with weights drawn from torch's generator."""
-    from pushcell.training.act import ActPolicy
-    from pushcell.training.denoising import DenoisingPolicy
-    from pushcell.training.nearest import NearestPolicy
-    from pushcell.training.slider_eye import SliderEye
-
-    kinds: dict[str, type[Policy]] = {
-        "diffusion": DenoisingPolicy,
-        "flow": DenoisingPolicy,
-        "act": ActPolicy,
-        "nearest": NearestPolicy,
-        "pose": SliderEye,
-    }
-    return kinds[config.policy.kind](config)

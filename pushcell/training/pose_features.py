@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pushcell.training.config import FeatureName, ObservationConfig
 from pushcell.training.fine_features import edges_seen, harmonics, nearness, waves
-from pushcell.training.ranges import Ranges
+from pushcell.training.normalizer import Ranges
 
 DIRECTION = 2
 

@@ -22,12 +22,13 @@ from torch.optim.swa_utils import AveragedModel
 
 from pushcell.errors import TrainingError
 from pushcell.training.augmentation import prepared
+from pushcell.training.build_policy import make_policy
 from pushcell.training.checkpoint import Checkpoint, fill
 from pushcell.training.config import OptimiserConfig, Precision, TrainConfig
+from pushcell.training.data_module import Material
 from pushcell.training.interruption import explained_memory, interruptions
 from pushcell.training.loss_log import LossLog
-from pushcell.training.material import Material
-from pushcell.training.policy import Policy, make_policy
+from pushcell.training.policy import Policy
 from pushcell.training.validation import validate
 
 LAST = "last.pt"

@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from pushcell.training.config_policy import TrunkConfig
-from pushcell.training.networks import ExactLinear
+from pushcell.training.layers import ExactLinear
 
 
 class ResidualBlock(nn.Module):

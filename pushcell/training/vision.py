@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pushcell.errors import ConfigError
 from pushcell.training.config import VisionConfig
 from pushcell.training.hourglass import Hourglass
-from pushcell.training.networks import ExactLinear
+from pushcell.training.layers import ExactLinear
 
 _GROUP = 8  # channels a group, or more where they cannot be shared out so
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.training.tables import Table
+from pushcell.training.array_dataset import Table
 
 Indices = NDArray[np.int64]
 

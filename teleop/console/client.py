@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from teleop.console.desk import ConsoleDesk
+from teleop.console.backend import ConsoleDesk
 from teleop.console.pictures import Picture, PictureFeed
 
 _STATE_PERIOD_S = 0.1

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pushcell.bags.bag_reader import BagReader
 from pushcell.errors import EpisodeError
-from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.store import BAG_FILE, find_episodes
 from pushcell.recording.streams import COMPRESSED, IMAGE_TOPIC

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from pushcell.config_types import Section
+from pushcell.config.types import Section
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 

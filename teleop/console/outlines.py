@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from calibration.active import active_lens, active_pose
-from pushcell.config import CameraConfig, CellConfig
+from pushcell.cameras.calibrated import active_lens, active_pose
+from pushcell.cameras.overlay import project
+from pushcell.config.cell import CameraConfig, CellConfig
 from pushcell.geometry import Array, PlanarPose, Pose
-from pushcell.overlay import project
 from pushcell.task import Task
 
 Outline = tuple[str, list[list[float]]]

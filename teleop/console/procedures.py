@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pushcell.geometry import PlanarPose
 from pushcell.timing import steady_seconds
 from teleop.console.cell_view import CellView
-from teleop.console.starts import Starts
+from teleop.console.start_poses import Starts
 
 _POLL_S = 0.05
 _HOMING_TIMEOUT_S = 30.0

@@ -12,10 +12,10 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from pushcell.errors import PushcellError
 from teleop.console.access import Access
+from teleop.console.backend import ConsoleDesk
 from teleop.console.client import Client
-from teleop.console.desk import ConsoleDesk
+from teleop.console.driver_arbitration import OpenPages
 from teleop.console.messages import Act, Hands, Hello, Ping, Shown, TimeLine, Trials, parse
-from teleop.console.pages import OpenPages
 from teleop.console.pictures import PictureFeed
 
 PAGE = Path(__file__).parent / "page"

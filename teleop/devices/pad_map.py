@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pushcell.config_problems import read_schema
-from pushcell.config_types import Fraction, Section, Topic
+from pushcell.config.types import Fraction, Section, Topic
+from pushcell.config.validation import read_schema
 from pushcell.errors import ConfigError
 
 MAPS = Path(__file__).parent / "maps"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.active import active_pose
-from pushcell.config import CellConfig
+from pushcell.cameras.calibrated import active_pose
+from pushcell.cameras.table_projection import picture_axes
+from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array, Pose
-from teleop.picture_plane import picture_axes
 
 
 def shaped(stick: Array, dead_zone: float, expo: float) -> Array:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CellConfig, load_cell
-from pushcell.config_arm import ArmModelConfig
+from pushcell.config.arm import ArmModelConfig
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import ConfigError, PlanningError
 from pushcell.geometry import Array, Pose
 from tests.conftest import SIM_CELL

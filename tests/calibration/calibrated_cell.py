@@ -5,9 +5,9 @@ import json
 import numpy as np
 import yaml
 
-from calibration.camera_info import camera_info_text
-from calibration.lens import Lens
-from pushcell.config import load_cell
+from pushcell.cameras.camera_info import camera_info_text
+from pushcell.cameras.camera_model import Lens
+from pushcell.config.cell import load_cell
 from tests.conftest import SIM_CELL
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calibration.boards import parse_board
-from calibration.drawing import Photographer
+from calibration.synthetic_images import Photographer
 from calibration.views import find_board
 from tests.calibration import rig
 from tests.conftest import ROOT

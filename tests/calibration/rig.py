@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from calibration import se3
 from calibration.boards import Corners
 from calibration.hand_eye_data import CornerSighting, HandEyeData, PoseSighting
-from calibration.lens import Lens
 from calibration.views import View
+from pushcell import se3
+from pushcell.cameras.camera_model import Lens
 
 LENS = Lens(
     np.array([[616.7, 0, 318.1], [0, 616.8, 244.1], [0, 0, 1]]),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calibration.arm_drive import ArmDrive
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from tests.conftest import SIM_CELL
 
 TICK_S = 0.01

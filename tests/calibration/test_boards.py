@@ -2,10 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
-from calibration import se3
 from calibration.boards import parse_board
-from calibration.drawing import Photographer
+from calibration.synthetic_images import Photographer
 from calibration.views import find_board
+from pushcell import se3
 from pushcell.errors import CalibrationError
 from tests.calibration import rig
 

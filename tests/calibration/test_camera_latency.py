@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 import pytest
 
-from calibration.active import active_latency_s
 from calibration.camera_latency import find_colour
 from calibration.command import main
-from pushcell.config import load_cell
+from pushcell.bags.bag_writer import BagWriter, Topic
+from pushcell.bags.messages import IMAGE, POSE, image_cdr, tool_pose_cdr
+from pushcell.cameras.calibrated import active_latency_s
+from pushcell.cameras.overlay import project
+from pushcell.config.cell import load_cell
 from pushcell.errors import CalibrationError
 from pushcell.geometry import PlanarPose
-from pushcell.overlay import project
-from pushcell.recording.bag_writer import BagWriter, Topic
-from pushcell.recording.messages import IMAGE, POSE, image_cdr, tool_pose_cdr
 from pushcell.recording.store import BAG_FILE
 from pushcell.recording.streams import IMAGE_TOPIC, PUSHER_TOPIC
 from tests.conftest import SIM_CELL

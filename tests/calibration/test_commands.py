@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from calibration import se3
-from calibration.camera_info import camera_info_text, read_camera_info
-from pushcell.cli import main
+from pushcell import se3
+from pushcell.cameras.camera_info import camera_info_text, read_camera_info
+from pushcell.cli.main import main
 from tests.calibration import rig
 from tests.calibration.conftest import CHARUCO
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from calibration import se3
 from calibration.drift import Reference, measure_drift
 from calibration.slider_pose import Fiducials, SliderEstimate, SliderFilter, SliderFinder
-from pushcell.cli import main
+from pushcell import se3
+from pushcell.cli.main import main
 from pushcell.errors import CalibrationError
 from pushcell.geometry import PlanarPose
 from tests.calibration import rig

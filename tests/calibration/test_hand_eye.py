@@ -6,13 +6,13 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import binomtest
 
 from benchmarks import calibration
-from calibration import se3
 from calibration.boards import parse_board
 from calibration.hand_eye import calibrate_hand_eye
 from calibration.hand_eye_data import CornerSighting, HandEyeData, PoseSighting
 from calibration.hand_eye_fit import Joints
 from calibration.hand_eye_start import SOLVERS
 from calibration.intrinsics import calibrate_intrinsics
+from pushcell import se3
 from pushcell.errors import CalibrationError
 from tests.calibration import rig
 

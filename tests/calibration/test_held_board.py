@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from calibration import se3
 from calibration.held_board import HeldBoard
 from calibration.taken_views import TakenViews
+from pushcell import se3
 from tests.calibration.conftest import CHARUCO
 
 PERIOD_S = 0.1

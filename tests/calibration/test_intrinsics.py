@@ -8,10 +8,10 @@ import yaml
 from scipy.stats import chi2
 
 from calibration.boards import Corners
-from calibration.camera_info import camera_info_text, read_camera_info
 from calibration.coverage import coverage_of
 from calibration.intrinsics import calibrate_intrinsics
 from calibration.views import Views, read_views
+from pushcell.cameras.camera_info import camera_info_text, read_camera_info
 from pushcell.errors import CalibrationError
 from tests.calibration import rig
 

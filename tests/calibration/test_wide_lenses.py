@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from calibration import se3
 from calibration.boards import Corners
-from calibration.camera_info import camera_info_text, read_camera_info
 from calibration.hand_eye import calibrate_hand_eye
 from calibration.hand_eye_data import CornerSighting, HandEyeData
 from calibration.intrinsics import calibrate_intrinsics
-from calibration.lens import Lens
 from calibration.views import View, Views
+from pushcell import se3
+from pushcell.cameras.camera_info import camera_info_text, read_camera_info
+from pushcell.cameras.camera_model import Lens
 from pushcell.errors import CalibrationError
 from tests.calibration import rig
 

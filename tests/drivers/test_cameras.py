@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from calibration.camera_latency import find_colour
+from pushcell.cameras.overlay import project
 from pushcell.drivers.camera import Frame, FrameCounter, Request
 from pushcell.drivers.file_camera import FileCamera
 from pushcell.drivers.reconnecting import ReconnectingCamera
 from pushcell.drivers.uvc_camera import UvcCamera
 from pushcell.errors import CameraError
-from pushcell.overlay import project
 
 REQUEST = Request(64, 48, 30.0)
 COLOURS = np.array([[200, 30, 10], [10, 200, 30], [30, 10, 200]], np.uint8)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushcell.config_arm import Ros2ControlLinkConfig
+from pushcell.config.arm import Ros2ControlLinkConfig
 from pushcell.drivers.arm import ArmFault, ArmReport, Fault
 from pushcell.drivers.ros2_control import Ros2ControlDriver
 

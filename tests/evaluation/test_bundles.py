@@ -10,8 +10,8 @@ from policy_server.bundle import load_policy
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import ActionSpec, DiffusionSchedule, PushTTask, Range
 from policy_server.delay import InjectedDelay
-from pushcell import cli
-from pushcell.config import CellConfig
+from pushcell.cli import main as cli
+from pushcell.config.cell import CellConfig
 from pushcell.errors import BundleError, ConfigError, PhysicsError
 from pushcell.evaluation.bundle_controller import BundleController
 from pushcell.evaluation.guarded_loop import GuardedMotion, lookahead_s

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushcell import cli
+from pushcell.cli import main as cli
 from pushcell.evaluation.comparison import bootstrap_interval, mcnemar_exact
 
 

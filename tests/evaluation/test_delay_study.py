@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pushcell import cli
-from pushcell.config import CellConfig
+from pushcell.cli import main as cli
+from pushcell.config.cell import CellConfig
 from pushcell.evaluation.delay_command import PICTURE
 from pushcell.evaluation.delay_study import TRIALS
 from tests.conftest import SIM_CELL

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pushcell import cli
-from pushcell.config import CellConfig
+from pushcell.cli import main as cli
+from pushcell.config.cell import CellConfig
 from pushcell.errors import PlanningError
 from pushcell.evaluation.pictures import draw_starts
 from pushcell.evaluation.report import figures, table
+from pushcell.evaluation.statistics import wilson_interval
 from pushcell.evaluation.trial import Evaluation, Trial
 from pushcell.evaluation.workers import run_trials
-from pushcell.statistics import wilson_interval
 from pushcell.task import Task
 from tests.conftest import SIM_CELL
 

@@ -6,9 +6,9 @@ import pytest
 
 from policy_server.bundle import load_policy
 from policy_server.delay import InjectedDelay
-from pushcell.config import CellConfig
-from pushcell.evaluation.eyes import Eyes
-from pushcell.evaluation.lockstep import Lockstep
+from pushcell.config.cell import CellConfig
+from pushcell.evaluation.simulated_cameras import Eyes
+from pushcell.evaluation.stepped_policy import Lockstep
 from pushcell.evaluation.trial import Evaluation
 
 BUNDLES = Path(__file__).parents[2] / "bundles"

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pushcell import cli
+from pushcell.cli import main as cli
 from pushcell.formats.data_set import Demonstration
 from pushcell.formats.inspection import inspect, trimmed
 from pushcell.formats.packed_format import PackedSet, write_packed

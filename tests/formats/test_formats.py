@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import zarr
 
-from pushcell import cli
-from pushcell.config import CellConfig
+from pushcell.cli import main as cli
+from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration
 from pushcell.formats.episodes_format import EpisodeSet, write_episodes
 from pushcell.formats.lerobot_writer import write_lerobot
-from pushcell.formats.opening import open_data_set
+from pushcell.formats.open_data_set import open_data_set
 from pushcell.formats.packed_format import PackedSet, write_packed
 from pushcell.formats.zarr_format import ZarrSet, write_zarr
 from pushcell.recording.episode_steps import episode_files

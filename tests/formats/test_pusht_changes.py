@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import zarr
 
-from pushcell import cli
+from pushcell.cli import main as cli
 from pushcell.errors import EpisodeError
-from pushcell.formats.opening import open_data_set
+from pushcell.formats.open_data_set import open_data_set
 from pushcell.formats.pusht_format import CAMERA, GOAL, RATE_HZ, PushTSet, finished, mirrored
 from pushcell.recording.steps import Steps
 

@@ -25,37 +25,31 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.made_up_cell import START_NS, live, recording_cell
-from calibration.camera_info import read_camera_info
 from calibration.drift import Reference
-from calibration.files import (
-    read_fiducials,
-    read_hand_eye,
-    read_latency,
-    read_pairs,
-    read_signal,
-    read_touched,
-)
+from calibration.files import read_fiducials, read_pairs, read_signal, read_touched
 from policy_server.bundle_files import read_manifest
 from policy_server.bundle_format import MANIFEST
 from policy_server.wire import pack, unpack
-from pushcell.config import load_cell
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.bag_writer import BagWriter
+from pushcell.bags.mcap_repair import repair
+from pushcell.cameras.calibration_files import read_hand_eye, read_latency
+from pushcell.cameras.camera_info import read_camera_info
+from pushcell.config.cell import load_cell
 from pushcell.drivers.iiwa import read_status
 from pushcell.errors import PushcellError
 from pushcell.launcher.tags import load_tags
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.bag_writer import BagWriter
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
-from pushcell.recording.mcap_repair import repair
 from pushcell.recording.quality import QualityGate
 from pushcell.recording.store import Journal
 from pushcell.recording.streams import streams_of
 from pushcell.replay.topic_map import load_mapping
 from pushcell.training.config import load_train_config
 from teleop.devices.pad_map import load_map
+from tests.config.test_strict_yaml import LAUGHS, MANY_KEYS
 from tests.conftest import ROOT, SIM_CELL
 from tests.policy_server.examples import some_manifest
 from tests.recording.examples import some_info, some_steps
-from tests.test_strict_yaml import LAUGHS, MANY_KEYS
 
 LONGEST_S, MOST_MB = 2.0, 200.0
 TRIED: Counter[str] = Counter()

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from policy_server.chunk import ActionChunk
+from pushcell.action_chunk import ActionChunk
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.motion.guard import MotionGuard, Phase, Source
 
 PERIOD_S = 0.01

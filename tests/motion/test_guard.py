@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from policy_server.chunk import ActionChunk
+from pushcell.action_chunk import ActionChunk
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.motion.guard import Phase, Source
 from pushcell.motion.reasons import Reason

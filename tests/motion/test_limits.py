@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policy_server.chunk import ActionChunk
+from pushcell.action_chunk import ActionChunk
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.motion.guard import Source
 from tests.conftest import SIM_CELL

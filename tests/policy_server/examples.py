@@ -14,7 +14,7 @@ from policy_server.bundle_sections import (
     Range,
     TrainingRecord,
 )
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 
 
 def some_manifest(cell: CellConfig, cameras: tuple[str, ...] = (), **changes: object) -> Manifest:

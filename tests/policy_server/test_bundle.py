@@ -19,9 +19,9 @@ from policy_server.bundle_sections import (
     FlowSchedule,
     PushTTask,
 )
-from policy_server.networks import RuntimeOptions
+from policy_server.onnx_networks import RuntimeOptions
 from policy_server.policy import Request
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.errors import BundleError, ConfigError, PushcellError
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.toy_bundle import I64, F, model, random_graphs, write_toy

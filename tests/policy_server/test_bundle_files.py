@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from policy_server.bundle_files import read_bundle, write_bundle
 from policy_server.bundle_format import FILES, MANIFEST, Manifest
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
+from pushcell.config.strict_yaml import parse_yaml
 from pushcell.errors import BundleError
-from pushcell.strict_yaml import parse_yaml
+from tests.config.test_strict_yaml import LAUGHS, MANY_KEYS
 from tests.policy_server.examples import some_manifest
-from tests.test_strict_yaml import LAUGHS, MANY_KEYS
 
 CONTENTS = {name: name.encode() * 100 for name in FILES}
 

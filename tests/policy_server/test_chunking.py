@@ -11,7 +11,7 @@ from policy_server.bundle_format import Manifest
 from policy_server.chunking import SCHEDULERS, scheduler
 from policy_server.degradation import Degradation, terms
 from policy_server.delay import DelayEstimate, InjectedDelay
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from tests.policy_server.examples import some_manifest
 
 PERIOD, HORIZON = 0.1, 16

@@ -11,11 +11,11 @@ import pytest
 from policy_server.bundle import load_policy
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import DiffusionSchedule
-from policy_server.chunk import ActionChunk
 from policy_server.driver import PolicyDriver
 from policy_server.latency import Stage
 from policy_server.policy import Policy, Request
-from pushcell.config import CellConfig
+from pushcell.action_chunk import ActionChunk
+from pushcell.config.cell import CellConfig
 from pushcell.errors import BundleError
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.toy_bundle import driving_graphs, write_toy

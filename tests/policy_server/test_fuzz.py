@@ -27,7 +27,7 @@ from policy_server.bundle_format import DENOISER, ENCODER, FILES, MANIFEST
 from policy_server.bundle_sections import ActionSpec
 from policy_server.policy import BundlePolicy, Request
 from policy_server.wire import WireError, pack, unpack
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.errors import BundleError, PushcellError
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.test_bundle import some_values

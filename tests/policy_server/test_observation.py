@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_server.bundle_sections import CameraInput, ObservationSpec
-from policy_server.images import network_images, stored_image
 from policy_server.observation import Blind, ObservationError, Observer
+from pushcell.cameras.image_transform import network_images
 
 GOAL = (0.587, -0.0355, 0.0)
 CAMERA = CameraInput(
@@ -130,26 +130,10 @@ def test_whatever_the_jitter_samples_are_past_and_in_order(frames, poses) -> Non
 def test_network_images_are_the_middle_of_the_stored_ones() -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (2, 24, 32, 3), dtype=np.uint8)
-    found = network_images(images, CAMERA)
+    found = network_images(images, CAMERA.crop_px)
     assert found.shape == (2, 3, 20, 28)
     assert found.dtype == np.float32
     expected = images[:, 2:22, 2:30].astype(np.float32) / np.float32(255)
     np.testing.assert_array_equal(found, expected.transpose(0, 3, 1, 2))
-    bgr = network_images(images, CAMERA.changed(colour_order="bgr"))
+    bgr = network_images(images, CAMERA.crop_px, "bgr")
     np.testing.assert_array_equal(bgr, found[:, ::-1])
-    corner = network_images(images, CAMERA, (0, 4))
-    np.testing.assert_array_equal(corner[0, 1], images[0, :20, 4:, 1] / np.float32(255))
-
-
-def test_run_time_and_training_see_the_same_bits() -> None:
-    """A camera's image as the robot gets it, against the stored one as a data set has it."""
-    large = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
-    stored = stored_image(large, CAMERA)
-    found = observer()
-    found.push_pose("pusher", 0.0, [0.5, 0, 0])
-    found.push_image("overhead", 0.0, large)
-    seen = found.assemble(0.0).values["overhead_image"]
-    np.testing.assert_array_equal(seen, np.stack([stored, stored]))
-    np.testing.assert_array_equal(
-        network_images(seen, CAMERA)[0], network_images(stored[None], CAMERA)[0]
-    )

@@ -15,11 +15,11 @@ import psutil
 
 from policy_server.bundle import load_policy
 from policy_server.client import RemoteError, RemotePolicy
-from policy_server.networks import RuntimeOptions
+from policy_server.onnx_networks import RuntimeOptions
 from policy_server.policy import BundlePolicy, Request
 from policy_server.replicas import ReplicatedPolicy, replicated
-from pushcell.config import CellConfig
-from pushcell.ray_cluster import LOCAL
+from pushcell.config.cell import CellConfig
+from pushcell.processes.ray_cluster import LOCAL
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.test_bundle import some_values
 from tests.policy_server.test_server import served

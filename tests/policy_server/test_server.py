@@ -29,19 +29,19 @@ from websockets.sync.client import ClientConnection, connect
 from policy_server.bundle import load_policy
 from policy_server.bundle_format import Manifest
 from policy_server.client import RemoteError, RemotePolicy
-from policy_server.images import stored_image
-from policy_server.opening import TOKEN_VARIABLE
+from policy_server.open_policy import TOKEN_VARIABLE
 from policy_server.policy import BundlePolicy, Policy, Request
+from policy_server.protocol import metadata
 from policy_server.request_images import resized
-from policy_server.served import metadata
 from policy_server.server import PolicyServer, ServerOptions
 from policy_server.wire import WireError, pack, unpack
-from pushcell.config import CellConfig
+from pushcell.cameras.image_transform import stored_image
+from pushcell.config.cell import CellConfig
+from tests.config.test_strict_yaml import LAUGHS, MANY_KEYS
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.test_bundle import some_values
 from tests.policy_server.test_driver import Gate
 from tests.policy_server.toy_bundle import random_graphs, write_toy
-from tests.test_strict_yaml import LAUGHS, MANY_KEYS
 
 JPEG = cv2.imencode(".jpg", np.zeros((24, 24, 3), np.uint8))[1].tobytes()
 # A few bytes that say that they are an image of 10 gigapixels.
@@ -208,7 +208,7 @@ def test_the_server_resizes_where_it_is_asked_to(
     rng = np.random.default_rng(3)
     seen = rng.integers(0, 256, (2, 96, 160, 3), np.uint8)
     values = some_values(policy.manifest)
-    values[camera.key] = np.stack([stored_image(image, camera) for image in seen])
+    values[camera.key] = np.stack([stored_image(image, camera.size_px) for image in seen])
     with connect(address, max_size=None) as connection:
         connection.recv()
         answers = []

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from policy_server.bundle_files import write_bundle
 from policy_server.bundle_format import DENOISER, ENCODER, OPSET, PARITY, Manifest
-from policy_server.networks import Networks, RuntimeOptions
+from policy_server.onnx_networks import Networks, RuntimeOptions
 from policy_server.policy import BundlePolicy
 
 F, I64 = TensorProto.FLOAT, TensorProto.INT64

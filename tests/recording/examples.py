@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.steps import Steps
 

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pushcell.config import CellConfig
+from pushcell.bags.bag_writer import BagWriter, Topic
+from pushcell.bags.messages import IMAGE, POSE, image_cdr, tool_pose_cdr, upright_pose_cdr
+from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.geometry import PlanarPose
-from pushcell.recording.bag_writer import BagWriter, Topic
 from pushcell.recording.episode_steps import (
     PUSHER_TOPIC,
     SLIDER_TOPIC,
@@ -21,7 +22,6 @@ from pushcell.recording.episode_steps import (
     episode_files,
     read_steps,
 )
-from pushcell.recording.messages import IMAGE, POSE, image_cdr, tool_pose_cdr, upright_pose_cdr
 from pushcell.recording.steps import Steps
 from tests.recording.examples import assert_same, some_info, some_steps
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from benchmarks.made_up_cell import START_NS, live, recording_cell
-from pushcell import cli
-from pushcell.config import CellConfig
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.bag_writer import BagWriter
+from pushcell.cli import main as cli
+from pushcell.config.cell import CellConfig
 from pushcell.formats.packed_format import PackedSet
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.bag_writer import BagWriter
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.episode_steps import read_steps
 from pushcell.recording.recorder import Recorder

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
-from pushcell.config import CellConfig
-from pushcell.errors import EpisodeError
-from pushcell.geometry import PlanarPose
-from pushcell.recording.episode_steps import read_steps
-from pushcell.recording.messages import (
+from pushcell.bags.messages import (
     POSE,
     image_cdr,
     message_class,
     to_cdr,
     upright_pose_cdr,
 )
+from pushcell.config.cell import CellConfig
+from pushcell.errors import EpisodeError
+from pushcell.geometry import PlanarPose
+from pushcell.recording.episode_steps import read_steps
 from pushcell.recording.streams import IMAGE_TOPIC, streams_of
 from tests.recording.test_recorder import Rig, by_topic, messages_of
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell, tip_at
-from pushcell.config import CellConfig
+from pushcell.bags.messages import image_cdr, tool_pose_cdr
+from pushcell.config.cell import CellConfig
 from pushcell.geometry import PlanarPose
-from pushcell.recording.driving import takeovers
-from pushcell.recording.messages import image_cdr, tool_pose_cdr
+from pushcell.recording.control_log import takeovers
 from pushcell.recording.quality import QualityGate
 from pushcell.recording.quality_report import QualityReport
 from pushcell.recording.streams import (

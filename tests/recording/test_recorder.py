@@ -18,28 +18,28 @@ from rosbags.highlevel import AnyReader
 
 from benchmarks.killed_recorder import kill_and_recover
 from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
-from pushcell import cli
-from pushcell.config import CellConfig
-from pushcell.errors import EpisodeError
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.driving import PolicyIdentity
-from pushcell.recording.episode_info import EpisodeInfo
-from pushcell.recording.episode_steps import read_steps
-from pushcell.recording.mcap_records import whole_records
-from pushcell.recording.messages import (
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.mcap_records import whole_records
+from pushcell.bags.messages import (
     STRING,
     compressed_image_of,
     image_of,
     message_class,
     to_cdr,
 )
-from pushcell.recording.rearranging import split
+from pushcell.cli import main as cli
+from pushcell.config.cell import CellConfig
+from pushcell.errors import EpisodeError
+from pushcell.recording.control_log import PolicyIdentity
+from pushcell.recording.episode_info import EpisodeInfo
+from pushcell.recording.episode_steps import read_steps
+from pushcell.recording.merge_split import split
 from pushcell.recording.recorder import Recorder
 from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import BAG_FILE, EpisodeStore
 from pushcell.recording.streams import IMAGE_TOPIC, POLICY_TOPIC
+from tests.config.test_strict_yaml import LAUGHS
 from tests.conftest import SIM_CELL
-from tests.test_strict_yaml import LAUGHS
 
 SECONDS = 3.0
 S = 10**9

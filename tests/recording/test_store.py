@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import EpisodeInfo, configuration_sha256
 from pushcell.recording.episode_steps import episode_files

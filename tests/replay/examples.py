@@ -11,8 +11,8 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from benchmarks.made_up_cell import TYPES, Heard, live
-from pushcell.config import CellConfig
-from pushcell.recording.bag_writer import BagWriter, Topic
+from pushcell.bags.bag_writer import BagWriter, Topic
+from pushcell.config.cell import CellConfig
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.store import BAG_FILE, METADATA_FILE
 from tests.policy_server.examples import some_manifest

@@ -5,10 +5,8 @@ import pytest
 from mcap.opcode import Opcode
 
 from benchmarks.made_up_cell import START_NS, Heard
-from pushcell.errors import EpisodeError
-from pushcell.geometry import PlanarPose
-from pushcell.recording.mcap_records import whole_records
-from pushcell.recording.messages import (
+from pushcell.bags.mcap_records import whole_records
+from pushcell.bags.messages import (
     IMAGE,
     POSE,
     from_cdr,
@@ -16,6 +14,8 @@ from pushcell.recording.messages import (
     to_cdr,
     tool_pose_cdr,
 )
+from pushcell.errors import EpisodeError
+from pushcell.geometry import PlanarPose
 from pushcell.recording.streams import IMAGE_TOPIC, PUSHER_TOPIC
 from pushcell.replay.opening import find_recordings
 from pushcell.replay.recording import Recording

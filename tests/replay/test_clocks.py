@@ -2,7 +2,7 @@
 
 import pytest
 
-from pushcell import cli
+from pushcell.cli import main as cli
 from pushcell.errors import EpisodeError
 from pushcell.replay.recording import Recording
 from pushcell.replay.samples import SampleReader

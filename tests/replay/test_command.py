@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.made_up_cell import TYPES
-from pushcell import cli
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.messages import from_cdr
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.messages import from_cdr
+from pushcell.cli import main as cli
 from pushcell.replay.player import Player
 from pushcell.replay.recording import Recording
 from tests.replay.examples import heard, steady_bundle, write_bag, write_episode

@@ -12,8 +12,8 @@ from mcap.writer import Writer as McapWriter
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from pushcell.bags.messages import IMAGE, POSE
 from pushcell.errors import EpisodeError
-from pushcell.recording.messages import IMAGE, POSE
 from pushcell.replay.opening import find_recordings, open_bag
 from pushcell.replay.recording import Recording
 from pushcell.replay.samples import SampleReader

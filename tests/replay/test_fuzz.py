@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pushcell.bags.bag import BagTopic, RawMessage
+from pushcell.bags.decoder import Decoder
+from pushcell.bags.messages import STATUS, definition_of, message_class, to_cdr
 from pushcell.errors import PushcellError
-from pushcell.recording.messages import STATUS, definition_of, message_class, to_cdr
-from pushcell.replay.bag import BagTopic, RawMessage
-from pushcell.replay.decoder import Decoder
 from pushcell.replay.message_reader import CHUNK, IMAGES, message_reader
 from pushcell.replay.poses import POSES, TWIST
 from pushcell.replay.topic_map import TopicMap

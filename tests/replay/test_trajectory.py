@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pushcell.errors import EpisodeError
-from pushcell.replay.outcome import Track
 from pushcell.replay.recording import Recording
 from pushcell.replay.repeatability import Repeatability
+from pushcell.replay.result import Track
 from pushcell.replay.trajectory import Trajectory
 from tests.replay.examples import heard, write_bag
 

@@ -20,9 +20,9 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from pushcell.config import load_cell
-from pushcell.config_arm import TrajectoryCommandConfig
-from pushcell.urgency import Urgency
+from pushcell.config.arm import TrajectoryCommandConfig
+from pushcell.config.cell import load_cell
+from pushcell.processes.priority import Urgency
 
 RATE_HZ = 200.0
 LAG_S = 0.01

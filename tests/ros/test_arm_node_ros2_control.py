@@ -21,9 +21,9 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from trajectory_msgs.msg import MultiDOFJointTrajectory  # noqa: E402
 
-from policy_server.chunk import ActionChunk  # noqa: E402
+from pushcell.action_chunk import ActionChunk  # noqa: E402
 from pushcell.arm.kinematics import ArmKinematics  # noqa: E402
-from pushcell.config import CellConfig, load_cell  # noqa: E402
+from pushcell.config.cell import CellConfig, load_cell  # noqa: E402
 from pushcell.launcher.domain import default_lock_folder, held_domain  # noqa: E402
 from pushcell_ros.conversions import chunk_message, status_values, to_pose, to_stamp  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402

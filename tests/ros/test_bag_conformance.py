@@ -16,9 +16,7 @@ from geometry_msgs.msg import PoseStamped  # noqa: E402
 from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 
-from pushcell.config import load_cell  # noqa: E402
-from pushcell.geometry import PlanarPose, Pose  # noqa: E402
-from pushcell.recording.messages import (  # noqa: E402
+from pushcell.bags.messages import (  # noqa: E402
     COMPRESSED_IMAGE,
     camera_info_cdr,
     definition_of,
@@ -27,6 +25,8 @@ from pushcell.recording.messages import (  # noqa: E402
     planar_pose_of,
     tool_pose_cdr,
 )
+from pushcell.config.cell import load_cell  # noqa: E402
+from pushcell.geometry import PlanarPose, Pose  # noqa: E402
 from pushcell.recording.streams import streams_of  # noqa: E402
 from pushcell_ros import conversions  # noqa: E402
 from tests.conftest import SIM_CELL  # noqa: E402

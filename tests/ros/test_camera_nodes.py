@@ -20,12 +20,12 @@ from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from calibration import se3
 from calibration.boards import parse_board
-from calibration.camera_info import camera_info_text
-from calibration.drawing import Photographer
 from calibration.drift import Reference
-from pushcell.config import load_cell
+from calibration.synthetic_images import Photographer
+from pushcell import se3
+from pushcell.cameras.camera_info import camera_info_text
+from pushcell.config.cell import load_cell
 from pushcell.geometry import PlanarPose
 from pushcell.recording.streams import streams_of
 from pushcell_ros.conversions import status_values, to_image, to_planar, to_seconds

@@ -8,7 +8,7 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
 
-from policy_server.chunk import ActionChunk  # noqa: E402
+from pushcell.action_chunk import ActionChunk  # noqa: E402
 from pushcell.geometry import PlanarPose, Pose  # noqa: E402
 from pushcell_ros import conversions as c  # noqa: E402
 

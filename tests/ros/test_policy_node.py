@@ -20,9 +20,9 @@ from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from policy_server.bundle_files import read_manifest
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.geometry import PlanarPose, Pose
-from pushcell.recording.driving import PolicyIdentity
+from pushcell.recording.control_log import PolicyIdentity
 from pushcell.recording.streams import POLICY_TOPIC
 from pushcell_ros.conversions import image_message, pose_message, to_chunk
 from pushcell_ros.policy_node import PolicyNode

@@ -18,8 +18,8 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from benchmarks.made_up_cell import Heard
 from policy_server.bundle import load_policy
+from pushcell.bags.messages import POSE, STATUS
 from pushcell.geometry import PlanarPose, Pose
-from pushcell.recording.messages import POSE, STATUS
 from pushcell.replay.policy_run import PolicyRun, ReplayOptions
 from pushcell.replay.recording import Recording
 from pushcell_ros.conversions import pose_message

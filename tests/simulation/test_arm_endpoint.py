@@ -9,7 +9,7 @@ import pytest
 from drake import lcmt_iiwa_command, lcmt_iiwa_status
 from pydrake.lcm import DrakeLcm
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.drivers.arm import ArmReport
 from pushcell.drivers.iiwa import IiwaDriver
 from pushcell.drivers.lcm_link import open_lcm

@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
 from pushcell.simulation.live_view import LiveView

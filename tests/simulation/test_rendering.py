@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CameraConfig, CellConfig
+from pushcell.cameras.overlay import draw_task, project
+from pushcell.config.cell import CameraConfig, CellConfig
 from pushcell.geometry import Array, PlanarPose, Pose, signed_distance_to_outline
-from pushcell.overlay import draw_task, project
 from pushcell.simulation.rendering import SceneRenderer
 from pushcell.task import SLIDERS, Task
 

@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from pushcell.config import CellConfig
+from pushcell.cameras.overlay import project
+from pushcell.config.cell import CellConfig
 from pushcell.errors import ConfigError
 from pushcell.geometry import PlanarPose, Pose
-from pushcell.overlay import project
 from pushcell.simulation.shifts import (
     CAMERA_YAW_RAD,
     CENTRE_OF_MASS_Y_M,

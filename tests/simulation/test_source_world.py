@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pushcell.config import CellConfig, load_cell
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array, PlanarPose
-from pushcell.simulation.limit_surface import dragged_turn, push_twists
+from pushcell.limit_surface import dragged_turn, push_twists
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.task import SLIDERS
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydrake.multibody.math import SpatialVelocity
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CellConfig, FrictionConfig
+from pushcell.config.cell import CellConfig, FrictionConfig
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array, PlanarPose, signed_distance_to_outline
 from pushcell.simulation.arm_cell import ArmCell

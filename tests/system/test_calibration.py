@@ -19,7 +19,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from tests.conftest import ROOT, SIM_CELL
 
 DOMAIN = 95

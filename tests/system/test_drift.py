@@ -13,7 +13,7 @@ pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell
 from calibration.drift import Reference
 from calibration.mounted_board import MountedBoard
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from pushcell.geometry import Pose
 from pushcell.simulation.rendering import SceneRenderer
 from tests.conftest import ROOT, SIM_CELL

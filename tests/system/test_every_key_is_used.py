@@ -13,12 +13,12 @@ import rclpy
 from rclpy.experimental.events_executor import EventsExecutor
 from sensor_msgs.msg import Image
 
-from calibration.active import active_sha256
 from policy_server.bundle import load_policy
-from policy_server.chunk import ActionChunk
 from policy_server.driver import PolicyDriver
-from pushcell import config
+from pushcell.action_chunk import ActionChunk
 from pushcell.arm.kinematics import ArmKinematics
+from pushcell.cameras.calibrated import active_sha256
+from pushcell.config import cell as config
 from pushcell.drivers.joint_stream import JointStream
 from pushcell.motion.guard import Source
 from pushcell.simulation.rendering import SceneRenderer
@@ -43,7 +43,7 @@ DOMAIN = 91
 
 @pytest.fixture
 def read_keys(monkeypatch):
-    """(section, key) of everything that is read while the test runs, but by config.py."""
+    """(section, key) of everything that is read while the test runs, but by pushcell.config."""
     return record(monkeypatch, ("pushcell.config",))
 
 

@@ -20,7 +20,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.browser import found_browser, open_page
 from calibration.boards import parse_board
-from calibration.drawing import Photographer
+from calibration.synthetic_images import Photographer
 from tests.calibration import rig
 from tests.calibration.conftest import CHARUCO
 from tests.conftest import ROOT, SIM_CELL

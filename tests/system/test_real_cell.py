@@ -13,9 +13,9 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from std_msgs.msg import Bool
 
-from pushcell.config import load_cell
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.driving import POLICY
+from pushcell.bags.bag_reader import BagReader
+from pushcell.config.cell import load_cell
+from pushcell.recording.control_log import POLICY
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.store import BAG_FILE, EpisodeStore
 from pushcell.recording.streams import IMAGE_TOPIC

@@ -9,9 +9,9 @@ pytest.importorskip("selenium", reason="no selenium: install pushcell[dev]")
 
 from benchmarks.browser import found_browser, open_page
 from benchmarks.collection import Collection
-from pushcell.cli import main
+from pushcell.cli.main import main
 from pushcell.formats.zarr_format import ZarrSet
-from pushcell.recording.driving import POLICY, TELEOP, takeovers
+from pushcell.recording.control_log import POLICY, TELEOP, takeovers
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.store import EpisodeStore
 

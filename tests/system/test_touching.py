@@ -15,7 +15,7 @@ from benchmarks.browser import found_browser, open_page
 from benchmarks.collection import Collection
 from calibration.command import main
 from calibration.mounted_board import MountedBoard
-from pushcell.config import load_cell
+from pushcell.config.cell import load_cell
 from tests.calibration.calibrated_cell import write_calibrated_cell, write_hand_eye
 from tests.conftest import SIM_CELL
 

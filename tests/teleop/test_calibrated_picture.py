@@ -8,16 +8,16 @@ import pytest
 
 pytest.importorskip("aiohttp", reason="no aiohttp: install pushcell[teleop]")
 
-from calibration.camera_info import camera_info_text
-from calibration.lens import Lens
-from pushcell.config import load_cell
+from pushcell.cameras.camera_info import camera_info_text
+from pushcell.cameras.camera_model import Lens
+from pushcell.cameras.overlay import project
+from pushcell.cameras.table_projection import picture_axes
+from pushcell.config.cell import load_cell
 from pushcell.geometry import Pose
-from pushcell.overlay import project
 from pushcell.task import Task
-from teleop.console.desk import ConsoleDesk
+from teleop.console.backend import ConsoleDesk
 from teleop.console.messages import Hands
 from teleop.devices.shaping import StickSpeed
-from teleop.picture_plane import picture_axes
 from tests.conftest import SIM_CELL
 
 

@@ -11,7 +11,7 @@ pytest.importorskip("selenium", reason="no selenium: install pushcell[dev]")
 from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.browser import Page, found_browser, open_page
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from teleop.console.cell_view import CellView
 from tests.teleop.test_console_server import Served
 

@@ -13,7 +13,7 @@ import aiohttp
 
 from pushcell.errors import PushcellError
 from teleop.console.access import Access
-from teleop.console.desk import ConsoleDesk
+from teleop.console.backend import ConsoleDesk
 from teleop.console.pictures import Picture, PictureFeed
 from teleop.console.server import ConsoleServer
 

@@ -8,8 +8,8 @@ pytest.importorskip("aiohttp", reason="no aiohttp: install pushcell[teleop]")
 
 from pushcell.errors import ConfigError, PushcellError
 from teleop.console.cell_view import CellView
+from teleop.console.driver_arbitration import OpenPages
 from teleop.console.messages import Hands
-from teleop.console.pages import OpenPages
 from teleop.devices.pad_map import load_map
 from tests.teleop.test_console_server import Served
 

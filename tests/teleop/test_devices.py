@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushcell.errors import ConfigError, PushcellError
-from teleop.devices.choice import open_devices
+from teleop.devices.open_devices import open_devices
 from teleop.devices.pad import PadDevice
 from teleop.devices.pad_map import MAPS, load_map
 from teleop.devices.pointer import PointerDevice

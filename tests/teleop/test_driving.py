@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from teleop.device_arbiter import DriverSeat
 from teleop.devices.reading import DeviceReading
-from teleop.driver_seat import DriverSeat
 from teleop.table_target import TableTarget
 
 TIP = np.array([0.6, 0.0])

@@ -12,7 +12,7 @@ pytest.importorskip("selenium", reason="no selenium: install pushcell[dev]")
 from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.browser import Page, found_browser, open_page
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from tests.teleop.test_console_server import Served
 
 pytestmark = pytest.mark.skipif(

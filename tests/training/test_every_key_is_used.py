@@ -12,7 +12,7 @@ from pushcell.training.export import export
 from pushcell.training.trainer import LAST, train
 from tests.key_reads import keys_of, record
 from tests.training import examples
-from tests.training.test_planar import PLANAR
+from tests.training.test_object_frame_denoiser import PLANAR
 from tests.training.test_policies import POLICIES
 
 CONSTANT = {("ActConfig", "max_prefix"), ("NearestConfig", "max_prefix")}  # 0

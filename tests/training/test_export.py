@@ -7,12 +7,12 @@ import pytest
 import torch
 import yaml
 
-from calibration.active import active_sha256
 from policy_server.bundle import load_policy
 from policy_server.bundle_files import read_manifest
 from policy_server.policy import Request
-from pushcell import cli
-from pushcell.config import load_cell
+from pushcell.cameras.calibrated import active_sha256
+from pushcell.cli import main as cli
+from pushcell.config.cell import load_cell
 from pushcell.errors import TrainingError
 from pushcell.training.checkpoint import Checkpoint
 from pushcell.training.export import export

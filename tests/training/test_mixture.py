@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushcell.errors import ConfigError
-from pushcell.training.material import Material
+from pushcell.training.data_module import Material
 from pushcell.training.mixture import Mixture
 from tests.training import examples
 

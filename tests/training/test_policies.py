@@ -5,9 +5,9 @@ import torch
 
 from pushcell.errors import ConfigError, TrainingError
 from pushcell.training.augmentation import prepared
+from pushcell.training.build_policy import make_policy
 from pushcell.training.config import OF_KEYPOINTS, ObservationConfig, VisionConfig
-from pushcell.training.material import Material
-from pushcell.training.policy import make_policy
+from pushcell.training.data_module import Material
 from pushcell.training.pose_features import FEATURES, Frame, PoseFeatures
 from pushcell.training.vision import ImageNetwork
 from tests.training import examples

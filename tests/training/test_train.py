@@ -18,7 +18,7 @@ import yaml
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 
-from pushcell import cli
+from pushcell.cli import main as cli
 from pushcell.recording.steps import Steps
 from pushcell.training import trainer
 from pushcell.training.checkpoint import VERSION, Checkpoint
@@ -180,7 +180,7 @@ def test_nothing_of_simulator_or_ros_is_needed(walks):
         " 'rosbags', 'ray'}:\n"
         "            raise ModuleNotFoundError(f'{name} is not there', name=name)\n"
         "sys.meta_path.insert(0, Bare())\n"
-        "from pushcell.cli import main\n"
+        "from pushcell.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     words = ["train", str(path), "--out", str(walks / "out")]

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushcell.training.tables import Table
+from pushcell.training.array_dataset import Table
 from pushcell.training.windows import Windows, split_episodes
 
 

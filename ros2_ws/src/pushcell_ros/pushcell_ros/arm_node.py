@@ -20,20 +20,20 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config_arm import (
+from pushcell.config.arm import (
     IiwaLinkConfig,
     PluginLinkConfig,
     Ros2ControlLinkConfig,
     TrajectoryCommandConfig,
 )
+from pushcell.config.plugins import load_plugin
 from pushcell.drivers.arm import ArmDriver, ArmFault
 from pushcell.drivers.guarded_arm import GuardedArm
 from pushcell.drivers.iiwa import IiwaDriver
 from pushcell.drivers.ros2_control import Ros2ControlDriver
 from pushcell.geometry import Array
-from pushcell.plugins import load_plugin
+from pushcell.processes.priority import Urgency
 from pushcell.timing import GridTick, PeriodMonitor, steady_seconds
-from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
 from pushcell_ros.conversions import (
     joint_message,

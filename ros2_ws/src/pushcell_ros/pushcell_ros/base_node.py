@@ -21,10 +21,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Header
 
-from pushcell.config import CellConfig, load_cell
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import PushcellError
+from pushcell.processes.priority import Urgency
 from pushcell.timing import GridTick, steady_seconds
-from pushcell.urgency import Urgency
 from pushcell_ros.arrivals import take_in
 from pushcell_ros.conversions import status_message, to_nanoseconds, to_seconds, to_time
 from pushcell_ros.node_help import asks_for_help, help_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calibration.mounted_board import MountedBoard
-from pushcell.config_arm import ArmModelConfig
+from pushcell.config.arm import ArmModelConfig
 from pushcell_ros.params import CellParams, parameter
 
 

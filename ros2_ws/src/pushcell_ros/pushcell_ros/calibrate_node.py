@@ -15,10 +15,10 @@ from std_msgs.msg import String
 
 from calibration.arm_latency import calibrate_arm_latency
 from calibration.camera_procedure import CameraProcedure, Comparison
-from calibration.proposals import propose, raised
-from calibration.scene import Scene
-from calibration.touching import Touching
-from pushcell.config import CameraConfig
+from calibration.camera_setup import Scene
+from calibration.touch_check import Touching
+from calibration.view_planning import propose, raised
+from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array
 from pushcell_ros.base_node import LATCHED, NodeExit, run_node
 from pushcell_ros.driving_node import DrivingNode, DrivingParams

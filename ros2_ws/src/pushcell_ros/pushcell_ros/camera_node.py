@@ -12,18 +12,18 @@ from rclpy.executors import Executor
 from rclpy.qos import qos_profile_system_default
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from calibration.active import active_lens
-from pushcell.config import CameraSourceConfig
+from pushcell.bags.messages import optical_frame
+from pushcell.cameras.calibrated import active_lens
+from pushcell.config.cell import CameraSourceConfig
+from pushcell.config.plugins import PLUGIN_PATTERN, load_plugin
 from pushcell.drivers.camera import CameraDriver, Frame, FrameCounter, Request
 from pushcell.drivers.file_camera import FileCamera
 from pushcell.drivers.realsense_camera import RealSenseCamera, find_realsense, open_recording
 from pushcell.drivers.reconnecting import ReconnectingCamera
 from pushcell.drivers.uvc_camera import UvcCamera
 from pushcell.errors import ConfigError
-from pushcell.plugins import PLUGIN_PATTERN, load_plugin
-from pushcell.recording.messages import optical_frame
+from pushcell.processes.priority import Urgency
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
-from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
 from pushcell_ros.conversions import (
     compressed_message,

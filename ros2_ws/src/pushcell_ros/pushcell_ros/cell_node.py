@@ -15,15 +15,15 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header, String
 
-from pushcell.config_arm import IiwaLinkConfig
+from pushcell.config.arm import IiwaLinkConfig
 from pushcell.drivers.lcm_url import lcm_url
 from pushcell.errors import ConfigError
+from pushcell.processes.priority import Urgency
 from pushcell.simulation.arm_cell import ArmCell
 from pushcell.simulation.arm_endpoint import SimulatedArmEndpoint
 from pushcell.simulation.barrier import PATIENCE_S, TimeBarrier
 from pushcell.simulation.pacing import Pacer, parse_rate
 from pushcell.timing import steady_seconds
-from pushcell.urgency import Urgency
 from pushcell_ros.base_node import (
     CLOCK_TOPIC,
     DONE_TOPIC,

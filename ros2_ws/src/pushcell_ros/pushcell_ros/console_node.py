@@ -32,7 +32,7 @@ from pushcell_ros.conversions import pose_message, status_values, to_image, to_p
 from pushcell_ros.params import parameter
 from teleop.actions import ACTIONS
 from teleop.console.access import Access
-from teleop.console.desk import ConsoleDesk
+from teleop.console.backend import ConsoleDesk
 from teleop.console.pictures import Picture, PictureFeed
 from teleop.console.server import ConsoleServer
 

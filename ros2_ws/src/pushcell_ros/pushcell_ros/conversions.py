@@ -30,13 +30,13 @@ from trajectory_msgs.msg import (
     MultiDOFJointTrajectoryPoint,
 )
 
-from calibration.lens import Lens
-from policy_server.chunk import MOST_ACTIONS, ActionChunk
+from pushcell.action_chunk import MOST_ACTIONS, ActionChunk
 from pushcell.arm.joint_names import JOINT_NAMES
-from pushcell.config import CameraConfig
+from pushcell.bags.messages import BASE_FRAME, optical_frame
+from pushcell.bags.pixels import pixels_of
+from pushcell.cameras.camera_model import Lens
+from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
-from pushcell.recording.messages import BASE_FRAME, optical_frame
-from pushcell.recording.pixels import pixels_of
 
 
 def to_seconds(stamp: TimeMsg | DurationMsg) -> float:

@@ -9,12 +9,12 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool
 
-from calibration.active import active_lens
 from calibration.boards import grey
 from calibration.drift import Drift, Reference, measure_drift
+from pushcell.cameras.calibrated import active_lens
 from pushcell.errors import CalibrationError
+from pushcell.processes.priority import Urgency
 from pushcell.recording.streams import IMAGE_TOPIC
-from pushcell.urgency import Urgency
 from pushcell_ros.base_node import LATCHED, OK, CellNode, run_node, wait_until
 from pushcell_ros.conversions import to_image
 from pushcell_ros.params import CellParams, parameter

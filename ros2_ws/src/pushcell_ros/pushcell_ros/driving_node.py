@@ -20,7 +20,7 @@ from std_msgs.msg import Bool
 
 from calibration.arm_drive import ArmDrive
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config import CameraConfig
+from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array, Pose
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell_ros.base_node import OK, WARN, wait_until

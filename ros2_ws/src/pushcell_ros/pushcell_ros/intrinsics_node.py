@@ -17,8 +17,8 @@ from std_srvs.srv import Trigger
 from calibration.boards import grey
 from calibration.held_board import ENOUGH_VIEWS, HeldBoard
 from calibration.taken_views import TakenViews
+from pushcell.processes.priority import Urgency
 from pushcell.recording.streams import IMAGE_TOPIC
-from pushcell.urgency import Urgency
 from pushcell_ros.base_node import LATCHED, OK, CellNode, NodeExit, run_node, running
 from pushcell_ros.conversions import to_image
 from pushcell_ros.params import CellParams, parameter

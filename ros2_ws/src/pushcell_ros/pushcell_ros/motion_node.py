@@ -16,8 +16,8 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.motion.guard import MotionGuard, Phase, Source
+from pushcell.processes.priority import Urgency
 from pushcell.timing import PeriodMonitor, steady_seconds
-from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, OK, WARN, run_node
 from pushcell_ros.commanding_node import CommandingNode
 from pushcell_ros.conversions import (

@@ -9,13 +9,13 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from policy_server.chunk import ActionChunk
-from pushcell.config import CellConfig
+from pushcell.action_chunk import ActionChunk
+from pushcell.config.cell import CellConfig
+from pushcell.demonstrators.planner.closed_loop import ACTION_RATE_HZ, ClosedLoopPlanner
 from pushcell.errors import PlanningError
 from pushcell.geometry import PlanarPose
-from pushcell.simulation.planner.closed_loop import ACTION_RATE_HZ, ClosedLoopPlanner
+from pushcell.processes.worker_pool import worker_pool
 from pushcell.timing import is_older
-from pushcell.worker_pool import worker_pool
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import chunk_message, to_planar
 from pushcell_ros.params import parameter

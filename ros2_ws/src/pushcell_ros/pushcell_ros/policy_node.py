@@ -15,15 +15,15 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from calibration.active import active_latency_s
 from policy_server.delay import MEASURED, InjectedDelay, declared_inference_s
 from policy_server.driver import ChunkRecord, PolicyDriver
-from policy_server.networks import RuntimeOptions
-from policy_server.opening import open_policy
-from pushcell.config import CameraConfig
+from policy_server.onnx_networks import RuntimeOptions
+from policy_server.open_policy import open_policy
+from pushcell.cameras.calibrated import active_latency_s
+from pushcell.config.cell import CameraConfig
 from pushcell.errors import PushcellError
 from pushcell.motion.filter import PREVIEW_S
-from pushcell.recording.driving import PolicyIdentity
+from pushcell.recording.control_log import PolicyIdentity
 from pushcell.recording.streams import IMAGE_TOPIC, POLICY_TOPIC
 from pushcell_ros.base_node import LATCHED, OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import (

@@ -20,9 +20,9 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from pushcell.processes.priority import Urgency
 from pushcell.recording.recorder import FAILED, RECORDING, Recorder
 from pushcell.recording.streams import Stream
-from pushcell.urgency import Urgency
 from pushcell_ros.base_node import ERROR, LATCHED, OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import offered_qos
 from pushcell_ros.params import parameter

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from rclpy.qos import qos_profile_system_default
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
-from pushcell.config import CameraConfig
+from pushcell.bags.messages import optical_frame
+from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array, Pose
-from pushcell.recording.messages import optical_frame
+from pushcell.processes.priority import Urgency
 from pushcell.simulation.live_view import LiveView
 from pushcell.simulation.rendering import SceneRenderer
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
-from pushcell.urgency import Urgency
 from pushcell_ros.base_node import OK, CellNode, run_node
 from pushcell_ros.board_params import BoardParams
 from pushcell_ros.conversions import (

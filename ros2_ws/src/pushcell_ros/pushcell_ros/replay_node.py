@@ -20,16 +20,16 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from pushcell.bags.bag import RawMessage
+from pushcell.bags.messages import COMPRESSED_IMAGE, is_standard
+from pushcell.bags.pixels import compressed_pixels_of
 from pushcell.errors import EpisodeError, PushcellError
-from pushcell.recording.messages import COMPRESSED_IMAGE, is_standard
-from pushcell.recording.pixels import compressed_pixels_of
+from pushcell.processes.priority import Urgency
 from pushcell.recording.streams import COMPRESSED, JOINTS_TOPIC, MOTION_TOPIC, TARGET_TOPIC
-from pushcell.replay.bag import RawMessage
 from pushcell.replay.player import Player
 from pushcell.replay.recording import Recording
 from pushcell.replay.topic_map import CHUNK_TOPIC, REQUEST_TOPIC
 from pushcell.timing import steady_seconds
-from pushcell.urgency import Urgency
 from pushcell_ros.base_node import LATCHED, OK, CellNode, run_node
 from pushcell_ros.conversions import image_message
 from pushcell_ros.params import parameter

@@ -19,9 +19,9 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from pushcell.errors import EpisodeError
 from pushcell.geometry import PlanarPose, Pose
-from pushcell.replay.outcome import Track
 from pushcell.replay.recording import Recording
 from pushcell.replay.repeatability import Repeatability, table
+from pushcell.replay.result import Track
 from pushcell.replay.samples import SampleReader
 from pushcell.replay.trajectory import SENT_RATE_HZ, Trajectory
 from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, wait_until

@@ -9,13 +9,13 @@ from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
-from calibration.active import active_lens, active_pose
 from calibration.files import read_fiducials
 from calibration.slider_pose import SliderEstimate, SliderFilter, SliderFinder
+from pushcell.cameras.calibrated import active_lens, active_pose
 from pushcell.errors import ConfigError
 from pushcell.geometry import Pose
+from pushcell.processes.priority import Urgency
 from pushcell.recording.streams import IMAGE_TOPIC
-from pushcell.urgency import Urgency
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import planar_estimate_message, pose_message, to_image
 from pushcell_ros.params import CellParams, parameter

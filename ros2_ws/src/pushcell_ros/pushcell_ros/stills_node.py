@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from pushcell.urgency import Urgency
+from pushcell.processes.priority import Urgency
 from pushcell_ros.base_node import run_node
 from pushcell_ros.render_node import Camera, RenderNode
 

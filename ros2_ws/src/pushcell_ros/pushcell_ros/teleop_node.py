@@ -14,17 +14,17 @@ from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from pushcell.geometry import Array, PlanarPose, Pose
+from pushcell.processes.priority import Urgency
 from pushcell.timing import Distribution, steady_seconds
-from pushcell.urgency import Urgency
 from pushcell_ros.base_node import LATCHED, OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import pose_message, to_seconds
 from pushcell_ros.params import parameter
 from teleop.actions import ACTIONS
-from teleop.devices.choice import open_devices
+from teleop.device_arbiter import DriverSeat
+from teleop.devices.open_devices import open_devices
 from teleop.devices.pad import PadDevice
 from teleop.devices.pointer import BROWSER_TOPIC, PointerDevice
 from teleop.devices.reading import DeviceReading
-from teleop.driver_seat import DriverSeat
 from teleop.table_target import TableTarget
 
 _RATE_HZ = 50.0

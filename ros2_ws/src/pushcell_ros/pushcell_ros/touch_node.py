@@ -21,7 +21,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from calibration.boards import parse_board
-from calibration.touching import Touching
+from calibration.touch_check import Touching
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 from pushcell.recording.streams import IMAGE_TOPIC

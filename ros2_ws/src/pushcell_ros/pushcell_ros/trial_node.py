@@ -23,16 +23,22 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
-from calibration.active import active_lens, active_pose
+from pushcell.cameras.calibrated import active_lens, active_pose
+from pushcell.cameras.overlay import draw_task
+from pushcell.cameras.video_writer import VideoWriter
 from pushcell.errors import PushcellError
+from pushcell.evaluation.trial_records import (
+    ChunkTally,
+    Progress,
+    TrialRecord,
+    append_record,
+    trials_table,
+)
 from pushcell.geometry import PlanarPose, Pose
-from pushcell.overlay import draw_task
+from pushcell.processes.priority import Urgency
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.task import Judgement, Task
 from pushcell.timing import steady_seconds
-from pushcell.trials import ChunkTally, Progress, TrialRecord, append_record, trials_table
-from pushcell.urgency import Urgency
-from pushcell.video import VideoWriter
 from pushcell_ros.base_node import (
     LATCHED,
     LOST_TOPIC,

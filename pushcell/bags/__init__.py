@@ -1,0 +1,1 @@
+"""Bags: reading, writing, repair, decoding of messages."""

@@ -1,0 +1,1 @@
+"""Cameras: model, calibration in use, projection, images, video."""

@@ -1,0 +1,65 @@
+"""ROS's camera_info YAML, as camera_calibration writes and camera_info_manager reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from pushcell.cameras.camera_model import COEFFICIENTS, Lens
+from pushcell.config.strict_yaml import read_yaml
+from pushcell.errors import CalibrationError, ConfigError
+from pushcell.geometry import Array
+
+
+def camera_info_text(lens: Lens, camera: str) -> str:
+    """The YAML of a camera."""
+    projection = np.column_stack([lens.matrix, np.zeros(3)])
+    values = {
+        "image_width": lens.size[0],
+        "image_height": lens.size[1],
+        "camera_name": camera,
+        "camera_matrix": _block(lens.matrix),
+        "distortion_model": lens.model,
+        "distortion_coefficients": _block(lens.distortion[None]),
+        "rectification_matrix": _block(np.eye(3)),
+        "projection_matrix": _block(projection),
+    }
+    return yaml.safe_dump(values, sort_keys=False, default_flow_style=None)
+
+
+def read_camera_info(path: Path) -> Lens:
+    """The lens of a file; raises CalibrationError naming the file and what is wrong."""
+    try:
+        values = read_yaml(path)
+        matrix = np.reshape(np.asarray(values["camera_matrix"]["data"], dtype=float), (3, 3))
+        distortion = np.asarray(values["distortion_coefficients"]["data"], dtype=float)
+        size = int(values["image_width"]), int(values["image_height"])
+        model = values["distortion_model"]
+    except ConfigError as error:
+        raise CalibrationError(f"{error}") from None
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CalibrationError(
+            f"{path}: is not ROS's camera_info YAML ({error!r}): give the file that "
+            "`pushcell calibrate intrinsics` wrote"
+        ) from None
+    if model == "plumb_bob" and distortion.size in (0, 4):
+        distortion = np.append(distortion.ravel(), np.zeros(5 - distortion.size))
+    counts = COEFFICIENTS[model] if model in tuple(COEFFICIENTS) else ()
+    if distortion.shape not in [(count,) for count in counts]:
+        known = ", ".join(
+            f"{name} with {' or '.join(map(str, counts))}" for name, counts in COEFFICIENTS.items()
+        )
+        raise CalibrationError(
+            f"{path}: distortion_model {model!r} with {distortion.size} coefficients is not read; "
+            f"those read are {known}, and plumb_bob with 0 or 4"
+        )
+    if not (np.isfinite(matrix).all() and np.isfinite(distortion).all() and matrix[0, 0] > 0):
+        raise CalibrationError(f"{path}: its numbers are not those of a camera: calibrate again")
+    return Lens(matrix, distortion, size, model)
+
+
+def _block(matrix: Array) -> dict[str, object]:
+    rows, cols = matrix.shape
+    return {"rows": rows, "cols": cols, "data": [float(v) for v in matrix.ravel()]}

@@ -1,0 +1,96 @@
+"""The ``pushcell`` command: a table of subcommands, each imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from pushcell import __version__
+from pushcell.errors import PushcellError
+from pushcell.extras import EXTRAS, advice
+
+COMMANDS = {
+    "launch": ("run a launch file", "pushcell.launcher.command:main"),
+    "generate": (
+        "make simulated demonstrations",
+        "pushcell.demonstrations.generate_command:main",
+    ),
+    "lessons": (
+        "show a student how to go on from where it gets to",
+        "pushcell.demonstrations.dagger_command:main",
+    ),
+    "evaluate": (
+        "run trials and tell how many succeed",
+        "pushcell.evaluation.command:main",
+    ),
+    "compare": ("compare evaluations, trial by trial", "pushcell.evaluation.compare_command:main"),
+    "convert": ("convert between episodes and data sets", "pushcell.formats.command:main"),
+    "data": ("show what is in a data set, and check it", "pushcell.formats.data_command:main"),
+    "doctor": ("look for what would keep a cell from working", "pushcell.doctor.command:main"),
+    "calibrate": ("calibrate cameras, table and delays", "calibration.command:main"),
+    "serve": ("serve a policy to other machines", "policy_server.command:main"),
+    "import": ("bring in a published data set", "pushcell.formats.import_command:main"),
+    "train": ("learn a policy from data sets", "pushcell.training.command:main"),
+    "export": ("make a bundle of a checkpoint", "pushcell.training.export_command:main"),
+    "sweep": (
+        "train and evaluate the variants of a study",
+        "pushcell.evaluation.sweep_command:main",
+    ),
+    "replay": (
+        "run a policy over what was recorded, the same each time",
+        "pushcell.replay.command:main",
+    ),
+    "episodes": ("look at recorded episodes, mend them", "pushcell.recording.command:main"),
+    "bench": ("run a benchmark", "pushcell.cli.bench:main"),
+    "completion": ("complete commands and options in a shell", "pushcell.cli.completion:main"),
+}
+"""Name -> (one line, "module:function"); the function takes the words and gives the exit code."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand. 0: done and good, 1: done and not good, 2: could not be done."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words in (["-h"], ["--help"]):
+        print(_help())
+        return 0
+    if words == ["--version"]:
+        print(__version__)
+        return 0
+    try:
+        return _run(words)
+    except PushcellError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: Sequence[str]) -> int:
+    if not words or words[0] not in COMMANDS:
+        asked = f"there is no command {words[0]!r}" if words else "no command is given"
+        raise PushcellError(f"{asked}; known are: {', '.join(COMMANDS)} (see pushcell --help)")
+    module, function = COMMANDS[words[0]][1].split(":")
+    try:
+        return getattr(importlib.import_module(module), function)(words[1:])
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").split(".")[0]
+        if missing not in EXTRAS:
+            raise
+        raise PushcellError(
+            f"pushcell {words[0]} needs {error.name}, which is not installed: {advice(missing)}"
+        ) from None
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {line}" for name, (line, _) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: pushcell COMMAND ... (pushcell COMMAND --help tells more)",
+            "",
+            *lines,
+            "",
+            "example: pushcell launch rollout.launch.yaml policy:=planner",
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Configuration: the schema of a cell, and how YAML is read and checked."""

@@ -1,0 +1,1 @@
+"""Generation of demonstrations in simulation, and DAgger."""

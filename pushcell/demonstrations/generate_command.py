@@ -1,0 +1,143 @@
+"""``pushcell generate``: simulated demonstrations by the thousand."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
+from tyro.conf import UseAppendAction, arg
+
+from pushcell.command_output import console_beside, figures_table, show_result
+from pushcell.config.cell import CellConfig, load_cell
+from pushcell.demonstrations.generate import Crew, Progress, generate
+from pushcell.demonstrations.process_workers import made_by_processes
+from pushcell.demonstrations.recipe import Recipe
+from pushcell.demonstrations.summary import draw_summary
+from pushcell.errors import ConfigError
+from pushcell.processes.worker_pool import worker_count
+from pushcell.recording.store import EpisodeStore
+from pushcell.simulation.shifts import Shifts
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Make simulated demonstrations.
+
+    Each episode depends on seed and index alone, not on how many workers there are. A run that
+    was stopped, in whatever way, goes on when the same command is given again.
+
+    example:
+      pushcell generate --world source --demonstrator planner --episodes 2000 --seed 1 --out sets/a
+    """
+
+    world: Literal["source", "target"]
+    """Source: quasi-static and plain; target: full contact physics, lights and shadows."""
+    demonstrator: str
+    """Who pushes: planner, operator or steady."""
+    episodes: int
+    """How many the folder shall hold in the end."""
+    out: Path
+    """The folder; made when it is not there."""
+    seed: int = 0
+    shift: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
+    """NAME=LEVEL: colour_mean, colour_randomisation, camera, centre_of_mass, goal = 1 to 4;
+    object = t, triangle, box, pentagon, hexagon, cross, s."""
+    noise: Annotated[float, arg(metavar="METRES")] = 0.0
+    """Drive the pusher beside where the demonstrator has it; its own, clean action is recorded."""
+    visual_gap: bool = True
+    """Without it the source world looks as the target world does."""
+    physics_gap: bool = True
+    """Without it the source world moves as the target world does."""
+    images: bool = True
+    """Both cameras' images, 128 pixels square."""
+    workers: int | None = None
+    """Processes of this machine, or with --ray actors of the cluster; one a CPU by default."""
+    ray: Annotated[str | None, arg(metavar="ADDRESS")] = None
+    """A Ray cluster: its address, auto, or local."""
+    start_box: tuple[float, float] = (0.35, 0.5)
+    """Size in x and y [m] of the box, centred on the goal, in which the slider starts."""
+    cell: Path = Path("sim")
+    """The cell: a shipped one's name, or the path of its file."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures there too; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; raises EpisodeError and ConfigError."""
+    options = tyro.cli(Generate, prog="pushcell generate", args=list(words))
+    if options.episodes < 1:
+        raise ConfigError(f"--episodes must be at least 1, not {options.episodes}")
+    shifts = Shifts.parse(
+        itertools.chain.from_iterable(options.shift), options.visual_gap, options.physics_gap
+    )
+    cell = _with_start_box(load_cell(options.cell), options.start_box)
+    recipe = Recipe(
+        cell,
+        options.world,
+        options.demonstrator,
+        options.seed,
+        shifts,
+        options.noise,
+        options.images,
+    )
+    began = time.monotonic()
+    with _progress_bar(console_beside(options.json), options.episodes) as tell:
+        done = generate(recipe, options.out, options.episodes, _crew(options), tell)
+    seconds = time.monotonic() - began
+    draw_summary(cell, EpisodeStore(options.out), options.out / "summary.png")
+    figures = {
+        "episodes": done.complete,
+        "failed": done.failed,
+        "seconds": seconds,
+        "real_time_factor": done.made_s / seconds,
+    }
+    title = f"{options.world} episodes in {options.out}"
+    following = f"pushcell convert {options.out} --to packed --out {options.out}.parquet"
+    show_result(figures, figures_table(title, figures), options.json, following)
+    return 0
+
+
+def _with_start_box(cell: CellConfig, size_m: tuple[float, float]) -> CellConfig:
+    if not all(0 < size < math.inf for size in size_m):
+        raise ConfigError(f"--start-box must be positive, not {size_m}")
+    return cell.changed(task=cell.task.changed(start_box_m=size_m).model_dump())
+
+
+def _crew(options: Generate) -> Crew:
+    workers = worker_count(options.workers)
+    if options.ray is None:
+        return functools.partial(made_by_processes, workers=workers)
+    from pushcell.demonstrations.ray_workers import made_by_ray  # an extra that few need
+
+    return functools.partial(made_by_ray, workers=options.workers, address=options.ray)
+
+
+@contextmanager
+def _progress_bar(console: Console, episodes: int) -> Iterator[Callable[[Progress], None]]:
+    columns = (
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    )
+    began = time.monotonic()
+    with ProgressBar(*columns, console=console) as bar:
+        task = bar.add_task("", total=episodes)
+
+        def tell(progress: Progress) -> None:
+            rate = progress.made_s / (time.monotonic() - began)
+            text = f"{rate:.0f} x real time, {progress.failed} failed"
+            bar.update(task, completed=progress.complete, description=text)
+
+        yield tell

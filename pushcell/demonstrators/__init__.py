@@ -1,0 +1,1 @@
+"""Demonstrators: planner and scripted operator."""

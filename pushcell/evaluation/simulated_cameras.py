@@ -1,0 +1,46 @@
+"""What a policy's cameras see of a world that has no arm: it is drawn where its tip would be."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy_server.bundle_sections import ObservationSpec
+from pushcell.arm.kinematics import ArmKinematics
+from pushcell.config.cell import CellConfig
+from pushcell.geometry import Array, PlanarPose, Pose
+from pushcell.simulation.rendering import SceneRenderer
+from pushcell.simulation.shifts import Looks, Shifts, World
+
+
+class Eyes:
+    """Images at the size that the policy's are stored in, drawn as those of demonstrations are."""
+
+    def __init__(self, cell: CellConfig, spec: ObservationSpec, world: World) -> None:
+        self._sizes = {c.name: (c.width_px, c.height_px) for c in spec.cameras}
+        self._kinematics = ArmKinematics(cell)
+        self._height_m = cell.simulated.physics.slider_height_m / 2
+        self._home = np.array(cell.task.pusher_home_m)
+        self._looks = Looks(cell, world, Shifts())
+        self._renderer = SceneRenderer(cell, world)
+        self.begin(np.random.default_rng(0))
+
+    def begin(self, rng: np.random.Generator) -> None:
+        """A new trial, with a look of its own; the arm is at home."""
+        look = self._looks.draw(rng)
+        if self._looks.vary:
+            self._renderer.recolour(look.appearance)
+        self._cameras = [
+            c.resized(*self._sizes[c.name]) for c in look.cameras if c.name in self._sizes
+        ]
+        self._joints = self._kinematics.home_joints(self._home)
+
+    def follow(self, pusher: Array) -> None:
+        """Move the arm's tip to (2,) [m]; raises PlanningError where it does not reach."""
+        posture = self._kinematics.pusher_posture(pusher)
+        self._joints = self._kinematics.follow(posture, self._joints)
+
+    def look(self, slider: PlanarPose) -> dict[str, NDArray[np.uint8]]:
+        """RGB images (H, W, 3) by camera."""
+        self._renderer.pose(self._joints, Pose.from_planar(slider, self._height_m))
+        return {camera.name: self._renderer.image(camera) for camera in self._cameras}

@@ -1,0 +1,88 @@
+"""A policy in simulated time: inference takes no time of it but what is injected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from policy_server.chunking import scheduler
+from policy_server.delay import InjectedDelay
+from policy_server.loop import Job, PolicyLoop
+from policy_server.observation import Observer
+from policy_server.policy import Policy
+from pushcell.action_chunk import ActionChunk
+from pushcell.errors import PlanningError
+from pushcell.geometry import Array
+
+_DELAYS = 1  # beside the seed, for the generator of the injected delays
+_ROUNDING_S = 1e-6
+
+
+class Lockstep:
+    """Observe once a period of the policy; ask for the plan as often as wanted.
+
+    ``lookahead_s``: how far the motion looks ahead into the plan; ``max_astray_m`` as for
+    `PolicyLoop`.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        goal: Array,
+        chunking: str,
+        delay: InjectedDelay,
+        seed: int,
+        lookahead_s: float = 0.0,
+        max_astray_m: float = math.inf,
+    ) -> None:
+        manifest = policy.manifest
+        self._policy = policy
+        self.period_s = 1.0 / manifest.rate_hz
+        self.observer = Observer(
+            manifest.observation,
+            manifest.rate_hz,
+            goal,
+            self.period_s + _ROUNDING_S,
+            0.5 * self.period_s,
+        )
+        self._loop = PolicyLoop(
+            self.observer,
+            scheduler(chunking, manifest, lookahead_s),
+            seed,
+            max_astray_m=max_astray_m,
+        )
+        self._delays: Iterator[float] = delay.draw(np.random.default_rng([seed, _DELAYS]))
+        self._coming: tuple[float, Job, Array] | None = None
+
+    def looks(self, time_s: float) -> bool:
+        """Whether the policy will look at what its cameras see now, at once or as a later step."""
+        self._arrive(time_s)
+        return self._policy.manifest.observation.steps > 1 or self._loop.wants(time_s)
+
+    def plan(self, time_s: float) -> ActionChunk | None:
+        """What holds from now on; None before the first chunk.
+
+        Raises PlanningError where the policy sees nothing.
+        """
+        self._arrive(time_s)
+        job = self._loop.begin(time_s)
+        if job is not None:
+            self._coming = (time_s + next(self._delays), job, self._policy.infer(job.request))
+            self._arrive(time_s)
+        elif self._loop.problem:
+            raise PlanningError(self._loop.problem)
+        return self._loop.plan
+
+    def next_position(self, time_s: float) -> Array | None:
+        """(2,) where the pusher shall be one period later; None while there is no plan."""
+        plan = self.plan(time_s)
+        return None if plan is None else plan.sample(time_s + self.period_s)[0]
+
+    def _arrive(self, time_s: float) -> None:
+        """Take the chunk that is under way, if it has come by now."""
+        if self._coming is not None and self._coming[0] <= time_s + _ROUNDING_S:
+            _, job, actions = self._coming
+            self._coming = None
+            self._loop.finish(time_s, job, actions)
