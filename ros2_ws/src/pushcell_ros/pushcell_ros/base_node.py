@@ -25,10 +25,10 @@ from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import PushcellError
 from pushcell.processes.priority import Urgency
 from pushcell.timing import GridTick, steady_seconds
-from pushcell_ros.arrivals import take_in
 from pushcell_ros.conversions import status_message, to_nanoseconds, to_seconds, to_time
 from pushcell_ros.node_help import asks_for_help, help_text
 from pushcell_ros.params import declare
+from pushcell_ros.stamped_stream import take_in
 
 OK, WARN, ERROR = 0, 1, 2
 CLOCK_TOPIC = "/clock"

@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 from pushcell.timing import steady_seconds
-from pushcell_ros.arrivals import take_in
 from pushcell_ros.conversions import to_nanoseconds
 
 T = TypeVar("T")
@@ -18,6 +18,19 @@ T = TypeVar("T")
 # The middleware may deliver a message a little after its sender has said that it is done. One that
 # is due is looked for so long; where it does not come the stream has ended [s].
 _LATEST_S, _LOOK_AGAIN_S = 0.5, 0.0002
+
+
+def take_in(subscription: Subscription) -> None:
+    """Call the subscription's callback for each message that has arrived, the oldest first.
+
+    An executor handles topics in an order of its own: it may come to a message later than to
+    another one that was sent after it.
+    """
+    with_info = subscription._callback_type is Subscription.CallbackType.WithMessageInfo
+    handle = subscription.handle
+    with handle:
+        while (found := handle.take_message(subscription.msg_type, subscription.raw)) is not None:
+            subscription.callback(*(found if with_info else found[:1]))
 
 
 class StampedStream(Generic[T]):
