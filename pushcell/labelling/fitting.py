@@ -55,7 +55,7 @@ class Evidence:
         x, y = np.where(inside, x, 0), np.where(inside, y, 0)
         share = self.colours(self.image[y, x]).astype(float)
         weight = np.where(inside & self.visible[y, x], np.abs(2 * share - 1), 0.0)
-        return nearest, share, weight
+        return nearest.astype(float), share, weight
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ class Fit:
     @property
     def covariance(self) -> Array:
         """(3, 3) [m, rad]; a metre where the pictures say nothing."""
-        return np.linalg.inv(self.information + np.diag([1.0, 1.0, 0.1]))
+        return np.linalg.inv(self.information + np.diag([1.0, 1.0, 0.1])).astype(float)
 
     @property
     def deviation(self) -> Array:
         """(3,) standard deviations [m, m, rad]."""
-        return np.sqrt(np.diag(self.covariance))
+        return np.sqrt(np.diag(self.covariance)).astype(float)
 
 
 def fit_pose(
@@ -169,13 +169,13 @@ def _agreement(pose: Array, picture: Evidence, prism: Prism) -> tuple[float, flo
     beside = _BESIDE_PX[:, None] * normals[:, None]
     within, share_within, weight_within = picture.at(points[:, None] - beside)
     without, share_without, weight_without = picture.at(points[:, None] + beside)
-    weight_within = (weight_within > 0) & (excess(hulls, within) < -1)
-    weight_without = (weight_without > 0) & (excess(hulls, without) > 1)
-    count_within, count_without = weight_within.sum(), weight_without.sum()
+    is_within = (weight_within > 0) & (excess(hulls, within) < -1)
+    is_without = (weight_without > 0) & (excess(hulls, without) > 1)
+    count_within, count_without = is_within.sum(), is_without.sum()
     if min(count_within, count_without) < _FEWEST_LINES * len(_BESIDE_PX):
         return None
     # Of two pictures the one that shows more counts more.
     size = float(count_within)
-    inside = float(share_within[weight_within].mean())
-    around = float((1 - share_without[weight_without]).mean())
+    inside = float(share_within[is_within].mean())
+    around = float((1 - share_without[is_without]).mean())
     return size * inside, size * around, size

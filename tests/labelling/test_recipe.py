@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from policy_server.manifest import read_manifest
+from policy_server.bundle_files import read_manifest
 from pushcell import cli
 from pushcell.config import CellConfig
 from pushcell.errors import ConfigError
@@ -50,10 +50,10 @@ def test_recordings_become_a_bundle(cell: CellConfig, recorded: Path, tmp_path: 
     (tmp_path / "policy").mkdir()
     train(examples.config(tmp_path), tmp_path / "policy", None, lambda *_: None)
     bundle, eye = tmp_path / "bundle", out / LAST
-    words = ["--eye", str(eye), "--out", str(bundle), "--frames", "4"]
+    words = ["--eye", str(eye), "--out", str(bundle), "--frames", "32"]
     assert cli.main(["export", str(tmp_path / "policy" / LAST), *words]) == 0
     manifest = read_manifest(bundle)
-    assert [camera.name for camera in manifest.cameras] == ["overhead", "wrist"]
+    assert [camera.name for camera in manifest.observation.cameras] == ["overhead", "wrist"]
     assert manifest.training.eye.steps == 3
 
 
