@@ -26,6 +26,7 @@ COMMANDS = {
     ),
     "compare": ("compare evaluations, trial by trial", "pushcell.evaluation.compare_command:main"),
     "convert": ("convert between episodes and data sets", "pushcell.formats.command:main"),
+    "label": ("find the slider in recorded pictures", "pushcell.labelling.command:main"),
     "data": ("show what is in a data set, and check it", "pushcell.formats.data_command:main"),
     "doctor": ("look for what would keep a cell from working", "pushcell.doctor.command:main"),
     "calibrate": ("calibrate cameras, table and delays", "calibration.command:main"),

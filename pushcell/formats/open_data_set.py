@@ -9,10 +9,20 @@ from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import DataSet
 
 
-def open_data_set(path: Path, image_px: tuple[int, int]) -> DataSet:
-    """The data set at a path; raises EpisodeError for what is none."""
+def open_data_set(path: Path, image_px: tuple[int, int], labels: bool = False) -> DataSet:
+    """The data set at a path; raises EpisodeError for what is none.
+
+    ``labels``: the slider is where ``pushcell label`` found it; only episodes have such.
+    """
     if not path.exists():
         raise EpisodeError(f"{path} is not there")
+    if labels:
+        from pushcell.formats.episodes_format import EpisodeSet
+        from pushcell.recording.store import find_episodes
+
+        if not path.is_dir() or not find_episodes(path):
+            raise EpisodeError(f"{path} is no folder of episodes: only those have labels")
+        return EpisodeSet(path, image_px, labels=True)
     if path.is_file() and not zipfile.is_zipfile(path):
         from pushcell.formats.packed_format import PackedSet
 

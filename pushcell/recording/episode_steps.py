@@ -35,6 +35,7 @@ from pushcell.config.cell import CameraConfig, CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.geometry import PlanarPose
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
+from pushcell.recording.slider_labels import SliderLabels
 from pushcell.recording.steps import Steps
 from pushcell.recording.store import BAG_FILE, METADATA_FILE
 from pushcell.recording.streams import (
@@ -94,35 +95,87 @@ def read_steps(
     """
     info = info or EpisodeInfo.load(episode)
     with BagReader(episode / BAG_FILE) as bag:
-        cameras = _image_topics(bag)
+        cameras = image_topics(bag)
         slider = SLIDER_TOPIC if bag.counts.get(SLIDER_TOPIC) else SEEN_SLIDER_TOPIC
         slider = slider if bag.counts.get(slider) else SLIDER_TOPIC  # the one to be missed
-        seen = {PUSHER_TOPIC: "pusher", slider: "slider"}
-        seen |= {topic: f"camera {name}" for name, topic in cameras.items()}
+        seen = {PUSHER_TOPIC: "pusher", slider: "slider", **_camera_streams(cameras)}
         stamps = _stamps(bag, [*seen, TARGET_TOPIC], episode)
         ticks = _ticks(stamps, list(seen), info.rate_hz, episode)
         if span_ns is not None:
             ticks = ticks[(span_ns[0] <= ticks) & (ticks <= span_ns[1])]
-        if len(ticks) < 2:
-            raise EpisodeError(
-                f"{episode}: there is no time at which all of {list(seen)} are there"
-            )
-        rows = {
-            topic: _newest(stamps[topic], ticks[:-1], what, episode) for topic, what in seen.items()
-        }
-        rows[TARGET_TOPIC] = _latest(stamps[TARGET_TOPIC], ticks[1:])
+        rows = _rows(stamps, ticks, seen, episode)
         values = _values(bag, stamps, rows, image_px)
+    return _steps_of(values, values[slider], cameras, info)
+
+
+def read_labelled_steps(
+    episode: Path,
+    labels: SliderLabels,
+    info: EpisodeInfo | None = None,
+    image_px: tuple[int, int] | None = None,
+) -> Steps:
+    """Those steps of an episode whose picture has a label, with the slider where that says.
+
+    Nothing is read of what was recorded of the slider. Steps are left out between others: this is
+    for who looks at each by itself. Raises EpisodeError as `read_steps` does, and where no step
+    has a label.
+    """
+    info = info or EpisodeInfo.load(episode)
+    with BagReader(episode / BAG_FILE) as bag:
+        cameras = image_topics(bag)
+        if labels.camera not in cameras:
+            raise EpisodeError(
+                f"{episode} has no pictures of camera {labels.camera!r}, of which its labels are"
+            )
+        seen = {PUSHER_TOPIC: "pusher", **_camera_streams(cameras)}
+        stamps = _stamps(bag, [*seen, TARGET_TOPIC], episode)
+        ticks = _ticks(stamps, list(seen), info.rate_hz, episode)
+        rows = _rows(stamps, ticks, seen, episode)
+        topic = cameras[labels.camera]
+        _, steps, found = np.intersect1d(
+            stamps[topic][rows[topic]], labels.stamps_ns, return_indices=True
+        )
+        if not len(steps):
+            raise EpisodeError(f"{episode}: none of its steps has a label: label it again")
+        rows = {name: chosen[steps] for name, chosen in rows.items()}
+        values = _values(bag, stamps, rows, image_px)
+    return _steps_of(values, labels.poses[found], cameras, info)
+
+
+def _camera_streams(cameras: Mapping[str, str]) -> dict[str, str]:
+    return {topic: f"camera {name}" for name, topic in cameras.items()}
+
+
+def _rows(
+    stamps: Mapping[str, Stamps], ticks: Stamps, seen: Mapping[str, str], episode: Path
+) -> dict[str, Stamps]:
+    """Which message of each topic belongs to each step; raises EpisodeError where there is none."""
+    if len(ticks) < 2:
+        raise EpisodeError(f"{episode}: there is no time at which all of {list(seen)} are there")
+    rows = {
+        topic: _newest(stamps[topic], ticks[:-1], what, episode) for topic, what in seen.items()
+    }
+    rows[TARGET_TOPIC] = _latest(stamps[TARGET_TOPIC], ticks[1:])
+    return rows
+
+
+def _steps_of(
+    values: Mapping[str, NDArray[Any]],
+    slider: NDArray[np.float64],
+    cameras: Mapping[str, str],
+    info: EpisodeInfo,
+) -> Steps:
     return Steps(
         info.rate_hz,
         values[PUSHER_TOPIC],
-        values[slider],
+        slider,
         values[TARGET_TOPIC][:, :2],
         np.array(info.task.goal),
         {name: values[topic] for name, topic in cameras.items()},
     )
 
 
-def _image_topics(bag: BagReader) -> dict[str, str]:
+def image_topics(bag: BagReader) -> dict[str, str]:
     """The topic of each camera's pictures, by the camera's name."""
     pattern = IMAGE_TOPIC.format("(.+)") + f"(?:{COMPRESSED})?"
     matches = (re.fullmatch(pattern, topic) for topic in sorted(bag.types))

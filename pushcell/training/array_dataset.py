@@ -72,11 +72,11 @@ def load_table(
     if not config.path.exists():
         raise EpisodeError(f"data set {config.name!r}: {config.path} is not there")
     key = [_LAYOUT, _fingerprint(config.path), cameras, image_px if vision else None]
-    key += [config.episodes, rate_hz]
+    key += [config.episodes, rate_hz, config.slider]
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     folder = cache / f"{config.name}-{digest}"
     if not (folder / "table.json").exists():
-        source = open_data_set(config.path, image_px)
+        source = open_data_set(config.path, image_px, config.slider == "labels")
         with _draft_of(folder) as draft:
             _fill(draft, source, config, rate_hz, cameras, image_px)
     return _open(folder, config.name)

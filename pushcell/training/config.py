@@ -64,6 +64,8 @@ class DataSetConfig(Section):
     path: Path
     weight: NonNegative | None = None
     episodes: Count | None = None
+    slider: Literal["recorded", "labels"] = "recorded"
+    """Labels: where ``pushcell label`` found it, in those pictures that it is sure of."""
 
 
 class FixedMixture(Section):
@@ -276,6 +278,11 @@ class TrainConfig(Section):
             seen = self.observation
             if seen.vision is None or seen.steps != 1 or seen.sees_slider:
                 raise ValueError("policy kind pose needs vision, steps 1 and no slider's features")
+        elif labelled := [item.name for item in self.data.sets if item.slider == "labels"]:
+            raise ValueError(
+                f"data set {labelled[0]!r} has slider labels, which have gaps: they are for policy "
+                "kind pose; another sees with its checkpoint by observation.slider_from"
+            )
         elif self.policy.max_prefix > self.action.horizon - 1:
             raise ValueError(f"max_prefix must be below the horizon {self.action.horizon}")
         if isinstance(self.policy, DiffusionConfig | FlowConfig):

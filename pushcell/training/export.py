@@ -112,7 +112,10 @@ def export(
 def _shown_to(eye: TrainedEye, config: TrainConfig) -> Material:
     """Windows of what an eye was trained on, as they belong to a policy."""
     data = eye.config.data
-    return Material.from_tables(config.changed(data=data), load_tables(data, eye.vision))
+    tables = load_tables(data, eye.vision)
+    # Nothing is learned here: gaps between labelled steps do not matter to a comparison.
+    sets = tuple(item.changed(slider="recorded") for item in data.sets)
+    return Material.from_tables(config.changed(data=data.changed(sets=sets)), tables)
 
 
 def _raw_frames(batch: Batch, manifest: Manifest) -> list[Frame]:

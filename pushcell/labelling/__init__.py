@@ -1,0 +1,1 @@
+"""The slider's pose from recorded pictures alone: no fiducials, no true pose."""

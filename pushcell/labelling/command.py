@@ -1,0 +1,138 @@
+"""``pushcell label``: the slider's pose in each recorded picture, from the pictures alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+from rich.progress import track as progress
+from tyro.conf import Positional, arg
+
+from pushcell.command_output import console_beside, figures_table, show_result
+from pushcell.config import CellConfig, load_cell
+from pushcell.errors import EpisodeError
+from pushcell.labelling.accuracy import LabelErrors
+from pushcell.labelling.recorded_views import read_views
+from pushcell.labelling.session import Labeller
+from pushcell.recording.episode_info import EpisodeInfo
+from pushcell.recording.slider_labels import SliderLabels
+from pushcell.recording.store import find_episodes
+
+_LEFT = 1
+
+
+@dataclass(frozen=True)
+class Label:
+    """Find the slider in the pictures of recorded episodes: no fiducials, no true pose.
+
+    It takes the slider's outline and thickness, calibrated cameras (one fixed, one on the arm),
+    the pusher's pose, and that the slider lies at the goal when a success ends. Each episode gets
+    a file slider_labels.json: a pose and its standard deviation for each picture that is sure.
+    Episodes that are no success are left out. Exit code 1 where an episode could not be labelled.
+
+    example: pushcell label episodes --video label_videos
+    """
+
+    episodes: Positional[Path]
+    """A folder of episodes, or one episode."""
+    cell: Path = Path("sim")
+    """The cell that they were recorded with: its name, or the path of its file."""
+    slider_height_m: float | None = None
+    """How thick the slider is; as the cell's simulation has it unless given."""
+    video: Path | None = None
+    """Write a video of each episode with the outline drawn over its pictures into that folder."""
+    truth: bool = False
+    """Tell how far labels are off, in episodes of a simulation: their true poses are read after."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures there too; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; raises EpisodeError."""
+    options = tyro.cli(Label, prog="pushcell label", args=list(words))
+    cell = load_cell(options.cell)
+    episodes = _successes(options.episodes)
+    labeller = Labeller(cell, _height_m(options, cell))
+    labeller.learn(episodes)
+    console = console_beside(options.json)
+    labelled, problems = [], []
+    for episode in progress(episodes, "labelling", console=console, transient=True):
+        try:
+            labelled.append(_label(episode, labeller, cell, options.video))
+        except EpisodeError as error:
+            problems.append(str(error))
+    figures = _figures([labels for _, labels in labelled])
+    if options.truth:
+        errors = LabelErrors.of(path for path, _ in labelled)
+        if errors is None:
+            raise EpisodeError(f"{options.episodes} holds no true poses: leave --truth out")
+        figures |= errors.figures()
+    following = "pushcell train config/train/recorded.yaml" if labelled else ""
+    shown = figures_table(f"{len(labelled)} of {len(episodes)} episodes labelled", figures)
+    show_result({**figures, "not_labelled": problems}, shown, options.json, following)
+    for problem in problems:
+        console.print(f"not labelled: {problem}", markup=False, highlight=False)
+    return _LEFT if problems else 0
+
+
+def _successes(folder: Path) -> list[Path]:
+    found = find_episodes(folder)
+    if not found:
+        raise EpisodeError(f"{folder} holds no complete episode")
+    episodes = [path for path in found if EpisodeInfo.load(path).verdict == "success"]
+    if not episodes:
+        raise EpisodeError(
+            f"{folder} holds no episode that was judged a success: labels begin where one ends, "
+            "with the slider at the goal (pushcell episodes relabel gives a verdict)"
+        )
+    return episodes
+
+
+def _height_m(options: Label, cell: CellConfig) -> float:
+    height_m = options.slider_height_m
+    if height_m is None:
+        if cell.simulation is None:
+            raise EpisodeError(
+                f"{options.cell} does not say how thick the slider is: give --slider-height-m"
+            )
+        return cell.simulation.physics.slider_height_m
+    if not 0 < height_m < 0.2:
+        raise EpisodeError(f"--slider-height-m is {height_m}, allowed: above 0 and below 0.2 m")
+    return height_m
+
+
+def _label(
+    episode: Path, labeller: Labeller, cell: CellConfig, videos: Path | None
+) -> tuple[Path, SliderLabels]:
+    views = read_views(episode, cell)
+    track = labeller.track(views)
+    labels = track.labels(views)
+    labels.save(episode)
+    if videos is not None:
+        from pushcell.labelling.label_video import write_label_video
+
+        write_label_video(videos / f"{episode.name}.mp4", views, track, labeller.prism)
+    return episode, labels
+
+
+def _figures(labelled: Sequence[SliderLabels]) -> dict[str, float]:
+    pictures = sum(labels.pictures for labels in labelled)
+    left_out: Counter[str] = Counter()
+    for labels in labelled:
+        left_out.update(labels.left_out)
+    figures: dict[str, float] = {
+        "episodes": len(labelled),
+        "pictures": pictures,
+        "labels": sum(map(len, labelled)),
+        **{f"left out: {why}": count for why, count in left_out.most_common()},
+    }
+    if figures["labels"]:
+        deviations = np.concatenate([labels.deviations for labels in labelled])
+        figures["said_place_deviation_mm"] = float(1e3 * np.median(deviations[:, :2]))
+        figures["said_angle_deviation_deg"] = float(np.rad2deg(np.median(deviations[:, 2])))
+    return figures
