@@ -6,7 +6,10 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from pushcell.motion.emergency_stop import EmergencyStop
-from pushcell_ros.base_node import LATCHED, CellNode
+from pushcell_ros.base_node import CellNode
+from pushcell_ros.stop_switches_node import STOP_QOS, STOP_TOPIC, StopSwitchesNode
+
+_SWITCHES_RATE_HZ = 20.0
 
 
 class CommandingNode(CellNode):
@@ -14,9 +17,16 @@ class CommandingNode(CellNode):
 
     def serve_stop(self, stop: EmergencyStop) -> None:
         """Pressed by /safety/estop, engaged by /safety/stop, released by /safety/release alone."""
+        self._switches = StopSwitchesNode(self.get_name())
+
+        def look() -> None:
+            for switch, pressed in self._switches.heard():
+                stop.set_pressed(switch, pressed)
 
         def press(message: Bool) -> None:
-            stop.set_pressed(message.data)
+            # At once; whose word it was is looked up by `look`.
+            if message.data:
+                stop.engage("it was pressed")
 
         def engage(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             stop.engage("it was asked for")
@@ -24,10 +34,16 @@ class CommandingNode(CellNode):
             return response
 
         def release(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            refusal = stop.release()
+            look()
+            refusal = stop.release(self._switches.living())
             response.success, response.message = refusal is None, refusal or ""
             return response
 
-        self.create_subscription(Bool, "/safety/estop", press, LATCHED)
+        self.create_subscription(Bool, STOP_TOPIC, press, STOP_QOS)
         self.create_service(Trigger, "/safety/stop", engage)
         self.create_service(Trigger, "/safety/release", release)
+        self.every_steady(_SWITCHES_RATE_HZ, look)
+
+    def close(self) -> None:
+        """Listen to no switch any more."""
+        self._switches.destroy_node()
