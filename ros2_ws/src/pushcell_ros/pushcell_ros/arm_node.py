@@ -41,6 +41,7 @@ from pushcell_ros.conversions import (
     positions_message,
     to_nanoseconds,
     to_seconds,
+    to_sender,
     trajectory_message,
 )
 from pushcell_ros.params import parameter
@@ -217,8 +218,8 @@ class ArmNode(CellNode):
 
     def _on_command(self, message: JointState) -> None:
         due_s = self.control_time(message.header.stamp)
-        fields = np.array(message.position), np.array(message.velocity), message.header.frame_id
-        self._arm.command(self.now(), due_s, *fields)
+        fields = np.array(message.position), np.array(message.velocity)
+        self._arm.command(self.now(), due_s, *fields, *to_sender(message))
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         refusal = self._arm.reset()

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import uuid
+
+from builtin_interfaces.msg import Time as TimeMsg
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from pushcell.geometry import Array
 from pushcell.motion.emergency_stop import EmergencyStop
 from pushcell_ros.base_node import CellNode
+from pushcell_ros.conversions import command_message
 from pushcell_ros.stop_switches_node import STOP_QOS, STOP_TOPIC, StopSwitchesNode
 
 _SWITCHES_RATE_HZ = 20.0
 
 
 class CommandingNode(CellNode):
-    """A node that obeys the emergency stop."""
+    """A node that commands the joints, and obeys the emergency stop."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        # arm_node obeys one sender at a time: a second one must not share the arm.
+        self._sender, self._number = str(uuid.uuid4()), 0
+        self._commands = self.create_publisher(JointState, "/arm/joint_command", 10)
+
+    def command(self, stamp: TimeMsg, position: Array, velocity: Array) -> None:
+        """Where the joints shall be at a time: (7,) [rad], (7,) [rad/s]."""
+        self._number += 1
+        message = command_message(stamp, position, velocity, self._sender, self._number)
+        self._commands.publish(message)
 
     def serve_stop(self, stop: EmergencyStop) -> None:
         """Pressed by /safety/estop, engaged by /safety/stop, released by /safety/release alone."""
