@@ -45,7 +45,7 @@ class GuardedArm:
         self._sent: Array | None = None
         self._sent_s = -np.inf
         self._looked_s = self._heard_s = -np.inf
-        self._play_clock = PlayClock()
+        self._play_clock = PlayClock(self._period_s)
         self._silence_s = self._steady_silence_s = np.inf
         self._problem: ArmFault | None = None
         self.fault: ArmFault | None = None

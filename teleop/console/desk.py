@@ -118,9 +118,9 @@ class ConsoleDesk:
         """Hands without their deadman; what else is pressed on a pad, its STOP above all, stays."""
         if hands.pad is None:
             return Hands()
-        axes, buttons = [*hands.pad.axes], [int(it) for it in hands.pad.buttons]
+        axes, buttons = list(hands.pad.axes), list[int](hands.pad.buttons)
         self._gamepad.deadman.let_go(axes, buttons)
-        return Hands(pad=PadState(axes=tuple(axes), buttons=tuple(buttons)))
+        return Hands(pad=PadState.model_validate({"axes": axes, "buttons": buttons}))
 
     def hands(self, hands: Hands) -> None:
         """Pass on what the person holds."""
