@@ -31,6 +31,7 @@ from pushcell.drivers.guarded_arm import GuardedArm
 from pushcell.drivers.iiwa import IiwaDriver
 from pushcell.drivers.ros2_control import Ros2ControlDriver
 from pushcell.geometry import Array
+from pushcell.launcher.domain import Role, hold_role
 from pushcell.plugins import load_plugin
 from pushcell.timing import GridTick, PeriodMonitor, steady_seconds
 from pushcell.urgency import Urgency
@@ -72,6 +73,7 @@ class ArmNode(CellNode):
 
     def __init__(self) -> None:
         super().__init__("arm_node")
+        self._role = hold_role(Role.ARM)
         self._kinematics = ArmKinematics(self.cell)
         # LCM receives in a thread of its own, which must be as urgent as this one.
         self.urgency.apply()

@@ -10,6 +10,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from pushcell.geometry import Array
+from pushcell.launcher.domain import Role, hold_role
 from pushcell.motion.emergency_stop import EmergencyStop
 from pushcell_ros.base_node import CellNode
 from pushcell_ros.conversions import command_message
@@ -23,6 +24,7 @@ class CommandingNode(CellNode):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self._role = hold_role(Role.COMMANDER)
         # arm_node obeys one sender at a time: a second one must not share the arm.
         self._sender, self._number = str(uuid.uuid4()), 0
         self._commands = self.create_publisher(JointState, "/arm/joint_command", 10)
