@@ -14,7 +14,7 @@ from tyro.conf import arg
 
 from pushcell.command_output import show_result
 from pushcell.config.cell import load_cell
-from pushcell.doctor import hardware, machine, software
+from pushcell.doctor import hardware, machine, network, software
 from pushcell.doctor.finding import Finding, Level
 
 
@@ -38,7 +38,12 @@ def main(words: Sequence[str]) -> int:
     """Run the command; 1 when a line is red."""
     options = tyro.cli(Doctor, prog="pushcell doctor", args=list(words))
     cell = load_cell(options.cell)
-    findings = [*software.examine(), *machine.examine(), *hardware.examine(cell)]
+    findings = [
+        *software.examine(),
+        *machine.examine(),
+        *network.examine(cell),
+        *hardware.examine(cell),
+    ]
     figures = {"findings": [asdict(finding) for finding in findings]}
     show_result(figures, _table(findings), options.json)
     return int(any(finding.level is Level.RED for finding in findings))

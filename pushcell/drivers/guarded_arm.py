@@ -19,6 +19,7 @@ import numpy as np
 
 from pushcell.config.cell import CellConfig
 from pushcell.drivers.arm import ArmDriver, ArmFault, ArmReport, Fault
+from pushcell.drivers.command_order import CommandOrder
 from pushcell.drivers.joint_stream import JointStream
 from pushcell.drivers.play_clock import PlayClock
 from pushcell.drivers.report_checks import ReportChecks
@@ -40,10 +41,11 @@ class GuardedArm:
         self.checks = ReportChecks(cell, lower, upper)
         self._period_s = 1.0 / cell.arm.status_rate_hz
         self._stream: JointStream | None = None
+        self._order = CommandOrder(cell.arm.command_silence_s)
         self._sent: Array | None = None
         self._sent_s = -np.inf
         self._looked_s = self._heard_s = -np.inf
-        self._play_clock = PlayClock()
+        self._play_clock = PlayClock(self._period_s)
         self._silence_s = self._steady_silence_s = np.inf
         self._problem: ArmFault | None = None
         self.fault: ArmFault | None = None
@@ -92,11 +94,25 @@ class GuardedArm:
         return heard if isinstance(heard, ArmReport) else None
 
     def command(
-        self, now_s: float, due_s: float, position: Array, velocity: Array, sender: str
+        self,
+        now_s: float,
+        due_s: float,
+        position: Array,
+        velocity: Array,
+        sender: str,
+        number: int,
     ) -> None:
-        """Where the joints shall be at a time: (7,) [rad], (7,) [rad/s]."""
-        if self.linked and self._stream is not None:
-            self._stream.push(now_s, due_s, position, velocity, sender)
+        """Where the joints shall be at a time: (7,) [rad], (7,) [rad/s].
+
+        Each sender numbers its commands; two at a time are a fault.
+        """
+        if not self.linked or self._stream is None:
+            return
+        rival = self._order.rival(sender, number, due_s)
+        if rival is not None:
+            self._fail(now_s, ArmFault(Fault.OTHER_COMMANDER, rival))
+            return
+        self._stream.push(now_s, due_s, position, velocity, sender)
 
     def reset(self) -> str | None:
         """Forget a fault, and begin anew from where the arm stands; or why not, in words."""
@@ -152,6 +168,7 @@ class GuardedArm:
         elif isinstance(heard, ArmReport) and problem is None and self._waiting:
             period_s = 1.0 / self._cell.motion.rate_hz
             self._stream = JointStream(self._cell.arm, period_s, heard.position)
+            self._order = CommandOrder(self._cell.arm.command_silence_s)
 
     def _fail(self, now_s: float, fault: ArmFault) -> None:
         self.fault = fault

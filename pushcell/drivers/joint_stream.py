@@ -4,7 +4,7 @@ Commands come with the time at which they are due, at the motion path's rate; th
 positions at its own, higher rate. The stream is played a little more than one command period late,
 so that there is something to interpolate. It begins, and begins again, only near where the joints
 are. Where it falls silent the joints brake, jerk-limited, by themselves. Whatever is commanded, no
-joint is sent faster than its limit.
+joint is sent faster, or faster to another speed, than its limits.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ruckig import (
 
 from pushcell.config.arm import ArmConfig
 from pushcell.drivers.joint_path import FADING, JointCommand, JointMotion, JointPath
+from pushcell.drivers.step_limit import StepLimit
 from pushcell.errors import ArmLinkError
 from pushcell.geometry import Array
 
@@ -44,6 +45,7 @@ class JointStream:
         self._max_speed = np.array(arm.joint_velocity_limits_rad_s)
         self._max_acceleration = np.array(arm.joint_acceleration_limits_rad_s2)
         self._motion = JointMotion.at_rest(q_start)
+        self._sent = StepLimit(self._motion.q, self._max_speed, self._max_acceleration)
         self._played_s: float | None = None
         self._path: JointPath | None = None
         self._stop: tuple[float, Trajectory] | None = None
@@ -62,7 +64,7 @@ class JointStream:
         if self._stop is None or self._played_s is None:
             return self._path is None
         began_s, profile = self._stop
-        return self._played_s - began_s >= profile.duration
+        return self._played_s - began_s >= profile.duration and self._sent.resting
 
     def push(
         self, now_s: float, due_s: float, position: Array, velocity: Array, sender: str
@@ -89,6 +91,7 @@ class JointStream:
         if not 0 <= passed_s <= _HELD_UP_S:
             passed_s, self._played_s = 0.0, now_s
             self._motion = JointMotion.at_rest(self._motion.q)
+            self._sent.halt()
             if self._path is not None or self._stop is not None:
                 self._brake(now_s)
         due_s = now_s - self._delay_s
@@ -96,7 +99,7 @@ class JointStream:
             self._brake(now_s)
         self._motion = self._limited(self._next(now_s, due_s), passed_s)
         self._played_s = now_s
-        return self._motion.q
+        return self._sent.follow(self._motion.q, passed_s)
 
     def close(self, now_s: float) -> None:
         """Stop, jerk-limited, and take no more commands."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -12,6 +14,34 @@ from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
 from pushcell.recording.steps import Steps
+
+# What libraries raise on metadata that are of another kind than their format says.
+_MALFORMED = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+_LONGEST = 300
+# No set here comes near it, and one that asks for more is damaged.
+MOST_BYTES = 2**32
+
+
+@contextmanager
+def malformed_set(where: Path) -> Iterator[None]:
+    """Raise EpisodeError for whatever goes wrong with metadata that nobody has checked."""
+    try:
+        yield
+    except _MALFORMED as error:
+        told = f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST]
+        raise EpisodeError(
+            f"{where}: its metadata are malformed ({told}): copy or convert it again"
+        ) from None
 
 
 @dataclass(frozen=True)

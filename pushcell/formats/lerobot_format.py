@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pushcell.errors import EpisodeError
-from pushcell.formats.data_set import Demonstration
+from pushcell.formats.data_set import Demonstration, malformed_set
 from pushcell.formats.lerobot_files import EpisodeEntry, LeRobotFiles
 from pushcell.formats.lerobot_layout import IMAGES, VECTORS
 from pushcell.recording.steps import Steps
@@ -22,6 +22,10 @@ class LeRobotSet:
     """
 
     def __init__(self, folder: Path) -> None:
+        with malformed_set(folder):
+            self._open(folder)
+
+    def _open(self, folder: Path) -> None:
         self._files = LeRobotFiles(folder)
         features = self._files.features
         missing = [key for key in VECTORS if key not in features]
@@ -42,7 +46,9 @@ class LeRobotSet:
 
     def __iter__(self) -> Iterator[Demonstration]:
         for entry in self._episodes:
-            yield Demonstration(f"episode_{entry.number:06d}", self._steps(entry))
+            with malformed_set(self._files.folder):
+                steps = self._steps(entry)
+            yield Demonstration(f"episode_{entry.number:06d}", steps)
 
     def _steps(self, entry: EpisodeEntry) -> Steps:
         files = self._files

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
-from pushcell.formats.data_set import Demonstration
+from pushcell.formats.data_set import Demonstration, malformed_set
 from pushcell.recording.steps import Steps
 
 _KEY = b"pushcell"
@@ -34,11 +34,13 @@ class PackedSet:
         self._path = path
         try:
             self._file = pq.ParquetFile(path)
-            notes = json.loads(self._file.schema_arrow.metadata[_KEY])
+            noted = self._file.schema_arrow.metadata[_KEY]
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise EpisodeError(f"{path} is not a packed data set ({error})") from None
-        self.rate_hz: float = notes["rate_hz"]
-        self._shapes: dict[str, list[int]] = notes["cameras"]
+        with malformed_set(path):
+            notes = json.loads(noted)
+            self.rate_hz = float(notes["rate_hz"])
+            self._shapes = {name: _shape(shape) for name, shape in notes["cameras"].items()}
 
     def __len__(self) -> int:
         return self._file.num_row_groups
@@ -53,13 +55,14 @@ class PackedSet:
             table = self._file.read_row_group(number).combine_chunks()
         except (OSError, pa.ArrowException) as error:
             raise EpisodeError(f"{self._path}, episode {number}: {error}") from None
-        values = {name: _values(table[name], np.float64, (w,)) for name, w in _WIDTHS.items()}
-        values["goal"] = values["goal"][0]
-        images = {
-            name: _values(table[f"{name}_camera"], np.uint8, tuple(shape))
-            for name, shape in self._shapes.items()
-        }
-        return Steps(self.rate_hz, images=images, **values)
+        with malformed_set(self._path):
+            values = {name: _values(table[name], np.float64, (w,)) for name, w in _WIDTHS.items()}
+            values["goal"] = values["goal"][0]
+            images = {
+                name: _values(table[f"{name}_camera"], np.uint8, shape)
+                for name, shape in self._shapes.items()
+            }
+            return Steps(self.rate_hz, images=images, **values)
 
 
 def write_packed(demonstrations: Iterable[Demonstration], path: Path) -> None:
@@ -123,6 +126,13 @@ def _array(rows: NDArray[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_fixed_size_list(kind):
         return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), kind.list_size)
     return pa.Array.from_buffers(kind, len(rows), [None, pa.py_buffer(flat)])
+
+
+def _shape(shape: list[int]) -> tuple[int, ...]:
+    """(H, W, 3) of a camera's images."""
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"images of shape {shape}")
+    return tuple(int(size) for size in shape)
 
 
 def _values(column: pa.ChunkedArray, dtype: type, row: tuple[int, ...]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from policy_server.bundle_files import UNREADABLE_ZIP
 from pushcell.errors import EpisodeError
+from pushcell.formats.data_set import MOST_BYTES
 
 _EVERYTHING = slice(None)
 
@@ -39,6 +41,9 @@ def _folder_in(path: Path) -> str:
 def check_complete(arrays: Mapping[str, Any], path: Path) -> None:
     """Raise EpisodeError naming an array of which chunks are missing: zarr would read zeros."""
     for name, array in arrays.items():
+        chunk_bytes = math.prod(array.chunks) * array.dtype.itemsize
+        if chunk_bytes > MOST_BYTES:
+            raise EpisodeError(f"{path}: a chunk of {name} has {chunk_bytes} bytes: it is damaged")
         missing = array.nchunks - array.nchunks_initialized
         if missing:
             raise EpisodeError(

@@ -16,7 +16,7 @@ from numcodecs import Zstd
 from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
-from pushcell.formats.data_set import Demonstration, check_ends
+from pushcell.formats.data_set import Demonstration, check_ends, malformed_set
 from pushcell.formats.zarr_arrays import check_complete, open_group, rows_of
 from pushcell.recording.steps import Steps
 
@@ -35,6 +35,10 @@ class ZarrSet:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        with malformed_set(path):
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
         self._group = open_group(path)
         # Sets without one camera or the other say so; the published ones have both.
         cameras = self._group.attrs.get("cameras", _PUBLISHED_CAMERAS)
@@ -60,6 +64,10 @@ class ZarrSet:
         return len(self._ends)
 
     def __iter__(self) -> Iterator[Demonstration]:
+        with malformed_set(self._path):
+            yield from self._episodes()
+
+    def _episodes(self) -> Iterator[Demonstration]:
         start = 0
         # Poses at once, images bit by bit: of short episodes many share a chunk.
         names = [f"data/{name}" for name in _WIDTHS]

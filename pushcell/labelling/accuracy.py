@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pushcell.bags.bag_reader import BagReader
 from pushcell.geometry import Array
-from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.slider_labels import SliderLabels
 from pushcell.recording.store import BAG_FILE
 from pushcell.recording.streams import SLIDER_TOPIC

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.config import PusherConfig
+from pushcell.config.cell import PusherConfig
 from pushcell.geometry import Array, Pose
 
 _NEAREST_M = 0.03

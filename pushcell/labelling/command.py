@@ -14,7 +14,7 @@ from rich.progress import track as progress
 from tyro.conf import Positional, arg
 
 from pushcell.command_output import console_beside, figures_table, show_result
-from pushcell.config import CellConfig, load_cell
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import EpisodeError
 from pushcell.labelling.accuracy import LabelErrors
 from pushcell.labelling.recorded_views import read_views

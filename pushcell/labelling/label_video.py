@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pushcell.cameras.video_writer import VideoWriter
 from pushcell.geometry import Array
 from pushcell.labelling.recorded_views import CameraTrack, RecordedViews
 from pushcell.labelling.session import Track
 from pushcell.labelling.silhouette import Prism
-from pushcell.video import VideoWriter
 
 _HEIGHT_PX = 384
 _SURE_RGB, _UNSURE_RGB = (40, 220, 60), (235, 60, 60)

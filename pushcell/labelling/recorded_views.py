@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.active import active_lens, active_pose, active_sha256
-from calibration.lens import Lens
-from pushcell.config import CameraConfig, CellConfig
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.messages import POSE, from_cdr
+from pushcell.cameras.calibrated import active_lens, active_pose, active_sha256
+from pushcell.cameras.camera_model import Lens
+from pushcell.config.cell import CameraConfig, CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.geometry import Array, Pose
-from pushcell.recording.bag_reader import BagReader
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.episode_steps import image_topics
-from pushcell.recording.messages import POSE, from_cdr
 from pushcell.recording.store import BAG_FILE
 from pushcell.recording.streams import PUSHER_TOPIC
 

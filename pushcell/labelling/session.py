@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.geometry import Array, PlanarPose
 from pushcell.labelling.arm_mask import visible

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.config import PusherConfig
+from pushcell.config.cell import PusherConfig
 from pushcell.geometry import Array, PlanarPose
 from pushcell.labelling.arm_mask import visible
 from pushcell.labelling.colours import ColourModel

@@ -15,7 +15,7 @@ from pushcell.timing import steady_seconds
 from teleop.actions import ACTIONS
 from teleop.console.cell_view import CellView
 from teleop.console.episodes import list_episodes, thumbnail
-from teleop.console.messages import Hands, TimeLine
+from teleop.console.messages import Hands, PadState, TimeLine
 from teleop.console.outlines import Outline, Outlines
 from teleop.console.procedures import Procedures
 from teleop.console.start_poses import Starts
@@ -113,6 +113,14 @@ class ConsoleDesk:
         start = self._starts.wanted if self.view.between_episodes else None
         known = self.view.pusher.value, self.view.commanded.value, start
         return self._outlines.over(self._cell.camera(camera), *known)
+
+    def let_go(self, hands: Hands) -> Hands:
+        """Hands without their deadman; what else is pressed on a pad, its STOP above all, stays."""
+        if hands.pad is None:
+            return Hands()
+        axes, buttons = list(hands.pad.axes), list[int](hands.pad.buttons)
+        self._gamepad.deadman.let_go(axes, buttons)
+        return Hands(pad=PadState.model_validate({"axes": axes, "buttons": buttons}))
 
     def hands(self, hands: Hands) -> None:
         """Pass on what the person holds."""

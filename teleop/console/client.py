@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from teleop.console.backend import ConsoleDesk
+from teleop.console.hold_delay import HoldDelay
 from teleop.console.pictures import Picture, PictureFeed
 
 _STATE_PERIOD_S = 0.1
@@ -20,13 +21,23 @@ _PICTURE_PERIOD_S = 0.04
 _SHOWN_TIMEOUT_S = 2.0
 
 
+def server_ms() -> float:
+    """The clock by which a page says when something was held."""
+    return 1e3 * asyncio.get_running_loop().time()
+
+
 class Client:
     """Sends to one page, and never more pictures than it has shown."""
 
     def __init__(
-        self, stream: web.WebSocketResponse, desk: ConsoleDesk, feeds: Mapping[str, PictureFeed]
+        self,
+        stream: web.WebSocketResponse,
+        desk: ConsoleDesk,
+        feeds: Mapping[str, PictureFeed],
+        hold_delay: HoldDelay,
     ) -> None:
         self.stream = stream
+        self.hold_delay = hold_delay
         self.may_act = False
         self._desk = desk
         self._feeds = feeds
@@ -60,7 +71,7 @@ class Client:
         welcome = {"t": "welcome", "may_act": self.may_act, **self._desk.welcome()}
         await self.stream.send_json(welcome)
         while True:
-            await self.send({"t": "state", **self._desk.state()})
+            await self.send({"t": "state", "server_ms": server_ms(), **self._desk.state()})
             await asyncio.sleep(_STATE_PERIOD_S)
 
     async def _send_pictures(self, camera: str) -> None:

@@ -26,6 +26,8 @@ class Hands(Section):
     run: bool = False  # the deadman without a place
     keys: Annotated[frozenset[str], Field(max_length=16)] = frozenset()
     pad: PadState | None = None
+    # When, by the server's clock, at the earliest; unknown is too long ago.
+    said_ms: Number | None = None
 
     @property
     def holding(self) -> bool:

@@ -13,8 +13,9 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from pushcell.errors import PushcellError
 from teleop.console.access import Access
 from teleop.console.backend import ConsoleDesk
-from teleop.console.client import Client
+from teleop.console.client import Client, server_ms
 from teleop.console.driver_arbitration import OpenPages
+from teleop.console.hold_delay import HoldDelay
 from teleop.console.messages import Act, Hands, Hello, Ping, Shown, TimeLine, Trials, parse
 from teleop.console.pictures import PictureFeed
 
@@ -44,6 +45,7 @@ class ConsoleServer:
         self._desk = desk
         self._access = access
         self._feeds = feeds
+        self._silence_s = silence_s
         self._pages = OpenPages(silence_s)
         self._clients: set[Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,7 +112,7 @@ class ConsoleServer:
             timeout=_CLOSING_S, heartbeat=5.0, compress=False, max_msg_size=_LARGEST_MESSAGE
         )
         await stream.prepare(request)
-        client = Client(stream, self._desk, self._feeds)
+        client = Client(stream, self._desk, self._feeds, HoldDelay(self._silence_s))
         self._clients.add(client)
         try:
             await self._serve(client)
@@ -144,6 +146,8 @@ class ConsoleServer:
 
     def _on_hands(self, client: Client, hands: Hands) -> None:
         if client.may_act:
+            if not client.hold_delay.counts(hands, server_ms()):
+                hands = self._desk.let_go(hands)
             heard = self._pages.heard(client, hands, asyncio.get_running_loop().time())
             if heard is not None:
                 self._desk.hands(heard)

@@ -67,6 +67,11 @@ class ButtonSwitch(Section):
         """Whether it is."""
         return _pressed(buttons, self.button)
 
+    def let_go(self, axes: list[float], buttons: list[int]) -> None:
+        """Make it unpressed."""
+        if self.within(len(axes), len(buttons)):
+            buttons[self.button] = 0
+
 
 class AxisSwitch(Section):
     """Something that is pressed or not: a trigger which is an axis."""
@@ -91,6 +96,11 @@ class AxisSwitch(Section):
         if self.axis >= len(axes):
             return False
         return (axes[self.axis] - self.released) / (self.held - self.released) > _PRESSED_SHARE
+
+    def let_go(self, axes: list[float], buttons: list[int]) -> None:
+        """Make it unpressed."""
+        if self.within(len(axes), len(buttons)):
+            axes[self.axis] = self.released
 
 
 class Counts(Section):

@@ -52,8 +52,8 @@ def test_a_stop_halts_it_at_once_and_for_good(stop):
     between = rig.joints
     assert 0.01 < np.abs(between).max() < 0.7
     if stop == "pressed":
-        rig.drive.emergency_stop.set_pressed(True)
-        rig.drive.emergency_stop.set_pressed(False)
+        rig.drive.emergency_stop.set_pressed("A", True)
+        rig.drive.emergency_stop.set_pressed("A", False)
     else:
         rig.drive.emergency_stop.engage("it was asked for")
     assert not rig.run(2.0)

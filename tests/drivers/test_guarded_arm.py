@@ -55,6 +55,7 @@ class Rig:
         self.arm_clock_s = 7.0
         self.coarse_s = 0.0  # the step of the control clock
         self.following_since: float | None = None
+        self.number = 0
 
     def report(self, **changes) -> ArmReport:
         external = np.full(7, 0.5)
@@ -95,7 +96,8 @@ class Rig:
             return  # commands come at half the rate of reports
         position = self._start + 0.1 * DIRECTION * (1 - np.cos(4 * time_s))
         velocity = 0.4 * DIRECTION * np.sin(4 * time_s)
-        self.arm.command(self.now, self.now, position, velocity, "motion")
+        self.number += 1
+        self.arm.command(self.now, self.now, position, velocity, "motion", self.number)
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +220,37 @@ def test_each_fault_has_its_name_stops_the_joints_and_is_kept(rig, kind, change)
         assert_jerk_limited_standstill(rig.cell, rig.driver.sent[began:])
     assert "/arm/reset" in rig.arm.waits_for
     assert kind.value in rig.arm.waits_for
+
+
+@pytest.mark.parametrize("interval", [1, 2, 7])
+@pytest.mark.parametrize(
+    ("sender", "ahead"),
+    [("motion", 0), ("motion", 1), ("motion", -100), ("other", 0), ("other", 10**9)],
+    ids=["copies", "counts on", "begins anew", "other", "other with numbers of its own"],
+)
+def test_a_rival_ends_in_a_stop_within_the_limits(rig, sender, ahead, interval):
+    """Also one that says to be the commander itself."""
+    rig.linked().follow()
+    began = len(rig.driver.sent) - 3
+    for tick in range(100):
+        rig.tick()
+        if tick % interval == 0 and rig.arm.fault is None:
+            place = rig.driver.q + 0.01 * DIRECTION
+            rig.arm.command(rig.now, rig.now, place, 2 * DIRECTION, sender, rig.number + ahead)
+    assert rig.arm.fault.kind is Fault.OTHER_COMMANDER
+    assert sender in rig.arm.waits_for
+    assert_jerk_limited_standstill(rig.cell, rig.driver.sent[began:])
+    assert rig.arm.reset() is None
+
+
+def test_who_begins_after_a_silence_is_no_rival(rig):
+    rig.linked().follow()
+    rig.following_since = None
+    rig.run(0.5)
+    rig.arm.command(rig.now, rig.now, rig.driver.q, REST, "restarted", 1)
+    rig.run(0.1)
+    assert rig.arm.fault is None
+    assert rig.arm.commands_refused == 0
 
 
 def test_reports_that_freeze_are_a_fault(cell, kinematics):

@@ -7,17 +7,23 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import resource
+import shutil
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from drake import lcmt_iiwa_status
@@ -38,6 +44,11 @@ from pushcell.cameras.camera_info import read_camera_info
 from pushcell.config.cell import load_cell
 from pushcell.drivers.iiwa import read_status
 from pushcell.errors import PushcellError
+from pushcell.formats.data_set import Demonstration
+from pushcell.formats.lerobot_format import LeRobotSet
+from pushcell.formats.lerobot_writer import write_lerobot
+from pushcell.formats.packed_format import PackedSet, write_packed
+from pushcell.formats.zarr_format import ZarrSet, write_zarr
 from pushcell.launcher.tags import load_tags
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.quality import QualityGate
@@ -45,6 +56,7 @@ from pushcell.recording.store import Journal
 from pushcell.recording.streams import streams_of
 from pushcell.replay.topic_map import load_mapping
 from pushcell.training.config import load_train_config
+from teleop.console.messages import parse
 from teleop.devices.pad_map import load_map
 from tests.config.test_strict_yaml import LAUGHS, MANY_KEYS
 from tests.conftest import ROOT, SIM_CELL
@@ -136,6 +148,68 @@ def status() -> bytes:
     return message.encode()
 
 
+def packed() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write_packed([Demonstration("a", some_steps(3))], Path(folder) / "a.parquet")
+        return (Path(folder) / "a.parquet").read_bytes()
+
+
+def read_packed(path: Path) -> list[Demonstration]:
+    return list(PackedSet(path))
+
+
+def read_notes(path: Path) -> list[Demonstration]:
+    """A packed set with other notes on its cameras and rate."""
+    table = pq.read_table(pa.BufferReader(PACKED))
+    noted = table.replace_schema_metadata({b"pushcell": path.read_bytes()})
+    pq.write_table(noted, path.with_name("noted.parquet"))
+    return read_packed(path.with_name("noted.parquet"))
+
+
+@cache
+def written(write: Callable[[list[Demonstration], Path], None]) -> Path:
+    """A sound data set, in a folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="pushcell-fuzz-"))
+    atexit.register(shutil.rmtree, folder)
+    write([Demonstration("a", some_steps(3))], folder / "set")
+    return folder / "set"
+
+
+def in_set(sound: Path, file: str, kind: type) -> Callable[[Path], object]:
+    """Reads the set with another file in that file's place."""
+
+    def read(path: Path) -> object:
+        with tempfile.TemporaryDirectory() as folder:
+            copied = shutil.copytree(sound, Path(folder) / "set")
+            shutil.copyfile(path, copied / file)
+            return list(kind(copied))
+
+    return read
+
+
+def of_set(name: str, sound: Path, file: str, kind: type) -> Format:
+    return of_json(name, json.loads((sound / file).read_text()), in_set(sound, file, kind))
+
+
+def console_message(path: Path) -> object:
+    """What is none ends the page's connection."""
+    try:
+        return parse(path.read_bytes().decode(errors="replace"))
+    except ValueError as error:
+        raise PushcellError(str(error)[:1000]) from None
+
+
+LEROBOT, ZARR = written(write_lerobot), written(write_zarr)
+PACKED = packed()
+NOTES = json.loads(pq.read_schema(pa.BufferReader(PACKED)).metadata[b"pushcell"])
+HANDS = {
+    "t": "hands",
+    "drag": [1.0, 2.0],
+    "run": True,
+    "keys": ["Space"],
+    "pad": {"axes": [0.0, 1.0], "buttons": [0, 1]},
+    "said_ms": 5.0,
+}
 JOURNAL = b'{"event": "begun", "episode": "a"}\n{"event": "complete", "episode": "a"}\n'
 CORNERS = {"ids": [1, 2], "pixels": [[1.0, 2.0], [3.0, 4.0]], "size": [64, 48], "board": "b"}
 FIDUCIALS = {
@@ -176,6 +250,13 @@ FORMATS = [
     Format("MCAP, cut off", bag(), repair_and_read),
     Format("LCM status", status(), lambda p: read_status(p.read_bytes())),
     Format("policy message", MESSAGE, lambda p: unpack(p.read_bytes())),
+    Format("packed set", PACKED, read_packed),
+    of_json("packed set's notes", NOTES, read_notes),
+    of_set("LeRobot's info.json", LEROBOT, "meta/info.json", LeRobotSet),
+    of_set("zarr's attributes", ZARR, ".zattrs", ZarrSet),
+    of_set("zarr's poses", ZARR, "data/state/.zarray", ZarrSet),
+    of_set("zarr's images", ZARR, "data/wrist_camera/.zarray", ZarrSet),
+    of_json("console message", HANDS, console_message),
     *(Format(f"ROS {topic}", message_of(topic), judge(topic)) for topic in RECORDED),
 ]  # fmt: skip
 

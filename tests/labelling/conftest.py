@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.labelling.recorded_views import RecordedViews, read_views
 from pushcell.labelling.session import Labeller
 from pushcell.recording.streams import SLIDER_TOPIC

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.config import CellConfig
-from pushcell.recording.bag_reader import BagReader
-from pushcell.recording.bag_writer import BagWriter, Topic
+from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.bag_writer import BagWriter, Topic
+from pushcell.bags.messages import COMPRESSED_IMAGE, IMAGE, image_cdr, jpeg_cdr
+from pushcell.config.cell import CellConfig
+from pushcell.demonstrations.episode_generator import EpisodeMaker
+from pushcell.demonstrations.recipe import Recipe
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
-from pushcell.recording.messages import COMPRESSED_IMAGE, IMAGE, image_cdr, jpeg_cdr
 from pushcell.recording.store import BAG_FILE, METADATA_FILE
-from pushcell.simulation.factory.maker import EpisodeMaker
-from pushcell.simulation.factory.recipe import Recipe
 from pushcell.simulation.shifts import Shifts
 
 Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]

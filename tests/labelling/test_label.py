@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pushcell import cli
-from pushcell.config import CellConfig
+from pushcell.cli import main as cli
+from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.labelling.accuracy import LabelErrors
 from pushcell.labelling.recorded_views import RecordedViews, read_views

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from policy_server.bundle_files import read_manifest
-from pushcell import cli
-from pushcell.config import CellConfig
+from pushcell.cli import main as cli
+from pushcell.config.cell import CellConfig
 from pushcell.errors import ConfigError
 from pushcell.training.config import load_train_config
 from pushcell.training.trainer import LAST, train

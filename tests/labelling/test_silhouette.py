@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pushcell.config import CellConfig
+from pushcell.config.cell import CellConfig
 from pushcell.labelling.silhouette import Prism, border, excess, flow
 from pushcell.task import SLIDERS, slider_of
 

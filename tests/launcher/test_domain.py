@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pushcell.errors import LaunchError
-from pushcell.launcher.domain import SEARCHED_DOMAINS, held_domain
+from pushcell.launcher.domain import (
+    SEARCHED_DOMAINS,
+    Role,
+    default_lock_folder,
+    held_domain,
+    hold_role,
+)
 
 
 def test_each_holder_has_its_own_until_none_is_free(tmp_path: Path) -> None:
@@ -49,3 +56,29 @@ def test_folder_that_cannot_be_used(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(LaunchError, match="set TMPDIR"), held_domain({}, file / "locks"):
         pass
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_domain_where_a_node_runs_is_taken_and_has_no_second_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: Role
+) -> None:
+    """Nodes that `ros2 launch` started hold no domain."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("ROS_DOMAIN_ID", "0")
+    held = hold_role(role)
+    with pytest.raises(
+        LaunchError, match=f"domain 0 already has {role.value} .process {os.getpid()}"
+    ):
+        hold_role(role)
+    with (
+        pytest.raises(LaunchError, match="DDS domain 0 is taken by another pushcell run"),
+        held_domain({"ROS_DOMAIN_ID": "0"}, default_lock_folder()),
+    ):
+        pass
+    with held_domain({}, default_lock_folder()) as domain:
+        assert domain.number == 2
+    monkeypatch.setenv("ROS_DOMAIN_ID", "2")
+    os.close(hold_role(role))
+    os.close(held)
+    with held_domain({}, default_lock_folder()) as domain:
+        assert domain.number == 0

@@ -302,11 +302,11 @@ def test_bad_teleoperation_is_refused(operated, target, stamp_age_s, reason):
 
 def test_the_emergency_stop_latches(rig):
     rig.drive_policy()
-    rig.guard.emergency_stop.set_pressed(True)
+    rig.guard.emergency_stop.set_pressed("A", True)
     assert_stopped(rig, Reason.EMERGENCY_STOP)
     assert rig.guard.state.phase is Phase.STOPPED
     assert "still pressed" in rig.guard.emergency_stop.release()
-    rig.guard.emergency_stop.set_pressed(False)
+    rig.guard.emergency_stop.set_pressed("A", False)
     rig.run(0.1)
     assert rig.guard.state.phase is Phase.STOPPED, "letting go of the button releases nothing"
     assert rig.guard.emergency_stop.release() is None

@@ -66,8 +66,8 @@ class Adversary:
         elif what == "publishers":
             rig.guard.on_publishers(Source.POLICY, detail)
         elif what == "stop":
-            rig.guard.emergency_stop.set_pressed(True)
-            rig.guard.emergency_stop.set_pressed(False)
+            rig.guard.emergency_stop.set_pressed("A", True)
+            rig.guard.emergency_stop.set_pressed("A", False)
         elif what == "time_jump":
             rig.now += detail
         rig.arm_reports = what != "no_arm"

@@ -18,6 +18,7 @@ rclpy = pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 from geometry_msgs.msg import PoseStamped  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from trajectory_msgs.msg import MultiDOFJointTrajectory  # noqa: E402
 
@@ -236,6 +237,22 @@ def test_a_silent_arm_is_a_fault_until_a_person_resets_it(tmp_path):
         cell.wait(lambda: cell.call("/arm/reset").success, "the reset")
         cell.wait(lambda: cell.motion["phase"] == "holding", "the arm")
         cell.go_home()
+
+
+def test_a_rival_under_the_commanders_name_ends_in_a_stop(tmp_path):
+    with graph(tmp_path, "positions") as cell:
+        cell.release()
+        cell.go_home()
+        rival = cell.node.create_publisher(JointState, "/arm/joint_command", 10)
+        cell.node.create_subscription(
+            JointState,
+            "/arm/joint_command",
+            lambda heard: cell.arm.get("fault") == "other_commander" or rival.publish(heard),
+            10,
+        )
+        cell.wait(lambda: cell.arm.get("fault") == "other_commander", "the fault")
+        cell.wait(lambda: cell.motion["phase"] == "no_arm", "motion_node's end")
+        assert "somebody else commands the arm too" in cell.arm["message"]
 
 
 def test_when_motion_node_dies_the_driver_stops_the_joints_by_itself(tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import cv2
 import numpy as np
@@ -85,6 +86,11 @@ class Served:
         return socket
 
 
+def held(**what):
+    """What a page says of what is held now; its clock is the server's."""
+    return {"t": "hands", "said_ms": 1e3 * time.monotonic(), **what}
+
+
 async def next_json(socket, kind=None):
     async for message in socket:
         if message.type is aiohttp.WSMsgType.TEXT:
@@ -134,7 +140,7 @@ def test_beyond_loopback_only_the_token_moves_anything_but_all_may_stop(cell):
             assert console.address.endswith("#token=secret")
             for wrong in ("", "guess"):
                 stranger = await console.page(wrong)
-                await stranger.send_json({"t": "hands", "run": True})
+                await stranger.send_json(held(run=True))
                 await stranger.send_json({"t": "act", "action": "arm"})
                 assert "token" in (await next_json(stranger, "answer"))["problem"]
                 assert console.wire.called == []
@@ -144,7 +150,7 @@ def test_beyond_loopback_only_the_token_moves_anything_but_all_may_stop(cell):
                 assert console.wire.called == ["/safety/stop"]
                 console.wire.called.clear()
             friend = await console.page("secret")
-            await friend.send_json({"t": "hands", "run": True})
+            await friend.send_json(held(run=True))
             await until(lambda: console.wire.joys)
             assert console.wire.pointer() == (1, [])
 
@@ -162,7 +168,7 @@ def test_a_press_goes_to_its_place_and_closing_the_page_releases_it(cell):
     async def play():
         async with Served(cell) as console:
             page = await console.page()
-            await page.send_json({"t": "hands", "drag": [160, 120]})
+            await page.send_json(held(drag=[160, 120]))
             await until(lambda: console.wire.joys)
             pressed, place = console.wire.pointer()
             assert pressed
@@ -177,10 +183,10 @@ def test_two_pages_do_not_pull_at_one_arm(cell):
     async def play():
         async with Served(cell) as console:
             first, second = await console.page(), await console.page()
-            await first.send_json({"t": "hands", "drag": [160, 120]})
+            await first.send_json(held(drag=[160, 120]))
             await until(lambda: console.wire.joys)
             place = console.wire.pointer()
-            await second.send_json({"t": "hands", "drag": [200, 100]})
+            await second.send_json(held(drag=[200, 100]))
             await second.send_json({"t": "ping", "sent_ms": 1})
             await next_json(second, "pong")
             assert console.wire.pointer() == place
@@ -190,7 +196,38 @@ def test_two_pages_do_not_pull_at_one_arm(cell):
             assert console.wire.pointer() == place, "another page's silence releases nothing"
             await first.send_json({"t": "hands"})
             await until(lambda: console.wire.pointer() == (0, []))
-            await second.send_json({"t": "hands", "drag": [200, 100]})
+            await second.send_json(held(drag=[200, 100]))
+            await until(lambda: console.wire.pointer()[0] == 1)
+
+    asyncio.run(play())
+
+
+STOP, DEADMAN = 1, 4  # buttons of a page's gamepad
+
+
+def pad(*pressed):
+    return {"axes": [0.0] * 4, "buttons": [int(button in pressed) for button in range(17)]}
+
+
+@pytest.mark.parametrize("said_ms", [-1e3, 1e3, None], ids=["long ago", "later", "unknown"])
+def test_a_hold_that_was_said_long_ago_is_none_until_it_was_let_go(cell, said_ms):
+    """Its STOP counts, however late."""
+
+    async def play():
+        async with Served(cell) as console:
+            page = await console.page()
+            late = held(drag=[160, 120], keys=["Space"], pad=pad(STOP, DEADMAN))
+            late["said_ms"] = None if said_ms is None else late["said_ms"] + said_ms
+            for words in (late, held(drag=[160, 120], pad=pad(STOP, DEADMAN))):
+                console.wire.joys.clear()
+                await page.send_json(words)
+                await until(lambda: len(console.wire.joys) == 3)
+                pointer, keyboard, gamepad = (joy[2] for joy in console.wire.joys)
+                assert not any(pointer + keyboard)
+                assert gamepad[STOP]
+                assert not gamepad[DEADMAN]
+            await page.send_json({"t": "hands"})
+            await page.send_json(held(drag=[160, 120]))
             await until(lambda: console.wire.pointer()[0] == 1)
 
     asyncio.run(play())
@@ -204,7 +241,7 @@ def test_nonsense_ends_the_connection_and_releases(cell, nonsense):
     async def play():
         async with Served(cell) as console:
             page = await console.page()
-            await page.send_json({"t": "hands", "run": True})
+            await page.send_json(held(run=True))
             await page.send_str(nonsense)
             await until(lambda: console.wire.joys and console.wire.pointer() == (0, []))
 

@@ -26,16 +26,48 @@ TYPE_SOMETHING = (
 )
 
 
+class Queue:
+    """Stands before the server; what the page says waits for ``delay_s``."""
+
+    def __init__(self, url: str) -> None:
+        self._port = int(url.rsplit(":", 1)[1])
+        self.delay_s = 0.0
+
+    async def __aenter__(self) -> "Queue":
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, onward = await asyncio.open_connection("127.0.0.1", self._port)
+        await asyncio.gather(self._up(reader, onward), self._down(answers, writer))
+
+    async def _up(self, reader: asyncio.StreamReader, onward: asyncio.StreamWriter) -> None:
+        loop, due_s = asyncio.get_running_loop(), 0.0
+        while heard := await reader.read(65536):
+            due_s = max(due_s, loop.time() + self.delay_s)
+            loop.call_at(due_s, onward.write, heard)
+        loop.call_at(due_s, onward.close)
+
+    async def _down(self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while heard := await answers.read(65536):
+            writer.write(heard)
+        writer.close()
+
+
 def on_page(cell: CellConfig, look: Callable[[Page, Served, Callable], None]) -> None:
     """Open the page; ``look`` gets it, the server and what waits for a condition."""
 
     async def play() -> None:
-        async with Served(cell) as console:
+        async with Served(cell) as console, Queue(console.url) as console.queue:
             await asyncio.to_thread(open_and_look, console, asyncio.get_running_loop())
 
     def open_and_look(console: Served, loop: asyncio.AbstractEventLoop) -> None:
         console.loop = loop
-        with open_page(console.url) as page:
+        with open_page(console.queue.url) as page:
             patience = WebDriverWait(page.driver, PATIENCE_S)
             patience.until(lambda _: console.wire.joys)
             look(page, console, lambda condition: patience.until(lambda _: condition()))
@@ -99,5 +131,35 @@ def test_a_line_that_fell_silent_is_told_and_so_is_a_stop_that_was_not_sent(cell
         key(page, "rawKeyDown", "Escape")
         until(lambda: "Not sent" in page.text("toast"))
         until(lambda: "No connection" not in page.text("banner"))
+
+    on_page(cell, look)
+
+
+def pressed_anew(page: Page) -> bool:
+    """A page that lost its line meanwhile has let go by itself."""
+    key(page, "keyUp", "Space")
+    key(page, "rawKeyDown", "Space")
+    time.sleep(0.3)
+    return True
+
+
+@pytest.mark.parametrize("queue_s", [2.0, 5.0])
+def test_behind_a_queue_nothing_is_held(cell, queue_s):
+    def look(page, console, until):
+        key(page, "rawKeyDown", "Space")
+        until(lambda: held_keys(console) == 1)
+        console.queue.delay_s = queue_s
+        time.sleep(queue_s)
+        key(page, "keyUp", "Space")
+        key(page, "rawKeyDown", "Space")
+        heard = len(console.wire.joys)
+        time.sleep(queue_s + 0.5)
+        key(page, "keyUp", "Space")
+        time.sleep(queue_s + 0.5)
+        assert len(console.wire.joys) > heard, "what was said did come"
+        later = [joy for joy in console.wire.joys[heard:] if joy[0] == "/teleop/keyboard"]
+        assert not any(any(buttons) for _, _, buttons in later)
+        console.queue.delay_s = 0.0
+        until(lambda: pressed_anew(page) and held_keys(console) == 1)
 
     on_page(cell, look)

@@ -25,7 +25,8 @@ export class Hands {
     if (held && this.pressedAt === null) this.link.send({ t: "hands" });
     this.pressedAt = held ? this.pressedAt ?? performance.now() : null;
     if (document.hidden) return;
-    this.link.send({ t: "hands", drag: this.drag, run: this.run, keys: [...this.keys], pad: padState() });
+    const said_ms = this.link.serverMs;
+    this.link.send({ t: "hands", drag: this.drag, run: this.run, keys: [...this.keys], pad: padState(), said_ms });
   }
 
   release() {

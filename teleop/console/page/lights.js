@@ -28,7 +28,7 @@ function deadmanLight(devices, motion, pressedInVain) {
   const needed = motion?.require_deadman === "True" ? "needed for all motion" : "not needed for policy and home";
   const driver = devices.devices.find(({ name }) => name === devices.driver);
   if (driver) return light("deadman", "good", "held", driver.title);
-  if (pressedInVain) return light("deadman", "warn", "let go", "the line was cut: let go, then press again");
+  if (pressedInVain) return light("deadman", "warn", "let go", "the line was cut or slow: let go, then press again");
   return light("deadman", "", "released", needed);
 }
 

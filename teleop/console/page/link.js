@@ -2,6 +2,7 @@
 
 const RETRY_MS = 1000;
 const PING_MS = 1000;
+const CLOCK_MS = 10000; // clocks drift apart, and a computer that slept has another one
 const SILENT_MS = 3000; // states come ten times a second: the line is cut, whatever the socket says
 
 export class Link extends EventTarget {
@@ -9,6 +10,7 @@ export class Link extends EventTarget {
     super();
     this.token = token;
     this.roundTripMs = null;
+    this.clocks = []; // [heard, server's clock less this one's, less its way here] of each state
     this.open();
     setInterval(() => this.check(), PING_MS);
   }
@@ -18,6 +20,7 @@ export class Link extends EventTarget {
   }
 
   open() {
+    this.clocks = [];
     this.socket = new WebSocket(`ws://${location.host}/socket`);
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => {
@@ -57,6 +60,19 @@ export class Link extends EventTarget {
     const message = JSON.parse(data);
     if (message.t === "pong") this.roundTripMs = performance.now() - message.sent_ms;
     else this.tell(message.t, message);
+    if (message.t === "state") this.compareClocks(message.server_ms);
+  }
+
+  compareClocks(serverMs) {
+    this.clocks = this.clocks.filter(([heardMs]) => this.heardMs - heardMs < CLOCK_MS);
+    this.clocks.push([this.heardMs, serverMs - this.heardMs]);
+  }
+
+  // The server's clock at the earliest: the state that came fastest still took some time to come.
+  // So what is said here is never taken for younger than it is, whichever way has the queue.
+  get serverMs() {
+    if (!this.clocks.length) return null;
+    return performance.now() + Math.max(...this.clocks.map(([, ahead]) => ahead));
   }
 
   tell(name, detail) {

@@ -32,6 +32,7 @@ from pushcell.drivers.guarded_arm import GuardedArm
 from pushcell.drivers.iiwa import IiwaDriver
 from pushcell.drivers.ros2_control import Ros2ControlDriver
 from pushcell.geometry import Array
+from pushcell.launcher.domain import Role, hold_role
 from pushcell.processes.priority import Urgency
 from pushcell.timing import GridTick, PeriodMonitor, steady_seconds
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
@@ -41,6 +42,7 @@ from pushcell_ros.conversions import (
     positions_message,
     to_nanoseconds,
     to_seconds,
+    to_sender,
     trajectory_message,
 )
 from pushcell_ros.params import parameter
@@ -72,6 +74,7 @@ class ArmNode(CellNode):
 
     def __init__(self) -> None:
         super().__init__("arm_node")
+        self._role = hold_role(Role.ARM)
         self._kinematics = ArmKinematics(self.cell)
         # LCM receives in a thread of its own, which must be as urgent as this one.
         self.urgency.apply()
@@ -218,8 +221,8 @@ class ArmNode(CellNode):
 
     def _on_command(self, message: JointState) -> None:
         due_s = self.control_time(message.header.stamp)
-        fields = np.array(message.position), np.array(message.velocity), message.header.frame_id
-        self._arm.command(self.now(), due_s, *fields)
+        fields = np.array(message.position), np.array(message.velocity)
+        self._arm.command(self.now(), due_s, *fields, *to_sender(message))
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         refusal = self._arm.reset()

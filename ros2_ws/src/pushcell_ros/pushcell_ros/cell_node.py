@@ -18,6 +18,7 @@ from std_msgs.msg import Header, String
 from pushcell.config.arm import IiwaLinkConfig
 from pushcell.drivers.lcm_url import lcm_url
 from pushcell.errors import ConfigError
+from pushcell.launcher.domain import Role, hold_role
 from pushcell.processes.priority import Urgency
 from pushcell.simulation.arm_cell import ArmCell
 from pushcell.simulation.arm_endpoint import SimulatedArmEndpoint
@@ -73,6 +74,7 @@ class SimulatedCellNode(CellNode):
 
     def __init__(self) -> None:
         super().__init__("cell_node")
+        self._role = hold_role(Role.CELL)
         self._pacer = Pacer(parse_rate(self.params.rate))
         self._world = ArmCell(self.cell, self.params.time_step_s or None)
         link = self.cell.arm.link

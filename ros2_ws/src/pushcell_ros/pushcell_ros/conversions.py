@@ -38,6 +38,9 @@ from pushcell.cameras.camera_model import Lens
 from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 
+# Of a command's number.
+_MOST_DIGITS = 18
+
 
 def to_seconds(stamp: TimeMsg | DurationMsg) -> float:
     """A stamp or duration [s]."""
@@ -112,6 +115,22 @@ def joint_message(
     message.velocity = [] if velocity is None else [float(v) for v in velocity]
     message.effort = [] if effort is None else [float(v) for v in effort]
     return message
+
+
+def command_message(
+    stamp: TimeMsg, position: Array, velocity: Array, sender: str, number: int
+) -> JointState:
+    """A command of the joints; its sender, and which of its commands it is, are the frame_id."""
+    message = joint_message(stamp, position, velocity)
+    message.header.frame_id = f"{sender}/{number}"
+    return message
+
+
+def to_sender(message: JointState) -> tuple[str, int]:
+    """Whose command it is, and its number; -1 where it has none."""
+    sender, _, number = message.header.frame_id.rpartition("/")
+    numbered = number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS
+    return sender, int(number) if numbered else -1
 
 
 def positions_message(position: Array) -> Float64MultiArray:

@@ -26,7 +26,7 @@ from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell_ros.base_node import OK, WARN, wait_until
 from pushcell_ros.board_params import BoardParams
 from pushcell_ros.commanding_node import CommandingNode
-from pushcell_ros.conversions import joint_message, status_message, to_image
+from pushcell_ros.conversions import status_message, to_image
 from pushcell_ros.params import parameter
 
 _GRAPH_TIMEOUT_S = 60.0
@@ -58,7 +58,6 @@ class DrivingNode(CommandingNode, ABC):
             self.arm.emergency_stop.release()
         self.progress = "waiting for the cell"
         self._executor: Executor
-        self._command = self.create_publisher(JointState, "/arm/joint_command", 10)
         self._motion_state = self.create_publisher(DiagnosticStatus, "/motion/state", 10)
         self.create_subscription(JointState, "/joint_states", self._on_joints, 10)
         self.create_subscription(Bool, "/safety/deadman", self._on_deadman, 10)
@@ -135,9 +134,7 @@ class DrivingNode(CommandingNode, ABC):
         now = self.now()
         wanted = self.arm.tick(now)
         if wanted is not None:
-            command = joint_message(self.stamp(now), *wanted)
-            command.header.frame_id = self.get_name()
-            self._command.publish(command)
+            self.command(self.stamp(now), *wanted)
 
     def _on_joints(self, message: JointState) -> None:
         now = self.control_time(message.header.stamp)

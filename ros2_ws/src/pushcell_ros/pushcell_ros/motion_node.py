@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +20,6 @@ from pushcell.timing import PeriodMonitor, steady_seconds
 from pushcell_ros.base_node import ERROR, OK, WARN, run_node
 from pushcell_ros.commanding_node import CommandingNode
 from pushcell_ros.conversions import (
-    joint_message,
     pose_message,
     status_message,
     to_chunk,
@@ -63,13 +61,10 @@ class MotionNode(CommandingNode):
             self.get_logger().warning(
                 f"beyond the bounds of safety values: {', '.join(self.cell.allow_unsafe)}"
             )
-        # arm_node obeys one sender at a time: a second motion_node must not share the arm.
-        self._sender = str(uuid.uuid4())
         self._periods = PeriodMonitor()
         self._missed = 0
         # What was heard since the last tick, for the next one.
         self._heard: list[Callable[[float], None]] = []
-        self._command = self.create_publisher(JointState, "/arm/joint_command", 10)
         self._target = self.create_publisher(PoseStamped, "/motion/target", 10)
         self._state = self.create_publisher(DiagnosticStatus, "/motion/state", 10)
         self._subscribe()
@@ -142,9 +137,7 @@ class MotionNode(CommandingNode):
         if target is None:
             return
         stamp = self.stamp(now)
-        command = joint_message(stamp, target.position, target.velocity)
-        command.header.frame_id = self._sender
-        self._command.publish(command)
+        self.command(stamp, target.position, target.velocity)
         self._target.publish(pose_message(self._kinematics.pusher_posture(self._guard.tip), stamp))
 
     def _take_in(self, now_s: float) -> None:
