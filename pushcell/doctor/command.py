@@ -41,7 +41,7 @@ def main(words: Sequence[str]) -> int:
     findings = [
         *software.examine(),
         *machine.examine(),
-        *network.examine(cell),
+        *network.examine(),
         *hardware.examine(cell),
     ]
     figures = {"findings": [asdict(finding) for finding in findings]}
