@@ -1,4 +1,4 @@
-"""What is open to the network: neither DDS nor LCM asks who speaks."""
+"""What is open to the network: DDS does not ask who speaks. LCM never leaves the computer here."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ _ALONE = ("LOCALHOST", "OFF")
 
 
 def examine() -> Iterator[Finding]:
-    """Who may command the arm from another computer; LCM never leaves this one (ttl=0)."""
-    yield _dds()
-
-
-def _dds() -> Finding:
+    """Who may command the arm from another computer."""
     secured = os.environ.get("ROS_SECURITY_ENABLE") == "true"
-    if secured and os.environ.get("ROS_SECURITY_STRATEGY") == "Enforce":
-        return good("open: DDS", "SROS2 is enforced")
     reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
-    if reach in _ALONE:
-        return good("open: DDS", f"discovery range {reach}: other computers are not heard")
-    return worth_knowing(
-        "open: DDS",
-        f"discovery range {reach}: under ros2 launch any computer of the network may command the "
-        "arm; pushcell launch stays on this one",
-        "export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST, or see docs/security.md",
-    )
+    if secured and os.environ.get("ROS_SECURITY_STRATEGY") == "Enforce":
+        yield good("open: DDS", "SROS2 is enforced")
+    elif reach in _ALONE:
+        yield good("open: DDS", f"discovery range {reach}: other computers are not heard")
+    else:
+        yield worth_knowing(
+            "open: DDS",
+            f"discovery range {reach}: under ros2 launch any computer of the network may command "
+            "the arm; pushcell launch stays on this one",
+            "export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST, or see docs/security.md",
+        )

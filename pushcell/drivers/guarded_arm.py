@@ -87,7 +87,7 @@ class GuardedArm:
         if heard is not None:
             self._judge(now_s, heard)
         if isinstance(heard, ArmReport) and np.isfinite(heard.time_s):
-            self._answer(self._play_clock.at(heard.time_s, now_s))
+            self._answer(self._play_clock.at(heard.time_s, now_s, self._moving))
         elif heard is not None or now_s - self._sent_s >= _LATE * self._period_s:
             # The arm must not wait for an answer, least of all in a stop.
             self._answer(self._play_clock.without_report(now_s))
@@ -134,6 +134,10 @@ class GuardedArm:
         self._stream.close(now_s)
         self._answer(self._play_clock.without_report(now_s))
         return self._stream.resting
+
+    @property
+    def _moving(self) -> bool:
+        return self._stream is not None and not self._stream.resting
 
     @property
     def _waiting(self) -> bool:

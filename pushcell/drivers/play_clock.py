@@ -6,9 +6,11 @@ steps. Joints that are played by the moment of reading would shake.
 
 from __future__ import annotations
 
-# The share of a new difference between the clocks that is believed at once, and by how much played
-# time may pass faster or slower than the arm's: so much are the joints' speeds off, at the most.
-_GAIN, _MAX_SLEW = 0.02, 0.001
+# The share of a new difference between the clocks that is believed at once.
+_GAIN = 0.02
+# By how much played time may pass faster or slower than the arm's while joints move: so much are
+# their speeds off, and by twice as much from one period to the next. Clocks drift by half of it.
+MAX_SLEW = 2e-4
 # A difference beyond this is a clock that was set, not a report that was read late [s].
 _JUMP_S = 0.03
 
@@ -23,13 +25,16 @@ class PlayClock:
         # When something was played without a report, since the last one.
         self._silent_s: float | None = None
 
-    def at(self, report_s: float, now_s: float) -> float:
+    def at(self, report_s: float, now_s: float, moving: bool) -> float:
         """The control time of a report with the arm's time, read now."""
         offset = now_s - report_s
         if self._offset_s is None or abs(offset - self._offset_s) > _JUMP_S:
             self._offset_s = offset
-        slew = _MAX_SLEW * max(0.0, min(report_s - self._reported_s, _JUMP_S))
-        self._offset_s += min(max(_GAIN * (offset - self._offset_s), -slew), slew)
+        change = _GAIN * (offset - self._offset_s)
+        if moving:
+            slew = MAX_SLEW * max(0.0, report_s - self._reported_s)
+            change = min(max(change, -slew), slew)
+        self._offset_s += change
         self._reported_s, self._silent_s = report_s, None
         self._last_s = max(self._last_s, report_s + self._offset_s)
         return self._last_s
