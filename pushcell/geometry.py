@@ -21,6 +21,11 @@ def wrap_angle(angle_rad: float) -> float:
     return (angle_rad + math.pi) % (2 * math.pi) - math.pi
 
 
+def wrap_angles(angles_rad: Array) -> Array:
+    """The same angles [rad], each in [-pi, pi)."""
+    return (angles_rad + np.pi) % (2 * np.pi) - np.pi
+
+
 @dataclass(frozen=True)
 class PlanarPose:
     """A pose in the plane: x, y [m] and theta [rad]; an element of SE(2)."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pushcell.bags.bag_reader import BagReader
-from pushcell.geometry import Array
+from pushcell.geometry import Array, wrap_angles
 from pushcell.recording.slider_labels import SliderLabels
 from pushcell.recording.store import BAG_FILE
 from pushcell.recording.streams import SLIDER_TOPIC
@@ -57,5 +57,5 @@ def _errors(episode: Path) -> tuple[Array, Array] | None:
     poses[:, 2] = np.unwrap(poses[:, 2])
     true = np.stack([np.interp(labels.stamps_ns, stamps, column) for column in poses.T], axis=1)
     errors = labels.poses - true
-    errors[:, 2] = (errors[:, 2] + np.pi) % (2 * np.pi) - np.pi
+    errors[:, 2] = wrap_angles(errors[:, 2])
     return errors, labels.deviations

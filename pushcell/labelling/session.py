@@ -135,7 +135,7 @@ class Labeller:
         ]
         reasons = [
             self._doubt(*row)
-            for row in zip(deviations, agreement, [f.seen for f in best], gaps, strict=False)
+            for row in zip(deviations, agreement, [f.seen for f in best], gaps, strict=True)
         ]
         return Track(poses, deviations, agreement, reasons)
 

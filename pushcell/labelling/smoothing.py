@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.geometry import Array
+from pushcell.geometry import Array, wrap_angles
 
 _FLOOR = np.array([0.4e-3, 0.4e-3, np.deg2rad(0.15)])
 _FAR = 16.0  # squared distance, in deviations, beyond which a fit is taken for a mistake
@@ -54,4 +54,4 @@ def _updated(mean: Array, cov: Array, seen: Array, noise: Array) -> tuple[Array,
 
 def wrapped(poses: Array) -> NDArray[np.float64]:
     """(T, 3) with angles in [-pi, pi)."""
-    return np.column_stack([poses[:, :2], (poses[:, 2] + np.pi) % (2 * np.pi) - np.pi])
+    return np.column_stack([poses[:, :2], wrap_angles(poses[:, 2])])

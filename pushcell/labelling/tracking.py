@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pushcell.config.cell import PusherConfig
-from pushcell.geometry import Array, PlanarPose
+from pushcell.geometry import Array, PlanarPose, wrap_angles
 from pushcell.labelling.arm_mask import visible
 from pushcell.labelling.colours import ColourModel
 from pushcell.labelling.fitting import FINE, Evidence, Fit, Prior, agreement_of, fit_pose
@@ -121,5 +121,5 @@ def best_fit(starts: Iterable[Array], pictures: list[Evidence], prism: Prism) ->
 def distances(forth: list[Fit], back: list[Fit], lever_m: float) -> NDArray[np.float64]:
     """(T,) distance between what both ways found [m], of the corners."""
     offsets = np.array([a.pose - b.pose for a, b in zip(forth, back, strict=True)])
-    turns = (offsets[:, 2] + np.pi) % (2 * np.pi) - np.pi
+    turns = wrap_angles(offsets[:, 2])
     return np.hypot(np.linalg.norm(offsets[:, :2], axis=1), lever_m * turns)

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
+from pushcell.geometry import Array
 from pushcell.recording.store import write_durably
 
 LABELS_FILE = "slider_labels.json"
 _VERSION = 1
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -123,15 +123,21 @@ HEADS = [
 ]
 
 
+def with_wrong_bit(place: int, bit: int, folder: Path) -> Path:
+    """A copy of the whole file in which one bit is wrong."""
+    path = folder / "bit.mcap"
+    broken = bytearray(WHOLE)
+    broken[place] ^= 1 << bit
+    path.write_bytes(broken)
+    return path
+
+
 @settings(max_examples=60)
 @given(place=st.sampled_from(INDEX_BYTES), bit=st.integers(0, 7))
 def test_a_wrong_bit_of_a_message_index_costs_nothing(
     place: int, bit: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = tmp_path_factory.mktemp("bit") / "bit.mcap"
-    broken = bytearray(WHOLE)
-    broken[place] ^= 1 << bit
-    path.write_bytes(broken)
+    path = with_wrong_bit(place, bit, tmp_path_factory.mktemp("bit"))
     assert repair(path).messages == len(MESSAGES)
     assert kept(path) == MESSAGES
 
@@ -141,10 +147,7 @@ def test_a_wrong_bit_of_a_message_index_costs_nothing(
 def test_a_wrong_bit_of_a_chunks_head_costs_only_the_chunk(
     place: int, bit: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = tmp_path_factory.mktemp("bit") / "bit.mcap"
-    broken = bytearray(WHOLE)
-    broken[place] ^= 1 << bit
-    path.write_bytes(broken)
+    path = with_wrong_bit(place, bit, tmp_path_factory.mktemp("bit"))
     repair(path)
     found = {message.cdr for message in kept(path)}
     assert len(found) >= len(MESSAGES) - 2 * IN_A_CHUNK

@@ -26,11 +26,10 @@ def take_in(subscription: Subscription) -> None:
     An executor handles topics in an order of its own: it may come to a message later than to
     another one that was sent after it.
     """
-    with_info = subscription._callback_type is Subscription.CallbackType.WithMessageInfo
     handle = subscription.handle
     with handle:
         while (found := handle.take_message(subscription.msg_type, subscription.raw)) is not None:
-            subscription.callback(*(found if with_info else found[:1]))
+            subscription.callback(found[0])
 
 
 class StampedStream(Generic[T]):
