@@ -109,7 +109,7 @@ def test_messages_that_are_not_compressed_though_it_is_said(cell, tmp_path):
 
 
 def test_files_without_chunks_are_read_flat(cell, tmp_path):
-    some = list(messages(30, (400, 500)))
+    some = list(messages(100, (400, 500)))
     path = write_mcap(tmp_path / "plain.mcap", some, use_chunking=False)
     bag = open_bag(path)
     tracemalloc.start()
@@ -119,11 +119,11 @@ def test_files_without_chunks_are_read_flat(cell, tmp_path):
     finally:
         tracemalloc.stop()
         bag.close()
-    assert read_poses == 30
-    assert path.stat().st_size > 17e6
-    assert peak < 17e6, "the file is never all in memory"
+    assert read_poses == 100
+    # A few stretches are read ahead, however long the file is.
+    assert peak < 0.5 * path.stat().st_size, "the file is never all in memory"
     samples, left_out = read(path, cell, tmp_path)
-    assert len(samples) == 60
+    assert len(samples) == 200
     assert not left_out
 
 
