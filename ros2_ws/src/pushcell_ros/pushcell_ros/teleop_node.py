@@ -22,6 +22,7 @@ from pushcell_ros.params import parameter
 from teleop.actions import ACTIONS
 from teleop.devices.choice import open_devices
 from teleop.devices.pad import PadDevice
+from teleop.devices.pad_map import told_name
 from teleop.devices.pointer import BROWSER_TOPIC, PointerDevice
 from teleop.devices.reading import DeviceReading
 from teleop.driver_seat import DriverSeat
@@ -106,7 +107,8 @@ class TeleopNode(CellNode):
 
     def _pad_listener(self, device: PadDevice) -> Callable[[Joy], None]:
         def hear(message: Joy) -> None:
-            device.hear(steady_seconds(), message.axes, message.buttons)
+            name = told_name(message.header.frame_id)
+            device.hear(steady_seconds(), message.axes, message.buttons, name)
             self._heard(message)
 
         return hear
