@@ -12,6 +12,9 @@ from pushcell.errors import CalibrationError, ConfigError
 from pushcell.geometry import Array
 from pushcell.strict_yaml import read_yaml
 
+# Times the image's width: 0.1 looks at 157 deg of it, 50 at one.
+_LEAST_FOCAL, _MOST_FOCAL = 0.1, 50.0
+
 
 def camera_info_text(lens: Lens, camera: str) -> str:
     """The YAML of a camera."""
@@ -57,6 +60,11 @@ def read_camera_info(path: Path) -> Lens:
         )
     if not (np.isfinite(matrix).all() and np.isfinite(distortion).all() and matrix[0, 0] > 0):
         raise CalibrationError(f"{path}: its numbers are not those of a camera: calibrate again")
+    if not _LEAST_FOCAL * size[0] < matrix[0, 0] < _MOST_FOCAL * size[0]:
+        raise CalibrationError(
+            f"{path}: a focal length of {matrix[0, 0]:g} px is not that of an image {size[0]} px "
+            "wide: camera_matrix is in pixels, not in millimetres or parts of the image"
+        )
     return Lens(matrix, distortion, size, model)
 
 

@@ -23,12 +23,12 @@ from calibration.lens import Lens
 from calibration.views import View
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
+from pushcell.units import length_problem
 
 Indices = NDArray[np.signedinteger[Any]]
 Mask = NDArray[np.bool_]
 Setup = Literal["eye-to-hand", "eye-in-hand"]
 FEWEST_POSES = 6
-_LARGEST_M = 10.0
 
 
 class Sighting(Protocol):
@@ -200,6 +200,10 @@ class HandEyeData:
         """The same views with other poses of the hand (N, 4, 4)."""
         return replace(self, hand_in_base=hand_in_base)
 
+    def with_targets(self, target_in_camera: Array) -> HandEyeData:
+        """The same views with other poses of the target (N, 4, 4), instead of what was seen."""
+        return replace(self, sightings=tuple(map(PoseSighting, target_in_camera)))
+
     @property
     def lens(self) -> Lens:
         """Through which all corners were seen; raises CalibrationError for mere poses."""
@@ -253,11 +257,9 @@ def check_poses(poses: Array, names: tuple[str, ...], what: str) -> None:
             f"pose {what}, {names[bad_rows[0]]}: is not a rigid transform (rotation matrix and "
             "translation over the row 0 0 0 1); are rows and columns swapped?"
         )
-    far = np.median(np.linalg.norm(poses[:, :3, 3], axis=1))
-    if far > _LARGEST_M:
-        raise CalibrationError(
-            f"poses {what} are {far:.0f} m long: lengths are in metres; divide millimetres by 1000"
-        )
+    far = float(np.median(np.linalg.norm(poses[:, :3, 3], axis=1)))
+    if problem := length_problem(far):
+        raise CalibrationError(f"poses {what} are as far away as {problem}")
 
 
 def check_in_front(target_in_camera: Array) -> None:
