@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 
-from calibration.lens import COEFFICIENTS, Lens
+from calibration.lens import COEFFICIENTS, Lens, Model
 from pushcell.errors import CalibrationError, ConfigError
 from pushcell.geometry import Array
 from pushcell.strict_yaml import read_yaml
@@ -15,7 +16,7 @@ from pushcell.strict_yaml import read_yaml
 # Times the image's width: 0.1 looks at 157 deg of it, 50 at one.
 _LEAST_FOCAL, _MOST_FOCAL = 0.1, 50.0
 _MOST_SKEW_PX = 0.1
-_BY_CAMERA_MODEL = {"fisheye": "equidistant"}
+_BY_CAMERA_MODEL: dict[str, Model] = {"fisheye": "equidistant"}
 
 
 def camera_info_text(lens: Lens, camera: str) -> str:
@@ -42,7 +43,7 @@ def read_camera_info(path: Path) -> Lens:
         distortion = np.asarray(values["distortion_coefficients"]["data"], dtype=float)
         size = int(values["image_width"]), int(values["image_height"])
         # ROS's fisheye calibration names the camera's model instead.
-        model = values.get("distortion_model") or _BY_CAMERA_MODEL[values["camera_model"]]
+        model: Any = values.get("distortion_model") or _BY_CAMERA_MODEL[values["camera_model"]]
     except ConfigError as error:
         raise CalibrationError(f"{error}") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
