@@ -7,24 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from calibration.latency import Signal
 from calibration.slider_pose import Fiducials
+from pushcell import se3
 from pushcell.cameras.calibration_files import read_json
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array, PlanarPose
+from pushcell.units import angle_problem, length_problem, seconds_problem
 
 # What is larger is of another unit.
-_LARGEST_M, _LONGEST_STEP_S = 10.0, 2.0
+_LONGEST_STEP_S, _LARGEST_SLIDER_M = 2.0, 1.0
+# A quaternion that was rounded to three digits is not longer or shorter than this.
+_UNIT_TOLERANCE = 0.01
 
 
 def read_pairs(path: Path) -> Array:
     """(N, 2, 4, 4): hand in base, target in camera."""
-    pairs = _numbers(read_json(path), path)
+    pairs = _transforms(read_json(path), path)
     if pairs.ndim != 4 or pairs.shape[1:] != (2, 4, 4):
         raise CalibrationError(
-            f"{path} holds an array {pairs.shape}, allowed: (N, 2, 4, 4), of each view the hand in "
-            "the base and the target in the camera"
+            f"{path} holds an array {pairs.shape}, allowed: (N, 2, 4, 4), or (N, 2, 7) of x y z "
+            "and quaternions x y z w, of each view hand in base and target in camera"
         )
     return pairs
 
@@ -41,9 +46,12 @@ def read_hand_poses(path: Path, images: tuple[str, ...]) -> Array:
                 f"no image for {beyond[:3]}"
             )
         values = [values[name] for name in images]
-    poses = _numbers(values, path)
+    poses = _transforms(values, path)
     if poses.ndim != 3 or poses.shape[1:] != (4, 4):
-        raise CalibrationError(f"{path} holds an array {poses.shape}, allowed: (N, 4, 4)")
+        raise CalibrationError(
+            f"{path} holds an array {poses.shape}, allowed: (N, 4, 4), or (N, 7) of x y z and "
+            "quaternions x y z w"
+        )
     if len(poses) != len(images):
         raise CalibrationError(
             f"{path} has {len(poses)} poses and there are {len(images)} images: one of each is "
@@ -78,11 +86,8 @@ def read_touched(path: Path) -> tuple[Array, Array | None]:
             f'{path}: allowed is a list of {{"xyz_m": [x, y, z], "pixel": [u, v]}}, pixels where '
             "the camera sees the points"
         ) from None
-    if len(points) and np.abs(points).max() > _LARGEST_M:
-        raise CalibrationError(
-            f"{path}: a point is at {np.abs(points).max():.0f} m: lengths are in metres; divide "
-            "millimetres by 1000"
-        )
+    if problem := length_problem(points):
+        raise CalibrationError(f"{path}: a point is at {problem}")
     if any(seen) and pixels is None:
         raise CalibrationError(
             f"{path}: point {seen.index(False)} has no pixel: give every point one, or none"
@@ -107,11 +112,8 @@ def read_signal(path: Path) -> Signal:
 def _require_seconds(times: Array, path: Path) -> None:
     """Raise CalibrationError for times whose steps are those of milliseconds or nanoseconds."""
     step = float(np.median(np.abs(np.diff(times)))) if len(times) > 1 else 0.0
-    if step > _LONGEST_STEP_S:
-        unit, parts = ("nanoseconds", "1e9") if step > 1e5 else ("milliseconds", "1000")
-        raise CalibrationError(
-            f"{path}: its times are {step:g} apart: times are in seconds; divide {unit} by {parts}"
-        )
+    if problem := seconds_problem(step, _LONGEST_STEP_S):
+        raise CalibrationError(f"{path}: its rows are apart by {problem}")
 
 
 def read_fiducials(path: Path) -> Fiducials:
@@ -120,12 +122,38 @@ def read_fiducials(path: Path) -> Fiducials:
     try:
         markers = {int(k): PlanarPose.from_array(v) for k, v in values["markers"].items()}
         sizes = float(values["side_m"]), float(values["height_m"])
-        return Fiducials(str(values["dictionary"]), *sizes, markers)
+        found = Fiducials(str(values["dictionary"]), *sizes, markers)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise CalibrationError(
             f'{path}: allowed is {{"dictionary": "DICT_APRILTAG_36h11", "side_m": 0.03, '
             '"height_m": 0.03175, "markers": {"0": [x, y, theta], ...}}'
         ) from None
+    places = [(pose.x, pose.y) for pose in markers.values()]
+    largest_m = float(np.max(np.abs([*sizes, *np.ravel(places)])))
+    if largest_m > _LARGEST_SLIDER_M:
+        raise CalibrationError(
+            f"{path}: a slider has no length of {largest_m:g} m: lengths are in metres; divide "
+            "millimetres by 1000"
+        )
+    if problem := angle_problem([pose.theta for pose in markers.values()]):
+        raise CalibrationError(f"{path}: a marker is turned by {problem}")
+    return found
+
+
+def _transforms(values: Any, path: Path) -> Array:
+    """(..., 4, 4) as they are, or of (..., 7): x y z [m] and a quaternion x y z w."""
+    numbers = _numbers(values, path)
+    if numbers.ndim not in (2, 3) or numbers.shape[-1] != 7:
+        return numbers
+    lengths = np.linalg.norm(numbers[..., 3:], axis=-1)
+    wrong = np.argwhere(~(np.abs(lengths - 1.0) <= _UNIT_TOLERANCE))
+    if len(wrong):
+        raise CalibrationError(
+            f"{path}: the quaternion of pose {wrong[0][0]} is {lengths[tuple(wrong[0])]:.3g} long, "
+            "it must be 1: give x y z [m], then the quaternion x y z w"
+        )
+    rotation = Rotation.from_quat(numbers[..., 3:].reshape(-1, 4)).as_matrix()
+    return se3.transform(rotation.reshape(*numbers.shape[:-1], 3, 3), numbers[..., :3])
 
 
 def _numbers(values: Any, path: Path) -> Array:

@@ -9,6 +9,7 @@ from scipy.stats import chi2
 
 from calibration.hand_eye_data import FEWEST_POSES, HandEyeData, Indices, Mask
 from calibration.hand_eye_fit import Fit, Joints, fit
+from calibration.hand_eye_mistakes import cause_of_misfit
 from calibration.hand_eye_start import (
     SOLVERS,
     consensus,
@@ -144,17 +145,7 @@ def _consensus(data: HandEyeData) -> tuple[HandEyeData, Array, Array, Mask]:
     try:
         return consensus(data)
     except CalibrationError as error:
-        try:
-            consensus(data.of_other_setup())
-        except CalibrationError:
-            raise error from None
-        other = data.of_other_setup().setup
-        raise CalibrationError(
-            f"the poses do not fit {data.setup}, but they do fit {other}. Three mistakes look "
-            "exactly like this: the targets are inverted (give the target in the camera, not the "
-            "camera in the target), the hands are inverted (give the hand in the base, not the "
-            f"base in the hand), or the setup is another one (give --setup {other})"
-        ) from None
+        raise CalibrationError(cause_of_misfit(data) or f"{error}") from None
 
 
 def _result(

@@ -16,6 +16,7 @@ from calibration.files import read_hand_poses, read_joints, read_pairs
 from calibration.hand_eye import HandEye, calibrate_hand_eye
 from calibration.hand_eye_data import CornerSighting, HandEyeData, Indices, PoseSighting, Setup
 from calibration.hand_eye_fit import Joints
+from calibration.hand_eye_noise import explained_errors
 from calibration.plots import hand_eye_pictures
 from calibration.result_files import Outcome, finish
 from calibration.stray_corners import without_stray_corners
@@ -64,9 +65,15 @@ class CalibrateHandEye:
     camera_info YAML, which belongs to this pose."""
     camera: str = "camera"
     """The camera's name, as in the cell's configuration."""
-    max_left_out_mm: float = 10.0
-    """Limit: RMS distance of each target from where the others put it."""
-    max_left_out_deg: float = 0.7
+    arm_mm: float = 1.0
+    """How exact the arm's poses are: standard deviation an axis. With the noise that is measured
+    in the corners it says how far a target may be from where the others put it."""
+    arm_deg: float = 0.1
+    """The same of angles."""
+    max_left_out_mm: float | None = None
+    """Limit: RMS distance of each target from where the others put it; by default three times
+    what the noise of corners and arm explains."""
+    max_left_out_deg: float | None = None
     """Limit: the same of angles."""
     max_deviation_mm: float = 2.0
     """Limit: standard deviation of the camera's position."""
@@ -155,11 +162,14 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
     deviation_mm = float(1e3 * deviations[3:].max())
     left_out_mm, left_out_deg = _rms_mm(result.left_out_m), _rms_deg(result.left_out_rad)
     residual_mm, residual_deg = _rms_mm(result.residual_m), _rms_deg(result.residual_rad)
+    explained_mm, explained_deg = _explained(options, result)
+    most_mm = _or_default(options.max_left_out_mm, _MOST_TIMES * explained_mm)
+    most_deg = _or_default(options.max_left_out_deg, _MOST_TIMES * explained_deg)
     problems = [
-        f"{what} is {value:.2f} {unit}, allowed {limit:g} {unit}: {advice}"
+        f"{what} is {value:.2f} {unit}, allowed {limit:.3g} {unit}: {advice}"
         for what, value, limit, unit, advice in (
-            ("leave-one-out error", left_out_mm, options.max_left_out_mm, "mm", _ADVICE_NOISE),
-            ("leave-one-out error", left_out_deg, options.max_left_out_deg, "deg", _ADVICE_NOISE),
+            ("leave-one-out error", left_out_mm, most_mm, "mm", _ADVICE_NOISE),
+            ("leave-one-out error", left_out_deg, most_deg, "deg", _ADVICE_NOISE),
             ("standard deviation", deviation_mm, options.max_deviation_mm, "mm", _ADVICE_MORE),
             ("standard deviation", deviation_deg, options.max_deviation_deg, "deg", _ADVICE_MORE),
         )
@@ -181,6 +191,8 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         "residual_deg": residual_deg,
         "leave_one_out_mm": left_out_mm,
         "leave_one_out_deg": left_out_deg,
+        "explained_mm": explained_mm,
+        "explained_deg": explained_deg,
         "covariance": result.covariance.tolist(),
         "deviation_mm": (1e3 * deviations[3:]).tolist(),
         "deviation_deg": np.degrees(deviations[:3]).tolist(),
@@ -210,6 +222,7 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         ),
         "residual": f"{residual_mm:.2f} mm, {residual_deg:.3f} deg",
         "leave one out": f"{left_out_mm:.2f} mm, {left_out_deg:.3f} deg",
+        "of which noise explains": f"{explained_mm:.2f} mm, {explained_deg:.3f} deg",
         "board's scale": "-" if scale is None else f"{scale.value:.4f} ± {scale.deviation:.4f}",
         "poses": f"{len(result.residual_m)} used",
     }
@@ -239,8 +252,21 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
     )
 
 
+_MOST_TIMES = 3.0
 _ADVICE_NOISE = "hold the arm still when the image is taken, and check board and intrinsics"
 _ADVICE_MORE = "add poses, turned by 20 to 40 deg to all sides"
+
+
+def _explained(options: CalibrateHandEye, result: HandEye) -> tuple[float, float]:
+    """RMS [mm], [deg] that the noise of corners and arm lets a target be off."""
+    hand = np.repeat([np.radians(options.arm_deg), 1e-3 * options.arm_mm], 3) ** 2
+    solution = result.fit.solution
+    m, rad = explained_errors(result.fit.data, solution.X, solution.Y, hand)
+    return 1e3 * m, float(np.degrees(rad))
+
+
+def _or_default(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
 def _solver_mm(result: HandEye, X: Array, Y: Array) -> float:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from calibration.views import View
 from pushcell import se3
 from pushcell.cameras.camera_model import Lens
+from pushcell.cameras.rigid_poses import check_poses
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 
@@ -28,7 +29,6 @@ Indices = NDArray[np.signedinteger[Any]]
 Mask = NDArray[np.bool_]
 Setup = Literal["eye-to-hand", "eye-in-hand"]
 FEWEST_POSES = 6
-_LARGEST_M = 10.0
 
 
 class Sighting(Protocol):
@@ -200,6 +200,10 @@ class HandEyeData:
         """The same views with other poses of the hand (N, 4, 4)."""
         return replace(self, hand_in_base=hand_in_base)
 
+    def with_targets(self, target_in_camera: Array) -> HandEyeData:
+        """The same views with other poses of the target (N, 4, 4), instead of what was seen."""
+        return replace(self, sightings=tuple(map(PoseSighting, target_in_camera)))
+
     @property
     def lens(self) -> Lens:
         """Through which all corners were seen; raises CalibrationError for mere poses."""
@@ -237,27 +241,6 @@ class HandEyeData:
     def targets(self, X: Array) -> Array:
         """(N, 4, 4) the target in its carrier, as each view tells it: all the same, but noise."""
         return self.carrier @ X @ self.target_in_camera
-
-
-def check_poses(poses: Array, names: tuple[str, ...], what: str) -> None:
-    """Raise CalibrationError for what are not rigid transforms in metres, naming the first."""
-    if not np.isfinite(poses).all():
-        bad = int(np.argmin(np.isfinite(poses).all(axis=(1, 2))))
-        raise CalibrationError(f"pose {what}, {names[bad]}: not finite; leave it out")
-    R = poses[:, :3, :3]
-    skewed = np.abs(R @ np.swapaxes(R, 1, 2) - np.eye(3)).max(axis=(1, 2)) > 1e-3
-    bottom = np.abs(poses[:, 3] - [0, 0, 0, 1]).max(axis=1) > 1e-6
-    bad_rows = np.flatnonzero(skewed | bottom | (np.linalg.det(R) < 0))
-    if bad_rows.size:
-        raise CalibrationError(
-            f"pose {what}, {names[bad_rows[0]]}: is not a rigid transform (rotation matrix and "
-            "translation over the row 0 0 0 1); are rows and columns swapped?"
-        )
-    far = np.median(np.linalg.norm(poses[:, :3, 3], axis=1))
-    if far > _LARGEST_M:
-        raise CalibrationError(
-            f"poses {what} are {far:.0f} m long: lengths are in metres; divide millimetres by 1000"
-        )
 
 
 def check_in_front(target_in_camera: Array) -> None:

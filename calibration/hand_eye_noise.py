@@ -55,11 +55,7 @@ def estimate_noise(data: HandEyeData, X: Array, Y: Array, parameters: int) -> No
     J = pose_jacobian(expected)
     by_hand = J @ hand_to_target(data, X)
     pixel = _pixel_noise(data)
-    known = np.zeros((len(seen), 6, 6))
-    if pixel:
-        for i, sighting in enumerate(data.sightings):
-            P = sighting.jacobian(expected[i])
-            known[i] = pixel**2 * J[i] @ np.linalg.solve(P.T @ P, J[i].T)
+    known = _by_corners(data, expected, pixel)
 
     def cost(logarithms: Array) -> float:
         deviations = np.exp(logarithms)
@@ -79,6 +75,29 @@ def estimate_noise(data: HandEyeData, X: Array, Y: Array, parameters: int) -> No
     found = np.exp(best.x)
     hand_rad, hand_m, target_rad, target_m = found if len(found) == 4 else (*found, 0.0, 0.0)
     return Noise(float(hand_rad), float(hand_m), float(target_rad), float(target_m), pixel)
+
+
+def explained_errors(data: HandEyeData, X: Array, Y: Array, hand: Array) -> tuple[float, float]:
+    """RMS [m], [rad] of what noise lets each target be off: that which was measured in the
+    corners, and that of a hand with such variances (6,) of a twist."""
+    expected = data.expected(X, Y)
+    by_hand = pose_jacobian(expected) @ hand_to_target(data, X)
+    C = _by_corners(data, expected, _pixel_noise(data))
+    C += (by_hand * hand) @ np.swapaxes(by_hand, 1, 2)
+    variances = np.diagonal(C, axis1=1, axis2=2)
+    square_rad, square_m = variances[:, :3].sum(axis=1), variances[:, 3:].sum(axis=1)
+    return float(np.sqrt(square_m.mean())), float(np.sqrt(square_rad.mean()))
+
+
+def _by_corners(data: HandEyeData, expected: Array, pixel: float) -> Array:
+    """(N, 6, 6) covariance of each target's residual that noisy corners make; 0 of mere poses."""
+    found = np.zeros((len(expected), 6, 6))
+    if pixel:
+        J = pose_jacobian(expected)
+        for i, sighting in enumerate(data.sightings):
+            P = sighting.jacobian(expected[i])
+            found[i] = pixel**2 * J[i] @ np.linalg.solve(P.T @ P, J[i].T)
+    return found
 
 
 def _pixel_noise(data: HandEyeData) -> float:

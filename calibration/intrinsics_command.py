@@ -21,6 +21,9 @@ from calibration.views import Views, read_views
 from pushcell.cameras.camera_info import camera_info_text
 from pushcell.cameras.camera_model import Model
 
+_MOST_TIMES = 3.0
+_FINE_PX = 0.15  # which is good, however quiet the corners are
+
 
 @dataclass(frozen=True)
 class CalibrateIntrinsics:
@@ -44,8 +47,9 @@ class CalibrateIntrinsics:
     """The lens model; without it the one that tells unseen views best."""
     camera: str = "camera"
     """The camera's name, as in the cell's configuration."""
-    max_held_out_px: float = 1.0
-    """Limit: RMS error in views that were not used."""
+    max_held_out_px: float | None = None
+    """Limit: RMS error in views that were not used; by default three times the corners' own
+    noise."""
     max_focal_deviation: float = 0.005
     """Limit: standard deviation of the focal lengths, as part of them."""
     force: bool = False
@@ -71,10 +75,14 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
     focal = max(deviations["fx"] / lens.matrix[0, 0], deviations["fy"] / lens.matrix[1, 1])
     bend_mm = 0.0 if result.shape_m is None else 1e3 * float(np.abs(result.shape_m).max())
     problems = []
-    if result.held_out_px > options.max_held_out_px:
+    limit_px = options.max_held_out_px
+    if limit_px is None:
+        limit_px = max(_MOST_TIMES * result.misfit.noise_px, _FINE_PX)
+    if result.held_out_px > limit_px:
         problems.append(
-            f"the held-out error is {result.held_out_px:.2f} px, allowed "
-            f"{options.max_held_out_px:g}: take sharper images, and hold the board still"
+            f"the held-out error is {result.held_out_px:.2f} px, allowed {limit_px:.3g}, as the "
+            f"corners' own noise is {result.misfit.noise_px:.2f} px: hold the board still, and "
+            "see whether it is flat, and whether the focus changes"
         )
     if focal > options.max_focal_deviation:
         problems.append(

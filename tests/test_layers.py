@@ -22,7 +22,7 @@ PLACES = {
 """Package -> its folder."""
 
 BASE = (
-    "ament_index", "closing", "command_output", "errors", "extras", "geometry", "shipped", "timing",
+    "ament_index", "closing", "command_output", "errors", "extras", "geometry", "shipped", "timing", "units",
 )  # fmt: skip
 """Modules of ``pushcell/`` that everything may import; together they are the room ``base``."""
 

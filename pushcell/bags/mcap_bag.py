@@ -145,13 +145,16 @@ class McapBag:
     def _by_index(self) -> list[_Place]:
         """By the index at the end; empty where there is none, it does not hold, or has no chunks.
 
-        A file without chunks has no index of its messages, so that nothing is missing then.
+        A file without chunks has no index of its messages, so that nothing is missing then; nor is
+        it where the summary does not repeat the channels, which it need not.
         """
         self._file.seek(0)
         try:
             summary = make_reader(self._file).get_summary()
             if summary is None:
                 self._never_there[NO_INDEX] += 1
+                return []
+            if not summary.channels:
                 return []
             for channel in summary.channels.values():
                 self._meet(channel, summary.schemas)

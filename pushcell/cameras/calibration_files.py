@@ -9,8 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from pushcell.cameras.rigid_poses import check_poses
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
+from pushcell.units import seconds_problem
+
+# What is larger is of another unit.
+_LONGEST_LATENCY_S = 5.0
 
 
 def read_hand_eye(path: Path) -> tuple[str, Array]:
@@ -25,6 +30,7 @@ def read_hand_eye(path: Path) -> tuple[str, Array]:
             f"{path} is no hand-eye calibration: give the JSON file that `pushcell calibrate "
             "hand-eye` wrote"
         )
+    check_poses(transform[None], (path.name,), f"of the camera in {path}")
     return setup, transform
 
 
@@ -39,6 +45,8 @@ def read_latency(path: Path, camera: str) -> float:
         ) from None
     if whose != camera:
         raise CalibrationError(f"{path} is the latency of {whose}, not of camera {camera}")
+    if problem := seconds_problem(latency_s, _LONGEST_LATENCY_S):
+        raise CalibrationError(f"{path}: latency_s is {problem}")
     return latency_s
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 
-from pushcell.cameras.camera_model import COEFFICIENTS, Lens
+from pushcell.cameras.camera_model import COEFFICIENTS, Lens, Model
 from pushcell.config.strict_yaml import read_yaml
 from pushcell.errors import CalibrationError, ConfigError
 from pushcell.geometry import Array
+
+# Times the image's width: 0.1 looks at 157 deg of it, 50 at one.
+_LEAST_FOCAL, _MOST_FOCAL = 0.1, 50.0
+_MOST_SKEW_PX = 0.1
+_BY_CAMERA_MODEL: dict[str, Model] = {"fisheye": "equidistant"}
 
 
 def camera_info_text(lens: Lens, camera: str) -> str:
@@ -36,7 +42,8 @@ def read_camera_info(path: Path) -> Lens:
         matrix = np.reshape(np.asarray(values["camera_matrix"]["data"], dtype=float), (3, 3))
         distortion = np.asarray(values["distortion_coefficients"]["data"], dtype=float)
         size = int(values["image_width"]), int(values["image_height"])
-        model = values["distortion_model"]
+        # ROS's fisheye calibration names the camera's model instead.
+        model: Any = values.get("distortion_model") or _BY_CAMERA_MODEL[values["camera_model"]]
     except ConfigError as error:
         raise CalibrationError(f"{error}") from None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -46,6 +53,8 @@ def read_camera_info(path: Path) -> Lens:
         ) from None
     if model == "plumb_bob" and distortion.size in (0, 4):
         distortion = np.append(distortion.ravel(), np.zeros(5 - distortion.size))
+    if model == "equidistant" and distortion.size > 4 and not distortion[4:].any():
+        distortion = distortion[:4]  # drivers fill a fifth one in, with zero
     counts = COEFFICIENTS[model] if model in tuple(COEFFICIENTS) else ()
     if distortion.shape not in [(count,) for count in counts]:
         known = ", ".join(
@@ -57,6 +66,16 @@ def read_camera_info(path: Path) -> Lens:
         )
     if not (np.isfinite(matrix).all() and np.isfinite(distortion).all() and matrix[0, 0] > 0):
         raise CalibrationError(f"{path}: its numbers are not those of a camera: calibrate again")
+    if abs(matrix[0, 1]) > _MOST_SKEW_PX:
+        raise CalibrationError(
+            f"{path}: its matrix has a skew of {matrix[0, 1]:.3g} px, which the models here do not "
+            "have: calibrate the camera again, with `pushcell calibrate intrinsics` or without skew"
+        )
+    if not _LEAST_FOCAL * size[0] < matrix[0, 0] < _MOST_FOCAL * size[0]:
+        raise CalibrationError(
+            f"{path}: a focal length of {matrix[0, 0]:g} px is not that of an image {size[0]} px "
+            "wide: camera_matrix is in pixels, not in millimetres or parts of the image"
+        )
     return Lens(matrix, distortion, size, model)
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "doctor": ("look for what would keep a cell from working", "pushcell.doctor.command:main"),
     "calibrate": ("calibrate cameras, table and delays", "calibration.command:main"),
     "serve": ("serve a policy to other machines", "policy_server.command:main"),
+    "teleop": ("map a pad that is not known yet", "pushcell_ros.pad_map_node:teleop"),
     "import": ("bring in a published data set", "pushcell.formats.import_command:main"),
     "train": ("learn a policy from data sets", "pushcell.training.command:main"),
     "export": ("make a bundle of a checkpoint", "pushcell.training.export_command:main"),

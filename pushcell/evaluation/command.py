@@ -13,11 +13,11 @@ from rich.progress import track
 from tyro.conf import Positional, arg
 
 from policy_server.delay import InjectedDelay
-from pushcell.command_output import console_beside, show_result
+from pushcell.command_output import console_beside, nothing_done, show_result
 from pushcell.config.cell import load_cell
 from pushcell.errors import ConfigError
 from pushcell.evaluation.pictures import Drawn, Ground, draw_failures, draw_starts
-from pushcell.evaluation.report import figures, table
+from pushcell.evaluation.report import figures, table, void_reasons
 from pushcell.evaluation.trial import Evaluation, Motion
 from pushcell.evaluation.workers import SeededTrials, run_trials
 from pushcell.processes.worker_pool import worker_count
@@ -68,7 +68,7 @@ class Evaluate:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run the command; 0 when the trials were run, whatever they came to."""
+    """Run the command; 0 when trials were run, whatever they came to, 1 when all were void."""
     options = tyro.cli(Evaluate, prog="pushcell evaluate", args=list(words))
     if options.trials < 1 or options.seed < 0:
         raise ConfigError("--trials must be at least 1, --seed at least 0")
@@ -77,22 +77,25 @@ def main(words: Sequence[str]) -> int:
     seeds = range(options.seed, options.seed + options.trials)
     if options.world == "pusht":
         _evaluate_pusht(options, delay, seeds, workers)
-    else:
-        _evaluate_cell(options, delay, seeds, workers)
-    return 0
+        return 0
+    return _evaluate_cell(options, delay, seeds, workers)
 
 
-def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, workers: int) -> None:
+def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, workers: int) -> int:
     world: World = "source" if options.world == "source" else "target"
     cell = load_cell(options.cell)
     evaluation = Evaluation(
         cell, options.policy, world, options.time_step, options.chunking, delay, options.motion
     )
     trials, seconds = _run(evaluation, options, seeds, workers)
+    if all(trial.void for trial in trials):
+        why = f"all {len(trials)} trials were void: {void_reasons(trials)}"
+        return nothing_done("evaluated", why, options.json)
     shown = {**figures(evaluation, trials), "seconds": seconds}
     following = f"pushcell launch rollout.launch.yaml policy:={options.policy}"
     show_result(shown, table(shown), options.json, following)
-    _draw(evaluation.ground, trials, options)
+    _draw(evaluation.ground, [trial for trial in trials if not trial.void], options)
+    return 0
 
 
 def _evaluate_pusht(options: Evaluate, delay: InjectedDelay, seeds: range, workers: int) -> None:

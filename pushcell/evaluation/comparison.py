@@ -42,8 +42,9 @@ class Report:
 
     @property
     def trials(self) -> dict[int, Mapping[str, Any]]:
-        """By their seeds."""
-        return {trial["seed"]: trial for trial in self.values["per_trial"]}
+        """By their seeds; void ones say nothing of the policy and are left out."""
+        told = (trial for trial in self.values["per_trial"] if not trial.get("void"))
+        return {trial["seed"]: trial for trial in told}
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,8 @@ def bootstrap_interval(differences: Sequence[float] | np.ndarray, seed: int) -> 
 
 
 def _rollout(text: str) -> dict[str, Any]:
-    """A rollout's records as a report. Void trials say nothing of the policy and are left out;
-    what physics a rollout ran with it does not tell."""
-    records = [json.loads(line) for line in text.splitlines()]
-    return {"world": "target", "per_trial": [one for one in records if not one.get("void")]}
+    """A rollout's records as a report; what physics a rollout ran with it does not tell."""
+    return {"world": "target", "per_trial": [json.loads(line) for line in text.splitlines()]}
 
 
 def _is_trial(values: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -17,7 +18,8 @@ from pushcell.evaluation.trial import Evaluation, Trial
 
 def figures(evaluation: Evaluation, trials: Sequence[Trial]) -> dict[str, Any]:
     """All there is to tell, as plain values; the trials in the order of their seeds."""
-    trials = sorted(trials, key=lambda trial: trial.seed)
+    every = sorted(trials, key=lambda trial: trial.seed)
+    trials = [trial for trial in every if not trial.void]
     good = [trial for trial in trials if trial.success]
     return {
         "policy": evaluation.policy,
@@ -28,6 +30,7 @@ def figures(evaluation: Evaluation, trials: Sequence[Trial]) -> dict[str, Any]:
         "motion": evaluation.motion if evaluation.is_bundle else "direct",
         "smoothness": _smoothness(trials),
         "trials": len(trials),
+        "void": len(every) - len(trials),
         "successes": len(good),
         "success_rate": len(good) / len(trials),
         "wilson95": list(wilson_interval(len(good), len(trials))),
@@ -35,8 +38,14 @@ def figures(evaluation: Evaluation, trials: Sequence[Trial]) -> dict[str, Any]:
         "final_angle_error_rad": _distribution([trial.angle_error_rad for trial in trials]),
         "duration_s_of_successes": _distribution([trial.duration_s for trial in good]),
         "definitions": _definitions(evaluation.cell.task.success),
-        "per_trial": [trial.describe() for trial in trials],
+        "per_trial": [trial.describe() for trial in every],
     }
+
+
+def void_reasons(trials: Sequence[Trial]) -> str:
+    """Why trials were void, with counts, the worst first; empty where none was."""
+    reasons = Counter(trial.reason for trial in trials if trial.void)
+    return "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
 
 
 def table(shown: dict[str, Any]) -> Table:
@@ -57,6 +66,8 @@ def table(shown: dict[str, Any]) -> Table:
             result.add_row(name, ", ".join(parts))
     for name, value in (shown["smoothness"] or {}).items():
         result.add_row(name, f"{value:.4g}")
+    if shown["void"]:
+        result.add_row("[red]void, and not counted[/]", str(shown["void"]))
     failed = [trial for trial in shown["per_trial"] if not trial["success"]]
     for trial in failed[:10]:
         result.add_row(f"[red]failed, seed {trial['seed']}[/]", trial["reason"])
@@ -73,7 +84,8 @@ def _smoothness(trials: Sequence[Trial]) -> dict[str, float] | None:
     return {key: float(np.mean([values[key] for values in known])) for key in known[0]}
 
 
-def _distribution(values: Sequence[float]) -> dict[str, float] | None:
+def _distribution(known: Sequence[float | None]) -> dict[str, float] | None:
+    values = [value for value in known if value is not None]
     if not values:
         return None
     p50, p90, p95 = np.percentile(values, [50, 90, 95])

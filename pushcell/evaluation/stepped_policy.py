@@ -13,11 +13,15 @@ from policy_server.loop import Job, PolicyLoop
 from policy_server.observation import Observer
 from policy_server.policy import Policy
 from pushcell.action_chunk import ActionChunk
-from pushcell.errors import PlanningError
+from pushcell.errors import PlanningError, PushcellError
 from pushcell.geometry import Array
 
 _DELAYS = 1  # beside the seed, for the generator of the injected delays
 _ROUNDING_S = 1e-6
+
+
+class NothingServedError(PushcellError):
+    """The policy itself failed, or gave no chunk: the trial says nothing of how well it pushes."""
 
 
 class Lockstep:
@@ -55,6 +59,7 @@ class Lockstep:
         )
         self._delays: Iterator[float] = delay.draw(np.random.default_rng([seed, _DELAYS]))
         self._coming: tuple[float, Job, Array] | None = None
+        self.served = 0  # chunks that came
 
     def looks(self, time_s: float) -> bool:
         """Whether the policy will look at what its cameras see now, at once or as a later step."""
@@ -64,14 +69,17 @@ class Lockstep:
     def plan(self, time_s: float) -> ActionChunk | None:
         """What holds from now on; None before the first chunk.
 
-        Raises PlanningError where the policy sees nothing.
+        Raises PlanningError where the policy sees nothing any more, NothingServedError where it
+        never did, or fails.
         """
         self._arrive(time_s)
         job = self._loop.begin(time_s)
         if job is not None:
-            self._coming = (time_s + next(self._delays), job, self._policy.infer(job.request))
+            self._coming = (time_s + next(self._delays), job, self._infer(job))
             self._arrive(time_s)
         elif self._loop.problem:
+            if not self.served:
+                raise NothingServedError(f"the policy sees nothing: {self._loop.problem}")
             raise PlanningError(self._loop.problem)
         return self._loop.plan
 
@@ -80,9 +88,16 @@ class Lockstep:
         plan = self.plan(time_s)
         return None if plan is None else plan.sample(time_s + self.period_s)[0]
 
+    def _infer(self, job: Job) -> Array:
+        try:
+            return self._policy.infer(job.request)
+        except Exception as error:  # policies of other people raise anything
+            what = "" if isinstance(error, PushcellError) else f"{type(error).__name__}: "
+            raise NothingServedError(f"the policy failed: {what}{error}") from error
+
     def _arrive(self, time_s: float) -> None:
         """Take the chunk that is under way, if it has come by now."""
         if self._coming is not None and self._coming[0] <= time_s + _ROUNDING_S:
             _, job, actions = self._coming
             self._coming = None
-            self._loop.finish(time_s, job, actions)
+            self.served += self._loop.finish(time_s, job, actions)

@@ -20,8 +20,9 @@ from pushcell.evaluation.bundle_controller import BundleController
 from pushcell.evaluation.guarded_loop import Smoothness, lookahead_s, run_guarded
 from pushcell.evaluation.pictures import Ground
 from pushcell.evaluation.simulated_cameras import Eyes
+from pushcell.evaluation.stepped_policy import NothingServedError
 from pushcell.geometry import Array
-from pushcell.simulation.closed_loop import run_closed_loop
+from pushcell.simulation.closed_loop import TrialResult, run_closed_loop
 from pushcell.simulation.shifts import World
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.simulation.target_world import TargetWorld
@@ -72,17 +73,11 @@ class Evaluation:
         start = task.sample_start(np.random.default_rng(seed))
         world = self._make_world()
         world.reset(start, task.pusher_home)
-        smoothness = None
-        if not self.is_bundle:
-            rng = np.random.default_rng([seed, _WHIMS])
-            controller = demonstrator(self.policy)(self.cell, rng)
-            result = run_closed_loop(world, controller, task)
-        elif self.motion == "direct":
-            driven, rate_hz = self._bundle(seed, 0.0)
-            result = run_closed_loop(world, driven, task, rate_hz, ends_at_success=True)
-        else:
-            driven, _ = self._bundle(seed, lookahead_s(self.cell))
-            result, smoothness = run_guarded(world, driven, task, self.cell)
+        try:
+            result, smoothness = self._push(world, task, seed)
+        except NothingServedError as error:
+            where = (start.x, start.y, start.theta)
+            return Trial(seed, where, False, str(error), None, None, world.time_s, void=True)
         return Trial(
             seed,
             (start.x, start.y, start.theta),
@@ -94,6 +89,25 @@ class Evaluation:
             smoothness,
             thinned(np.hstack([result.slider_poses, result.pusher_positions])),
         )
+
+    def _push(
+        self, world: PushingWorld, task: Task, seed: int
+    ) -> tuple[TrialResult, Smoothness | None]:
+        """Raises NothingServedError for a bundle that fails, or gives no chunk."""
+        if not self.is_bundle:
+            rng = np.random.default_rng([seed, _WHIMS])
+            controller = demonstrator(self.policy)(self.cell, rng)
+            return run_closed_loop(world, controller, task), None
+        smoothness = None
+        if self.motion == "direct":
+            driven, rate_hz = self._bundle(seed, 0.0)
+            result = run_closed_loop(world, driven, task, rate_hz, ends_at_success=True)
+        else:
+            driven, _ = self._bundle(seed, lookahead_s(self.cell))
+            result, smoothness = run_guarded(world, driven, task, self.cell)
+        if not driven.steps.served:
+            raise NothingServedError("the policy gave no chunk in time")
+        return result, smoothness
 
     @property
     def ground(self) -> Ground:
@@ -132,17 +146,21 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Trial:
-    """How the trial of one seed went."""
+    """How the trial of one seed went.
+
+    One that is ``void`` says nothing about how well the policy pushes: it failed, or gave no chunk.
+    """
 
     seed: int
     start: tuple[float, float, float]  # of the slider [m, m, rad]
     success: bool
     reason: str
-    position_error_m: float
-    angle_error_rad: float
+    position_error_m: float | None  # None of a void trial
+    angle_error_rad: float | None
     duration_s: float
     smoothness: Smoothness | None = None  # of a bundle's guarded motion
     way: tuple[tuple[float, ...], ...] = ()  # some of its states: slider x y theta, pusher x y
+    void: bool = False
 
     def describe(self) -> dict[str, Any]:
         """Plain values, without the way."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from tyro.conf import Positional, arg
 from pushcell.command_output import console_beside, nothing_done, write_json
 from pushcell.errors import ConfigError, EpisodeError
 from pushcell.formats.data_set import DataSet, Demonstration, Selective
-from pushcell.formats.inspection import VECTORS, Finding, Inspection, inspect, trimmed
+from pushcell.formats.inspection import Finding, Inspection, inspect, trimmed
 from pushcell.formats.open_data_set import open_data_set
 from pushcell.recording.contact_sheet import sheet, sheet_row
 from pushcell.recording.store import PARTIAL, naming_a_full_disk
@@ -85,16 +86,35 @@ def main(words: Sequence[str]) -> int:
 
 
 def open_any(path: Path, image_px: tuple[int, int]) -> DataSet:
-    """A data set in our units, or a Push-T set in its own; raises EpisodeError for what is none."""
+    """A data set in our units, with the slider or without, or a Push-T set in its own.
+
+    Raises EpisodeError for what is none.
+    """
     try:
         return open_data_set(path, image_px)
     except EpisodeError as error:
-        from pushcell.formats.pusht_format import PushTSet
+        for opened in (_pusht, _lerobot_without_slider, _zarr_without_slider):
+            with suppress(EpisodeError):
+                return opened(path)
+        raise error from None
 
-        try:
-            return PushTSet(path)
-        except EpisodeError:
-            raise error from None
+
+def _pusht(path: Path) -> DataSet:
+    from pushcell.formats.pusht_format import PushTSet
+
+    return PushTSet(path)
+
+
+def _lerobot_without_slider(path: Path) -> DataSet:
+    from pushcell.formats.lerobot_format import LeRobotSet
+
+    return LeRobotSet(path, slider_needed=False)
+
+
+def _zarr_without_slider(path: Path) -> DataSet:
+    from pushcell.formats.zarr_format import ZarrSet
+
+    return ZarrSet(path, slider_needed=False)
 
 
 def figures_of(inspection: Inspection) -> dict[str, Any]:
@@ -110,7 +130,8 @@ def figures_of(inspection: Inspection) -> dict[str, Any]:
             "most": max(lengths),
         },
         "ranges": {
-            key: [inspection.low[key].tolist(), inspection.high[key].tolist()] for key in VECTORS
+            key: [inspection.low[key].tolist(), inspection.high[key].tolist()]
+            for key in inspection.vectors
         },
         "cameras": {name: list(shape) for name, shape in inspection.shapes.items()},
         "lag_steps": inspection.lag,
@@ -134,6 +155,8 @@ def _check(options: Check, data_set: DataSet, inspection: Inspection) -> int:
     findings = inspection.findings()
     _print_findings(console.print, data_set, findings)
     if options.trim_idle is not None:
+        if not inspection.has_slider:
+            raise EpisodeError("a packed copy needs the slider's poses: leave --trim-idle out")
         removed = inspection.frames - _write_trimmed(data_set, options.trim_idle)
         if removed == inspection.frames:
             return nothing_done("written", "nothing moves in any episode", options.json)
@@ -150,7 +173,7 @@ def _features(source: Path, inspection: Inspection) -> Table:
     )
     for title in ("feature", "shape", "least", "most"):
         table.add_column(title)
-    for key in VECTORS:
+    for key in inspection.vectors:
         low, high = inspection.low[key], inspection.high[key]
         table.add_row(key, str(low.shape), _numbers(low), _numbers(high))
     for name, shape in inspection.shapes.items():

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
 from pushcell.recording.steps import Steps
+from pushcell.units import angle_problem, length_problem
 
 # What libraries raise on metadata that are of another kind than their format says.
 _MALFORMED = (
@@ -67,6 +68,19 @@ class Selective(Protocol):
     """A data set that does not give all of its episodes; ``left_out`` counts them by reason."""
 
     left_out: Counter[str]
+
+
+def require_units(steps: Steps, where: str) -> None:
+    """Raise EpisodeError for an episode that is not in metres and radians."""
+    poses = {"pusher": steps.pusher}
+    if steps.has_slider:
+        poses |= {"slider": steps.slider, "goal": steps.goal}
+    for name, values in poses.items():
+        problem = length_problem(values[..., :2]) or angle_problem(values[..., 2])
+        if problem:
+            raise EpisodeError(f"{where}: the {name} is at {problem}")
+    if problem := length_problem(steps.action):
+        raise EpisodeError(f"{where}: an action is at {problem}")
 
 
 def check_ends(ends: NDArray[np.int64], rows: int, where: str) -> None:

@@ -14,7 +14,7 @@ from pushcell.geometry import Array
 from pushcell.recording.steps import Steps
 
 Verdict = Literal["good", "warn", "bad"]
-VECTORS = ("pusher", "slider", "action")
+_VECTORS = ("pusher", "slider", "action")
 
 # A frame is idle where nothing moves by more than this share of the set's range.
 _IDLE_SHARE = 2e-3
@@ -53,6 +53,12 @@ class Inspection:
     frozen: dict[str, int] = field(default_factory=dict)  # images like the one before
     dark: dict[str, int] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    has_slider: bool = True
+
+    @property
+    def vectors(self) -> tuple[str, ...]:
+        """Those that every episode has."""
+        return tuple(self.low)
 
     @property
     def frames(self) -> int:
@@ -67,6 +73,7 @@ class Inspection:
     def findings(self) -> list[Finding]:
         """The worst first."""
         found = [
+            *self._slider(),
             *self._lengths(),
             self._idle_frames(),
             *self._ways(),
@@ -75,6 +82,15 @@ class Inspection:
         ]
         order = ("bad", "warn", "good")
         return sorted(found, key=lambda finding: order.index(finding.verdict))
+
+    def _slider(self) -> list[Finding]:
+        if self.has_slider:
+            return []
+        text = (
+            "the set has no pose of the slider, or no goal of it: the rest is looked at, but "
+            "policies cannot be trained of it, nor can it be converted"
+        )
+        return [Finding("warn", text)]
 
     def _lengths(self) -> list[Finding]:
         median = float(np.median(self.lengths))
@@ -95,7 +111,7 @@ class Inspection:
 
     def _ways(self) -> list[Finding]:
         found = []
-        for key in VECTORS:
+        for key in self.vectors:
             usual = float(np.median(self.usual[key]))
             jumps = [
                 f"{name} ({step:.3g})"
@@ -169,7 +185,8 @@ def _add(found: Inspection, name: str, steps: Steps) -> None:
     found.lengths.append(len(steps))
     rows, idle = moving(steps), _idle(steps)
     found.idle.append((int(idle.sum()), len(steps) - (rows.stop - rows.start)))
-    for key in VECTORS:
+    found.has_slider = steps.has_slider
+    for key in _vectors_of(steps):
         values = getattr(steps, key)
         found.low[key] = np.minimum(found.low.get(key, values[0]), values.min(axis=0))
         found.high[key] = np.maximum(found.high.get(key, values[0]), values.max(axis=0))
@@ -193,10 +210,14 @@ def _add_images(found: Inspection, images: Mapping[str, np.ndarray]) -> None:
         found.dark[camera] = found.dark.get(camera, 0) + dark
 
 
+def _vectors_of(steps: Steps) -> tuple[str, ...]:
+    return tuple(key for key in _VECTORS if steps.has_slider or key != "slider")
+
+
 def _idle(steps: Steps) -> np.ndarray:
     """(T,) whether neither pusher nor slider nor action moves from a frame to the next."""
     moved = np.zeros(len(steps), dtype=bool)
-    for key in VECTORS:
+    for key in _vectors_of(steps):
         values = getattr(steps, key)[:, :2]
         smallest = _IDLE_SHARE * float(np.ptp(values, axis=0).max(initial=0.0))
         if smallest > 0:

@@ -168,10 +168,11 @@ class LeRobotFiles:
         off_s = np.abs(times_s - expected / self.fps)
         late = np.flatnonzero(~(off_s <= TOLERANCE_S))
         if len(late):
-            row = late[0]
+            row = int(late[0])
+            unit = _unit_of(times_s[row] * self.fps / max(row, 1))
             raise EpisodeError(
                 f"{where}, row {row}: its timestamp is {times_s[row]:.4f} s, at {self.fps:g} fps "
-                f"it must be {row / self.fps:.4f} s"
+                f"it must be {row / self.fps:.4f} s{unit}"
             )
 
     def _newer(self) -> list[EpisodeEntry]:
@@ -231,3 +232,11 @@ class LeRobotFiles:
         if not path.resolve().is_relative_to(self.folder.resolve()):
             raise EpisodeError(f"{self.folder}/{INFO_PATH}: {template} leads out of the data set")
         return path
+
+
+def _unit_of(times: float) -> str:
+    """What to do with a timestamp that is so many times what it must be."""
+    for unit, parts in (("milliseconds", 1e3), ("nanoseconds", 1e9)):
+        if abs(times - parts) < 0.01 * parts:
+            return f": timestamps are in seconds; divide {unit} by {parts:g}"
+    return ""

@@ -55,7 +55,8 @@ def frames_at(path: Path, times_s: NDArray[np.float64], what: str) -> NDArray[np
 
     ``what`` names feature and episode.
     """
-    found: list[NDArray[np.uint8]] = []
+    found: NDArray[np.uint8] | None = None
+    row = 0
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
@@ -63,14 +64,17 @@ def frames_at(path: Path, times_s: NDArray[np.float64], what: str) -> NDArray[np
             start = max(0.0, float(times_s[0]) - _NEAR_S)
             container.seek(int(start / stream.time_base), stream=stream)
             for frame in container.decode(stream):
-                if frame.time is None or frame.time < times_s[len(found)] - _NEAR_S:
+                if frame.time is None or frame.time < times_s[row] - _NEAR_S:
                     continue
-                if frame.time > times_s[len(found)] + _NEAR_S:
+                if frame.time > times_s[row] + _NEAR_S:
                     break
-                found.append(frame.to_ndarray(format="rgb24"))
-                if len(found) == len(times_s):
-                    return np.stack(found)
+                image = frame.to_ndarray(format="rgb24")
+                if found is None:
+                    found = np.empty((len(times_s), *image.shape), np.uint8)
+                found[row] = image
+                row += 1
+                if row == len(times_s):
+                    return found
     except (av.FFmpegError, OSError, IndexError) as error:
         raise EpisodeError(f"{path}, {what}: the video cannot be read ({error})") from None
-    row = len(found)
     raise EpisodeError(f"{path}, {what}, row {row}: the video has no frame at {times_s[row]:.4f} s")

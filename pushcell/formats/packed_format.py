@@ -62,7 +62,7 @@ class PackedSet:
                 name: _values(table[f"{name}_camera"], np.uint8, shape)
                 for name, shape in self._shapes.items()
             }
-            return Steps(self.rate_hz, images=images, **values)
+            return Steps(self.rate_hz, images=images, has_slider=True, **values)
 
 
 def write_packed(demonstrations: Iterable[Demonstration], path: Path) -> None:

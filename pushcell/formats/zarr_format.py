@@ -16,12 +16,13 @@ from numcodecs import Zstd
 from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
-from pushcell.formats.data_set import Demonstration, check_ends, malformed_set
+from pushcell.formats.data_set import Demonstration, check_ends, malformed_set, require_units
 from pushcell.formats.zarr_arrays import check_complete, open_group, rows_of
 from pushcell.recording.steps import Steps
 
 RATE_HZ = 10.0
 _WIDTHS = {"state": 3, "slider_state": 3, "action": 2, "target": 3}
+_OF_SLIDER = ("slider_state", "target")
 _CAMERA = "_camera"
 _PUBLISHED_CAMERAS = ("overhead", "wrist")
 _ROWS_A_CHUNK = 1024
@@ -31,19 +32,25 @@ _ON_DISK = {"zarr_format": 2} if int(zarr.__version__.split(".")[0]) >= 3 else {
 
 
 class ZarrSet:
-    """A `DataSet`; raises EpisodeError for arrays that are missing or do not fit together."""
+    """A `DataSet`; raises EpisodeError for arrays that are missing or do not fit together.
 
-    def __init__(self, path: Path) -> None:
+    A set without the slider is opened only where ``slider_needed`` is not.
+    """
+
+    def __init__(self, path: Path, slider_needed: bool = True) -> None:
         self._path = path
         with malformed_set(path):
-            self._open(path)
+            self._open(path, slider_needed)
 
-    def _open(self, path: Path) -> None:
+    def _open(self, path: Path, slider_needed: bool) -> None:
         self._group = open_group(path)
         # Sets without one camera or the other say so; the published ones have both.
         cameras = self._group.attrs.get("cameras", _PUBLISHED_CAMERAS)
         self._images = {name: f"data/{name}{_CAMERA}" for name in cameras}
-        names = [*(f"data/{name}" for name in _WIDTHS), *self._images.values()]
+        there = all(f"data/{name}" in self._group for name in _OF_SLIDER)
+        self._has_slider = slider_needed or there
+        self._vectors = [name for name in _WIDTHS if self._has_slider or name not in _OF_SLIDER]
+        names = [*(f"data/{name}" for name in self._vectors), *self._images.values()]
         missing = [name for name in (*names, "meta/episode_ends") if name not in self._group]
         if missing:
             pusht = "data/img" in self._group and "data/state" in self._group
@@ -70,26 +77,33 @@ class ZarrSet:
     def _episodes(self) -> Iterator[Demonstration]:
         start = 0
         # Poses at once, images bit by bit: of short episodes many share a chunk.
-        names = [f"data/{name}" for name in _WIDTHS]
-        poses = [rows_of(self._arrays[k], k, self._path).astype(np.float64) for k in names]
+        unknown = np.full((int(self._ends[-1]) if len(self._ends) else 0, 3), np.nan)
+        poses = [self._values(name) if name in self._vectors else unknown for name in _WIDTHS]
         for number, end in enumerate(self._ends.tolist()):
             rows = slice(start, end)
             steps = self._steps(number, rows, [values[rows] for values in poses])
             yield Demonstration(f"episode_{number:06d}", steps)
             start = end
 
+    def _values(self, name: str) -> NDArray[np.float64]:
+        key = f"data/{name}"
+        return rows_of(self._arrays[key], key, self._path).astype(np.float64)
+
     def _steps(self, number: int, rows: slice, poses: list[NDArray[np.float64]]) -> Steps:
         state, slider_state, action, target = poses
-        if (target != target[0]).any():
+        if self._has_slider and (target != target[0]).any():
             raise EpisodeError(f"{self._path}: the goal changes within episode {number}")
         images = {
             name: rows_of(self._arrays[array], array, self._path, rows)
             for name, array in self._images.items()
         }
+        where = f"{self._path}, episode {number}"
         try:
-            return Steps(RATE_HZ, state, slider_state, action, target[0], images)
+            steps = Steps(RATE_HZ, state, slider_state, action, target[0], images, self._has_slider)
         except EpisodeError as error:
-            raise EpisodeError(f"{self._path}, episode {number}: {error}") from None
+            raise EpisodeError(f"{where}: {error}") from None
+        require_units(steps, where)
+        return steps
 
 
 def write_zarr(demonstrations: Iterable[Demonstration], path: Path) -> None:

@@ -12,13 +12,15 @@ from pushcell.errors import EpisodeError
 
 Array = NDArray[np.float64]
 Images = Mapping[str, NDArray[np.uint8]]
+_OF_SLIDER = ("slider", "goal")
 
 
 @dataclass(frozen=True)
 class Steps:
     """T steps of one episode; base frame, metres and radians.
 
-    ``action`` is where the pusher is told to be at the next step.
+    ``action`` is where the pusher is told to be at the next step. Where ``has_slider`` is not, its
+    poses and its goal are not known, and NaN: one can look at such steps, but not learn of them.
     """
 
     rate_hz: float
@@ -27,6 +29,7 @@ class Steps:
     action: Array  # (T, 2)
     goal: Array  # (3,) of the slider
     images: Images = field(default_factory=dict)  # (T, H, W, 3) a camera
+    has_slider: bool = True
 
     def __post_init__(self) -> None:
         if not self.rate_hz > 0:
@@ -34,8 +37,8 @@ class Steps:
         count = len(self.pusher)
         shapes = {"pusher": (count, 3), "slider": (count, 3), "action": (count, 2), "goal": (3,)}
         for name, shape in shapes.items():
-            values = getattr(self, name)
-            if values.shape != shape or not np.isfinite(values).all():
+            values, known = getattr(self, name), self.has_slider or name not in _OF_SLIDER
+            if values.shape != shape or (known and not np.isfinite(values).all()):
                 raise EpisodeError(f"{name} must be finite and of shape {shape}: {values.shape}")
         for name, images in self.images.items():
             if images.shape != (count, *images.shape[1:3], 3) or images.dtype != np.uint8:

@@ -28,18 +28,20 @@ _MOST_AHEAD_S = 0.1
 class TopicClock:
     """The stamps of a topic: ``lag_ns`` is the median of how long before its recording they lie.
 
-    ``unstamped``: no message has a stamp, so that the time of recording stands for it.
+    ``unstamped``: no message has a stamp, so that the time of recording stands for it. The stamps
+    are those with the mapping's ``offset_s``.
     """
 
     topic: str
     unstamped: bool
     lag_ns: int
+    offset_s: float = 0.0
 
     @classmethod
-    def of(cls, topic: str, lags_ns: list[int | None]) -> TopicClock:
+    def of(cls, topic: str, lags_ns: list[int | None], offset_s: float = 0.0) -> TopicClock:
         """Of the lags of some messages; None is a message without a stamp."""
         stamped = [lag for lag in lags_ns if lag is not None]
-        return cls(topic, not stamped, round(median(stamped or [0])))
+        return cls(topic, not stamped, round(median(stamped or [0])), offset_s)
 
     @property
     def lag_s(self) -> float:
@@ -59,7 +61,8 @@ def require_one_clock(clocks: Mapping[str, TopicClock], origin: str) -> None:
             raise EpisodeError(
                 f"{origin}: the stamps of {clock.topic} lie {_where(clock.lag_s)}, those of "
                 f"{reference.topic} {_where(reference.lag_s)}, so they are of another clock: give "
-                f"{clock.topic} `clock: log`, or `offset_s: {apart_s:.3f}`, in the mapping"
+                f"{clock.topic} `clock: log`, or `offset_s: {clock.offset_s + apart_s:.3f}`, in "
+                f"the mapping{_unit_of_offset(clock, apart_s)}"
             )
 
 
@@ -90,6 +93,14 @@ def _reference(clocks: Mapping[str, TopicClock]) -> TopicClock | None:
     """The topic whose stamps lie nearest to the times of recording."""
     stamped = [clock for clock in clocks.values() if not clock.unstamped]
     return min(stamped, key=lambda clock: abs(clock.lag_ns), default=None)
+
+
+def _unit_of_offset(clock: TopicClock, apart_s: float) -> str:
+    """What to do where the offset that was given would fit in another unit."""
+    for unit, parts in (("milliseconds", 1e3), ("nanoseconds", 1e9)):
+        if clock.offset_s and abs(apart_s + clock.offset_s * (1 - 1 / parts)) <= _MOST_APART_S:
+            return f"; its offset_s of {clock.offset_s:g} is in seconds: divide {unit} by {parts:g}"
+    return ""
 
 
 def _where(lag_s: float) -> str:

@@ -12,12 +12,15 @@ from pushcell.errors import EpisodeError
 from pushcell.geometry import Array, Pose
 from pushcell.replay.field_path import number_at
 from pushcell.replay.topic_map import FramePose, PoseTopic
+from pushcell.units import angle_problem, length_problem
 
 TF = "tf2_msgs/msg/TFMessage"
 TWIST = "geometry_msgs/msg/TwistStamped"
 _NS = 10**9
 # A velocity holds until the next one comes, but not for longer.
 _LONGEST_STEP_S = 0.5
+# How far the z axis of a pose on the table leans.
+_HARDLY, _CLEARLY = np.radians(1.0), np.radians(20.0)
 
 
 class _Seen(NamedTuple):
@@ -89,16 +92,28 @@ class PoseReader:
         ``message`` is what `part` gave; ``stamp_ns`` its stamp.
         """
         if self._getters:
-            return np.array([get(message) for get in self._getters])
+            found = np.array([get(message) for get in self._getters])
+            self._require_units(found, "fields")
+            return found
         if self._path is not None:
             return self._path.after(message, stamp_ns, self._frame(message.header.frame_id))
         seen = _READERS[self._kind](message)
         p, q = seen.position, seen.orientation
-        numbers = [p.x, p.y, p.z, q.x, q.y, q.z, q.w]
-        if not np.isfinite(numbers).all():
+        place, turn = [p.x, p.y, p.z], [q.x, q.y, q.z, q.w]
+        if not np.isfinite([*place, *turn]).all():
             return np.full(3, np.nan)
-        in_frame, frame = Pose.from_quaternion(numbers[:3], numbers[3:]), self._frame(seen.frame)
-        return (in_frame if frame is None else frame @ in_frame).planar().as_array()
+        frame = self._frame(seen.frame)
+        w_first = self._where.quaternion == "wxyz"
+        pose = _in_base(place, _w_last(turn) if w_first else turn, frame)
+        if not w_first and _tilted(pose) > _CLEARLY and _upright(place, _w_last(turn), frame):
+            raise EpisodeError(
+                f"{self._origin}: {self._where.topic} has a pose that is tilted by "
+                f"{np.degrees(_tilted(pose)):.0f} deg, and upright if w stands first in its "
+                "quaternion: give `quaternion: wxyz` in the mapping"
+            )
+        found = pose.planar().as_array()
+        self._require_units(found, "poses")
+        return found
 
     def place(self, message: Any, stamp_ns: int) -> Array:
         """(2,) or more of a target: its heading is the arm's own, and need not be a rotation."""
@@ -116,6 +131,14 @@ class PoseReader:
         named = " to ".join(name for name in (self._where.parent, self._where.child) if name)
         return f"no transform of {named}; {self._where.topic} has {', '.join(self._children)}"
 
+    def _require_units(self, pose: Array, what: str) -> None:
+        """Raise EpisodeError for a pose that is not in metres and radians."""
+        for problem in (length_problem(pose[:2]), angle_problem(pose[2])):
+            if problem and np.isfinite(pose).all():
+                raise EpisodeError(
+                    f"{self._origin}: the {what} of {self._where.topic} are of {problem}"
+                )
+
     def _chosen(self, transform: Any) -> bool:
         parent, child = self._where.parent, self._where.child
         return (parent is None or transform.header.frame_id == parent) and (
@@ -132,6 +155,25 @@ class PoseReader:
                 f"{', '.join([BASE_FRAME, *self._frames])}: give its pose in the base under frames"
             )
         return self._frames[frame].pose
+
+
+def _in_base(place: list[float], turn: list[float], frame: Pose | None) -> Pose:
+    in_frame = Pose.from_quaternion(place, turn)
+    return in_frame if frame is None else frame @ in_frame
+
+
+def _w_last(turn: list[float]) -> list[float]:
+    """A quaternion w x y z that was taken for x y z w."""
+    return [*turn[1:], turn[0]]
+
+
+def _tilted(pose: Pose) -> float:
+    """By how much the z axis leans from the vertical [rad]; a tool's may look down."""
+    return float(np.arccos(min(1.0, abs(pose.rotation[2, 2]))))
+
+
+def _upright(place: list[float], turn: list[float], frame: Pose | None) -> bool:
+    return _tilted(_in_base(place, turn, frame)) < _HARDLY
 
 
 class _TwistPath:

@@ -138,10 +138,14 @@ class SampleReader:
                 if len(lags[what]) < _MANY:
                     lags[what] += reader.lags_ns(message)
         return {
-            what: TopicClock.of(there[what], found)
+            what: TopicClock.of(there[what], found, self._offset_s(what))
             for what, found in lags.items()
             if len(found) >= _FEW
         }
+
+    def _offset_s(self, what: str) -> float:
+        where = self._map.stamped(what)
+        return 0.0 if where is None else where.offset_s
 
     def _decoded(self, wanted: Collection[str]) -> Iterator[tuple[int, Sample]]:
         """With the time of recording; pictures are decoded ahead in threads."""

@@ -23,6 +23,7 @@ from pushcell.recording.streams import (
     TARGET_TOPIC,
 )
 from pushcell.replay.field_path import parse_path
+from pushcell.units import angle_problem, length_problem
 
 
 def _known_encoding(name: str) -> str:
@@ -36,6 +37,30 @@ def _well_formed(path: str) -> str:
     return path
 
 
+def _without(problem: str) -> None:
+    if problem:
+        raise ValueError(problem)
+
+
+def _lengths(values: Vector3) -> Vector3:
+    _without(length_problem(values))
+    return values
+
+
+def _angles(values: Vector3) -> Vector3:
+    _without(angle_problem(values))
+    return values
+
+
+def _planar(pose: Vector3) -> Vector3:
+    _without(length_problem(pose[:2]))
+    _without(angle_problem(pose[2]))
+    return pose
+
+
+Lengths = Annotated[Vector3, AfterValidator(_lengths)]
+Angles = Annotated[Vector3, AfterValidator(_angles)]
+PlanarVector = Annotated[Vector3, AfterValidator(_planar)]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 FieldPath = Annotated[Name, AfterValidator(_well_formed)]
 
@@ -56,13 +81,15 @@ class PoseTopic(StampedTopic):
     """A planar pose; ``fields`` are the paths of x, y [m] and theta [rad] in any message type.
 
     ``parent`` and ``child`` choose one transform of a TFMessage. ``integrate_from`` is the pose
-    (x, y, theta) at which the integration of a TwistStamped begins.
+    (x, y, theta) at which the integration of a TwistStamped begins. ``quaternion: wxyz`` is for
+    publishers that fill in w first.
     """
 
     fields: tuple[FieldPath, FieldPath, FieldPath] | None = None
     parent: Name | None = None
     child: Name | None = None
-    integrate_from: Vector3 | None = None
+    quaternion: Literal["xyzw", "wxyz"] = "xyzw"
+    integrate_from: PlanarVector | None = None
 
 
 class ImageTopic(StampedTopic):
@@ -78,8 +105,8 @@ class ImageTopic(StampedTopic):
 class FramePose(Section):
     """A frame of the bag in our base."""
 
-    xyz_m: Vector3 = (0.0, 0.0, 0.0)
-    rpy_rad: Vector3 = (0.0, 0.0, 0.0)
+    xyz_m: Lengths = (0.0, 0.0, 0.0)
+    rpy_rad: Angles = (0.0, 0.0, 0.0)
 
     @functools.cached_property
     def pose(self) -> Pose:

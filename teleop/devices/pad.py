@@ -15,7 +15,8 @@ from teleop.devices.shaping import StickSpeed, shaped
 class PadDevice:
     """Reads a pad's raw state as the map of its kind says; a pad without a map does nothing.
 
-    Kinds are told apart by their numbers of axes and buttons; ``problem`` tells of an unknown one.
+    Kinds are told apart by their numbers of axes and buttons, and by their names where the messages
+    tell them; ``problem`` tells of an unknown one.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class PadDevice:
         """What to press, and what it does; nothing on an unknown pad."""
         return () if self.problem else self.pad.buttons
 
-    def hear(self, now_s: float, axes: Sequence[float], buttons: Sequence[int]) -> None:
-        """The pad's raw state; a value that is not finite is taken for 0."""
-        self._recognise(len(axes), len(buttons))
+    def hear(
+        self, now_s: float, axes: Sequence[float], buttons: Sequence[int], name: str = ""
+    ) -> None:
+        """The raw state, and the pad's name if it tells one; what is not finite is taken for 0."""
+        self._recognise(len(axes), len(buttons), name)
         self._axes = [value if math.isfinite(value) else 0.0 for value in axes]
         self._buttons = list(buttons)
         held = not self.problem and self.pad.deadman.pressed(self._axes, self._buttons)
@@ -80,19 +83,23 @@ class PadDevice:
             ),
         )
 
-    def _recognise(self, axes: int, buttons: int) -> None:
+    def _recognise(self, axes: int, buttons: int, name: str) -> None:
         """Take the map of this kind of pad; a new kind must be seen released before it drives."""
-        if not self.problem and self.pad.fits(axes, buttons):
+        if not self.problem and self.pad.fits(axes, buttons, name):
             return
-        found = next((pad for pad in self._maps if pad.fits(axes, buttons)), None)
+        found = next((pad for pad in self._maps if pad.fits(axes, buttons, name)), None)
         self._presence = Presence(self._silence_s)
-        self.problem = (
-            ""
-            if found is not None
-            else f"a pad of {axes} axes and {buttons} buttons, which no map here is for: it does "
-            "nothing; write a map for it (docs/collecting.md) and name its file in devices"
-        )
+        self.problem = "" if found is not None else _unknown(axes, buttons, name)
         self.pad = found or self.pad
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _unknown(axes: int, buttons: int, name: str) -> str:
+    pad = f"the pad {name!r}" if name else "a pad"
+    return (
+        f"{pad} of {axes} axes and {buttons} buttons, which no map here is for: it does nothing; "
+        "end this launch, map the pad with `pushcell teleop map --out pad.yaml`, and name that "
+        "file in devices"
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import Field, model_validator
 
 from pushcell.config.types import Fraction, Section, Topic
@@ -15,6 +18,8 @@ MAPS = Path(__file__).parent / "maps"
 # A trigger that ROS reports as 0 before it is first touched must not count as pressed.
 _PRESSED_SHARE = 0.6
 Index = Annotated[int, Field(ge=0)]
+# A button, or one end of an axis: ("button", 4, 1), ("axis", 2, -1).
+Control = tuple[str, int, int]
 ActionName = Literal[
     "arm", "stop", "prepare", "start", "success", "failure", "discard", "policy", "hold"
 ]
@@ -26,6 +31,11 @@ class AxisStick(Section):
     label: str
     axis: Index
     reversed: bool = False
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """What it takes of the pad."""
+        return frozenset({("axis", self.axis, 1), ("axis", self.axis, -1)})
 
     def within(self, axes: int, buttons: int) -> bool:
         """Whether a pad with so many axes and buttons has it."""
@@ -44,6 +54,11 @@ class ButtonStick(Section):
     plus: Index
     minus: Index
 
+    @property
+    def controls(self) -> frozenset[Control]:
+        """What it takes of the pad."""
+        return frozenset({("button", self.plus, 1), ("button", self.minus, 1)})
+
     def within(self, axes: int, buttons: int) -> bool:
         """Whether a pad with so many axes and buttons has it."""
         return max(self.plus, self.minus) < buttons
@@ -58,6 +73,11 @@ class ButtonSwitch(Section):
 
     label: str
     button: Index
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """What it takes of the pad."""
+        return frozenset({("button", self.button, 1)})
 
     def within(self, axes: int, buttons: int) -> bool:
         """Whether a pad with so many axes and buttons has it."""
@@ -80,6 +100,11 @@ class AxisSwitch(Section):
     axis: Index
     released: float
     held: float
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """What it takes of the pad."""
+        return frozenset({("axis", self.axis, 1 if self.held > self.released else -1)})
 
     @model_validator(mode="after")
     def _moves(self) -> AxisSwitch:
@@ -121,6 +146,7 @@ class PadMap(Section):
     source: Literal["joy", "spacemouse"]
     topic: Topic | None = None  # sensor_msgs/Joy; for source joy
     counts: Counts | None = None  # without, it is for any pad that has what is named below
+    name: str = ""  # of the pad, where its messages tell one (in frame_id): counts may be alike
     keys: tuple[str, ...] = ()  # for the keyboard of the page: the key of each button
     dead_zone: Annotated[float, Field(ge=0, lt=0.9)]
     expo: Fraction
@@ -131,12 +157,32 @@ class PadMap(Section):
     fast: Switch
     actions: dict[ActionName, Switch] = Field(default_factory=dict)
 
-    def fits(self, axes: int, buttons: int) -> bool:
-        """Whether a pad with so many axes and buttons is of this kind."""
+    @model_validator(mode="after")
+    def _each_control_once(self) -> PadMap:
+        for (first, one), (second, other) in combinations(self.parts.items(), 2):
+            shared = one.controls & other.controls
+            if shared:
+                raise ValueError(
+                    f"{first} and {second} are both {control_text(min(shared))}: "
+                    "each control is for one thing"
+                )
+        return self
+
+    @property
+    def parts(self) -> Mapping[str, Stick | Switch]:
+        """All that is mapped, by its name."""
+        pressed: dict[str, Switch] = {str(name): part for name, part in self.actions.items()}
+        held = {"deadman": self.deadman, "slow": self.slow, "fast": self.fast}
+        return {"right": self.right, "up": self.up, **held, **pressed}
+
+    def fits(self, axes: int, buttons: int, name: str = "") -> bool:
+        """Whether a pad with so many axes and buttons, and that name if it tells one, is of this
+        kind."""
+        if self.name and name and self.name != name:
+            return False
         if self.counts is not None:
             return (axes, buttons) == (self.counts.axes, self.counts.buttons)
-        parts = (self.right, self.up, self.deadman, self.slow, self.fast, *self.actions.values())
-        return all(part.within(axes, buttons) for part in parts)
+        return all(part.within(axes, buttons) for part in self.parts.values())
 
     @property
     def buttons(self) -> tuple[tuple[str, str], ...]:
@@ -158,6 +204,17 @@ class PadMap(Section):
         return self.keys[self.deadman.button]
 
 
+def control_text(control: Control) -> str:
+    """For people."""
+    kind, index, end = control
+    return f"button {index}" if kind == "button" else f"axis {index} towards {end:+d}"
+
+
+def told_name(frame_id: str) -> str:
+    """The pad's name by the frame_id of its messages; joy_node says ``joy`` of every pad."""
+    return "" if frame_id == "joy" else frame_id
+
+
 def related_maps(name: str) -> list[PadMap]:
     """The shipped maps of other pads that may stand for this name: ``gamepad_...`` for gamepad."""
     return [load_map(file.stem) for file in sorted(MAPS.glob(f"{name}_*.yaml"))]
@@ -175,6 +232,17 @@ def load_map(name_or_path: str) -> PadMap:
                 "a YAML file like those in teleop/devices/maps"
             )
     return read_schema(PadMap, path)
+
+
+def write_map(pad: PadMap, path: Path) -> None:
+    """Write a map that `load_map` reads; raises ConfigError where it cannot be written."""
+    values = pad.model_dump(exclude_unset=True)
+    values = {key: value for key, value in values.items() if value not in ("", {})}
+    text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written ({error.strerror})") from None
 
 
 def _pressed(buttons: list[int], index: int) -> bool:

@@ -5,17 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from rich.console import Console
+from rich.table import Table
 
 from policy_server.bundle import load_policy
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import ActionSpec, DiffusionSchedule, PushTTask, Range
 from policy_server.delay import InjectedDelay
+from policy_server.policy import Request
 from pushcell.cli import main as cli
 from pushcell.config.cell import CellConfig
 from pushcell.errors import BundleError, ConfigError, PhysicsError
 from pushcell.evaluation.bundle_controller import BundleController
-from pushcell.evaluation.guarded_loop import GuardedMotion, lookahead_s
+from pushcell.evaluation.comparison import Report
+from pushcell.evaluation.guarded_loop import GuardedMotion, lookahead_s, run_guarded
 from pushcell.evaluation.pictures import draw_failures
+from pushcell.evaluation.report import figures, table
+from pushcell.evaluation.stepped_policy import NothingServedError
 from pushcell.evaluation.trial import Evaluation, Motion
 from pushcell.evaluation.workers import run_trials
 from pushcell.geometry import PlanarPose
@@ -34,6 +41,13 @@ def driving(cell: CellConfig, folder: Path, cameras: tuple[str, ...] = ()) -> st
     """A bundle that moves the pusher to a point and rests there."""
     manifest = some_manifest(cell, cameras, schedule=SCHEDULE)
     return str(write_toy(folder, manifest, driving_graphs(manifest, TO, 0.1)))
+
+
+def text_of(shown: Table) -> str:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(shown)
+    return capture.get()
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +83,57 @@ def test_trials_repeat_themselves_whoever_runs_them(
         others = sorted(run_trials(delayed, (3, 4), 2), key=lambda trial: trial.seed)
         assert first == others
     assert Evaluation(short, bundle, "source", chunking=chunking).run(3).way != first[0].way
+
+
+def test_a_policy_that_gives_no_chunk_is_void_and_no_failure(
+    short: CellConfig, bundle: str, tmp_path: Path
+) -> None:
+    evaluation = Evaluation(short, bundle, "source", delay=InjectedDelay(9.0, 9.0))
+    trial = evaluation.run(3)
+    assert trial.void
+    assert trial.position_error_m is None
+    assert trial.reason == "the policy gave no chunk in time"
+    good = Evaluation(short, bundle, "source").run(4)
+    shown = figures(evaluation, [trial, good])
+    assert (shown["trials"], shown["void"]) == (1, 1)
+    assert shown["final_position_error_m"]["max"] == good.position_error_m
+    assert "void, and not counted" in text_of(table(shown))
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps(shown))
+    assert list(Report.load(report).trials) == [4]
+
+
+class Broken:
+    """A policy that somebody wrote, with a fault in it."""
+
+    def __init__(self, path: str) -> None:
+        self.manifest = load_policy(Path(path)).manifest
+
+    def infer(self, request: Request) -> np.ndarray:
+        return request.values["nothing"]
+
+
+def test_a_policy_that_fails_is_told_by_its_own_words(short: CellConfig, bundle: str) -> None:
+    world = SourceWorld(short)
+    task = Evaluation(short, bundle, "source").task
+    world.reset(task.sample_start(np.random.default_rng(3)), task.pusher_home)
+    controller = BundleController(short, Broken(bundle))
+    with pytest.raises(NothingServedError, match="the policy failed: KeyError: 'nothing'"):
+        run_guarded(world, controller, task, short)
+
+
+def test_an_evaluation_in_which_all_was_void_is_no_success(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = yaml.safe_load(SIM_CELL.read_text())
+    values["task"]["success"]["time_limit_s"] = 2.0
+    cell = tmp_path / "cell.short.yaml"
+    cell.write_text(yaml.safe_dump(values))
+    words = ["evaluate", bundle, "--world", "source", "--trials", "2", "--workers", "1"]
+    assert cli.main([*words, "--delay", "9", "--cell", str(cell)]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "nothing was evaluated: all 2 trials were void: 2 x the policy gave no chunk" in told
+    assert cli.main([*words, "--cell", str(cell)]) == 0
 
 
 def test_nothing_moves_before_the_first_chunk_has_come(short: CellConfig, bundle: str) -> None:

@@ -2,16 +2,22 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pushcell.cli import main as cli
+from pushcell.errors import EpisodeError
+from pushcell.formats.data_command import open_any
 from pushcell.formats.data_set import Demonstration
 from pushcell.formats.inspection import inspect, trimmed
+from pushcell.formats.lerobot_writer import write_lerobot
 from pushcell.formats.packed_format import PackedSet, write_packed
+from pushcell.formats.zarr_format import write_zarr
 from pushcell.recording.steps import Steps
 
 COUNT, LAG = 60, 2
@@ -127,3 +133,58 @@ def test_the_commands_show_check_and_clean(tmp_path, capsys):
     assert cli.main(["data", "check", str(dark)]) == 1
     assert cli.main(["data", "look", str(dark)]) == 2
     assert "needs one of: show, check" in capsys.readouterr().err
+
+
+def without(folder, *features):
+    """The LeRobot set without some features."""
+    info = folder / "meta/info.json"
+    values = json.loads(info.read_text())
+    for name in features:
+        del values["features"][name]
+    info.write_text(json.dumps(values))
+    (file,) = folder.glob("data/*/*.parquet")
+    pq.write_table(pq.read_table(file).drop(list(features)), file)
+    return folder
+
+
+def without_arrays(path, *names):
+    """The zarr set without some arrays."""
+    for name in names:
+        shutil.rmtree(path / "data" / name)
+    return path
+
+
+@pytest.fixture(params=["lerobot", "zarr"])
+def no_slider(request, tmp_path):
+    pushes = [Demonstration(f"e{seed}", push(seed)) for seed in range(3)]
+    if request.param == "lerobot":
+        write_lerobot(pushes, tmp_path / "set")
+        return without(tmp_path / "set", "slider_state", "goal")
+    write_zarr(pushes, tmp_path / "set.zarr")
+    return without_arrays(tmp_path / "set.zarr", "slider_state", "target")
+
+
+def test_a_set_without_the_slider_is_looked_at_all_the_same(no_slider, capsys):
+    assert cli.main(["data", "show", str(no_slider), "--json", "-"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert set(figures["ranges"]) == {"pusher", "action"}
+    assert figures["frames"] == 3 * COUNT
+    assert figures["lag_steps"] == LAG
+    assert any("no pose of the slider" in one["text"] for one in figures["findings"])
+    assert cli.main(["data", "check", str(no_slider)]) == 0
+
+
+def test_it_is_not_learned_of_and_invents_no_slider(no_slider, tmp_path, capsys):
+    assert (
+        cli.main(["convert", str(no_slider), "--to", "packed", "--out", str(tmp_path / "o")]) == 2
+    )
+    assert "slider_state" in capsys.readouterr().err
+    words = ["data", "check", str(no_slider), "--trim-idle", str(tmp_path / "o")]
+    assert cli.main(words) == 2
+    assert "a packed copy needs the slider's poses" in capsys.readouterr().err
+    (one, *_) = open_any(no_slider, (16, 12))
+    assert not one.steps.has_slider
+    assert np.isnan(one.steps.slider).all()
+    assert np.isnan(one.steps.goal).all()
+    with pytest.raises(EpisodeError, match="slider must be finite"):
+        replace(one.steps, has_slider=True)

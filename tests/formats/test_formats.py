@@ -191,6 +191,9 @@ def test_other_faults_of_a_zarr_are_told(published: Path, tmp_path: Path) -> Non
     write_plain_array(published / "data" / "action", action)
     with pytest.raises(EpisodeError, match=r"published\.zarr, episode 1: action must be finite"):
         list(ZarrSet(published))
+    write_plain_array(published / "data" / "action", 1e3 * np.ones((30, 2)))
+    with pytest.raises(EpisodeError, match=r"episode 0: an action is at 1000 m: lengths are in m"):
+        list(ZarrSet(published))
     write_plain_array(published / "data" / "target", np.arange(90.0).reshape(30, 3))
     with pytest.raises(EpisodeError, match="goal changes within episode 0"):
         list(ZarrSet(published))

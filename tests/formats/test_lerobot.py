@@ -230,3 +230,34 @@ def test_lerobot_itself_opens_what_is_written(tmp_path):
     image = np.moveaxis(item[CAMERA].numpy(), 0, -1) * 255
     assert np.abs(image - steps.images["overhead"][7]).mean() < 2.5
     assert cv2.imwrite(str(tmp_path / "seen.png"), image.astype(np.uint8))
+
+
+def scaled(parts):
+    return lambda rows: [[parts * value for value in row] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("column", "parts", "problem"),
+    [
+        ("observation__state", 1000, "episode 0: the pusher is at .* m: lengths are in metres"),
+        ("action", 1000, "episode 0: an action is at .* m: lengths are in metres"),
+    ],
+)
+def test_places_in_millimetres_are_told(plain, column, parts, problem):
+    changed(plain, **{column: scaled(parts)})
+    with pytest.raises(EpisodeError, match=problem):
+        list(LeRobotSet(plain))
+
+
+def test_headings_in_degrees_are_told(plain):
+    degrees = lambda rows: [[x, y, 90.0] for x, y, _ in rows]  # noqa: E731
+    changed(plain, slider_state=degrees)
+    with pytest.raises(EpisodeError, match="the slider is at 90 rad: angles are in radians"):
+        list(LeRobotSet(plain))
+
+
+@pytest.mark.parametrize(("parts", "unit"), [(1e3, "milliseconds"), (1e9, "nanoseconds")])
+def test_timestamps_of_another_unit_are_told(plain, parts, unit):
+    changed(plain, timestamp=lambda rows: [parts * value for value in rows])
+    with pytest.raises(EpisodeError, match=f"timestamps are in seconds; divide {unit}"):
+        list(LeRobotSet(plain))

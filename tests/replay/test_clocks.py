@@ -144,3 +144,18 @@ def test_an_empty_year_is_not_walked_through(cell, tmp_path, capsys):
     file.write_text("pusher: {topic: /hand}\n")
     assert cli.main(["replay", str(tmp_path / "bag"), "--mapping", str(file)]) == 0
     assert "in which nothing was recorded are skipped" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(("offset", "unit"), [("120", "milliseconds"), ("1.2e8", "nanoseconds")])
+def test_an_offset_of_another_unit_is_told(cell, tmp_path, offset, unit):
+    path = write(tmp_path / "bag", eye=lambda k, t: t - 120 * MS)
+    with pytest.raises(EpisodeError, match=f"offset_s of .* is in seconds: divide {unit} by"):
+        read(path, cell, tmp_path, eye=f", offset_s: {offset}")
+    assert read(path, cell, tmp_path, eye=", offset_s: 0.12")[0]
+
+
+def test_the_offset_that_is_advised_mends_it_whatever_was_given(cell, tmp_path):
+    path = write(tmp_path / "bag", eye=lambda k, t: t - 3000 * MS)
+    with pytest.raises(EpisodeError, match=r"`offset_s: 3\.000`, in the mapping$"):
+        read(path, cell, tmp_path, eye=", offset_s: 10.0")
+    assert read(path, cell, tmp_path, eye=", offset_s: 3.0")[0]

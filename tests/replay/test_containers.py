@@ -239,3 +239,12 @@ def test_ros_1_is_named(cell, tmp_path):
     (tmp_path / "one.bag").write_bytes(b"#ROSBAG V2.0\n")
     with pytest.raises(EpisodeError, match="is of ROS 1"):
         Recording(tmp_path / "one.bag", cell)
+
+
+def test_a_summary_need_not_repeat_channels_and_schemas(tmp_path):
+    path = write_mcap(tmp_path / "a.mcap", repeat_channels=False, repeat_schemas=False)
+    bag = open_bag(path)
+    assert set(bag.topics) == {"/hand", "/eye"}
+    assert sum(1 for _ in bag.messages(bag.topics)) == 2 * COUNT
+    assert not bag.left_out
+    bag.close()

@@ -8,6 +8,7 @@ from pushcell.replay.field_path import number_at, parse_path
 from pushcell.replay.poses import POSES
 from pushcell.replay.recording import Recording
 from pushcell.replay.samples import SampleReader
+from pushcell.replay.topic_map import load_mapping
 from tests.replay.examples import ForeignBag
 from tests.replay.test_foreign_bags import START_NS
 
@@ -152,3 +153,56 @@ def test_a_path_is_names_and_indices():
     for wrong in ("", "a..b", "[0]", "a[x]", "a[0"):
         with pytest.raises(ValueError, match="allowed: names and indices"):
             parse_path(wrong)
+
+
+class WrongHand(Hand):
+    """Its quaternions have w first."""
+
+    def turn(self):
+        good = super().turn()
+        return self.types[G + "Quaternion"](good.w, good.x, good.y, good.z)
+
+
+def test_a_publisher_that_fills_in_w_first_is_told_and_can_be_read(cell, tmp_path):
+    WrongHand(tmp_path / "bag").write(G + "PoseStamped")
+    with pytest.raises(EpisodeError, match=r"tilted by 23 deg.*`quaternion: wxyz`"):
+        read(tmp_path / "bag", cell, tmp_path, "pusher: {topic: /hand}\n")
+    found, _ = read(tmp_path / "bag", cell, tmp_path, "pusher: {topic: /hand, quaternion: wxyz}\n")
+    np.testing.assert_allclose(found["pusher"], EXPECTED, atol=1e-9)
+
+
+def test_poses_in_millimetres_are_told(cell, tmp_path):
+    hand = Hand(tmp_path / "bag")
+
+    def in_mm(_, k):
+        place = hand.types[G + "Point"](1e3 * X[k], 1e3 * Y, 0.0)
+        return hand.header(k), hand.types[G + "Pose"](place, hand.turn())
+
+    hand.write(G + "PoseStamped", in_mm)
+    with pytest.raises(EpisodeError, match=r"poses of /hand are of 550 m: lengths are in metres"):
+        read(tmp_path / "bag", cell, tmp_path, "pusher: {topic: /hand}\n")
+
+
+def test_headings_in_degrees_are_told(cell, tmp_path):
+    hand = Hand(tmp_path / "bag")
+    layout = hand.types["std_msgs/msg/MultiArrayLayout"]([], 0)
+    hand.write(ARRAY, lambda _, k: (layout, np.array([X[k], Y, np.degrees(THETA)])))
+    mapping = "pusher: {topic: /hand, fields: ['data[0]', 'data[1]', 'data[2]']}\n"
+    with pytest.raises(EpisodeError, match=r"fields of /hand are of 22\.92 rad: angles are in rad"):
+        read(tmp_path / "bag", cell, tmp_path, mapping)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "problem"),
+    [
+        ("frames: {world: {xyz_m: [100, 200, 0]}}", "lengths are in metres"),
+        ("frames: {world: {rpy_rad: [0, 0, 90]}}", "angles are in radians"),
+        ("target: {topic: /servo, integrate_from: [550, 0, 0]}", "lengths are in metres"),
+        ("target: {topic: /servo, integrate_from: [0.55, 0, 90]}", "angles are in radians"),
+    ],
+)
+def test_a_mapping_in_other_units_is_told(tmp_path, mapping, problem):
+    file = tmp_path / "mapping.yaml"
+    file.write_text(mapping)
+    with pytest.raises(ConfigError, match=problem):
+        load_mapping(file)

@@ -1,6 +1,8 @@
 // What the person holds: pointer, keys, gamepad. Said at each change and 30 times a second, because
 // silence is a released deadman; whatever takes the page from view releases all at once.
 
+import { toast } from "./buttons.js";
+
 const PERIOD_MS = 33;
 
 export class Hands {
@@ -10,6 +12,9 @@ export class Hands {
     for (const [target, name] of [[document, "visibilitychange"], [window, "blur"], [window, "pagehide"]]) {
       target.addEventListener(name, () => this.release());
     }
+    window.addEventListener("gamepadconnected", ({ gamepad }) => {
+      if (gamepad.mapping !== "standard") toast(`This browser does not know the buttons of ${gamepad.id}: it does nothing here.`);
+    });
     window.addEventListener("keydown", (event) => this.onKey(event, true));
     window.addEventListener("keyup", (event) => this.onKey(event, false));
   }

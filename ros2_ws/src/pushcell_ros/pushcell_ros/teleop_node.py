@@ -23,6 +23,7 @@ from teleop.actions import ACTIONS
 from teleop.device_arbiter import DriverSeat
 from teleop.devices.open_devices import open_devices
 from teleop.devices.pad import PadDevice
+from teleop.devices.pad_map import told_name
 from teleop.devices.pointer import BROWSER_TOPIC, PointerDevice
 from teleop.devices.reading import DeviceReading
 from teleop.table_target import TableTarget
@@ -106,7 +107,8 @@ class TeleopNode(CellNode):
 
     def _pad_listener(self, device: PadDevice) -> Callable[[Joy], None]:
         def hear(message: Joy) -> None:
-            device.hear(steady_seconds(), message.axes, message.buttons)
+            name = told_name(message.header.frame_id)
+            device.hear(steady_seconds(), message.axes, message.buttons, name)
             self._heard(message)
 
         return hear

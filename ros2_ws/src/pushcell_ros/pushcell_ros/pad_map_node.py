@@ -1,0 +1,138 @@
+"""``pushcell teleop map``: hears an unknown pad, asks for each control, and writes the map."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import rclpy
+import tyro
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Joy
+
+from pushcell.errors import ConfigError, PushcellError
+from pushcell.timing import steady_seconds
+from teleop.devices.pad_map import told_name, write_map
+from teleop.devices.pad_mapping import ACTIONS, PadMapper
+
+_DRIVER = "teleop_node"
+
+
+@dataclass(frozen=True)
+class MapPad:
+    """Map a pad: hear it on its topic, ask for each control, and write a map of it.
+
+    A pad without a map does nothing. Start joy_node, run this, press what it asks for, and name
+    the file in devices.
+
+    examples:
+      pushcell teleop map --out pad.yaml
+      pushcell launch collect.launch.yaml 'devices:=browser keyboard pad.yaml'
+    """
+
+    out: Path
+    """The map to write; it must not be there yet."""
+    topic: str = "/joy"
+    """The pad's sensor_msgs/Joy."""
+    title: str = ""
+    """What the page calls the pad; by default its name or its counts."""
+    actions: tuple[str, ...] = ("stop", "start", "success", "failure", "discard", "prepare")
+    """What buttons are asked for besides driving; arm, policy and hold are known too."""
+    dead_zone: float = 0.12
+    """Share of the stick's way in which it counts as at rest."""
+    expo: float = 0.4
+    """How much finer the stick is near its middle, 0 to 1."""
+    patience_s: float = 10.0
+    """How long to wait for the pad's first message."""
+
+
+class PadMapNode(Node):
+    """Passes what the pad says to a `PadMapper`."""
+
+    def __init__(self, mapper: PadMapper, topic: str) -> None:
+        super().__init__("pad_map_node")
+        self.heard = False
+        self._mapper = mapper
+        self.create_subscription(Joy, topic, self._on_joy, 10)
+
+    def _on_joy(self, message: Joy) -> None:
+        self.heard = True
+        name = told_name(message.header.frame_id)
+        self._mapper.hear(steady_seconds(), message.axes, message.buttons, name)
+
+
+def teleop(words: Sequence[str]) -> int:
+    """Run ``pushcell teleop``; raises ConfigError for anything but its one command."""
+    if words[:1] in (["-h"], ["--help"]):
+        print("usage: pushcell teleop map --out FILE ... (pushcell teleop map --help tells more)")
+        return 0
+    if words[:1] != ["map"]:
+        raise ConfigError("pushcell teleop needs: map")
+    return map_pad(words[1:])
+
+
+def map_pad(words: Sequence[str]) -> int:
+    """Ask, write the map, and say how it is used; raises PushcellError."""
+    options = tyro.cli(MapPad, prog="pushcell teleop map", args=list(words))
+    unknown = [name for name in options.actions if name not in ACTIONS]
+    if unknown:
+        raise ConfigError(f"--actions {unknown[0]}: known are {', '.join(ACTIONS)}")
+    if options.out.exists():
+        raise ConfigError(f"{options.out} is there already: choose another --out, or delete it")
+    mapper = PadMapper(options.actions)
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    node = PadMapNode(mapper, options.topic)
+    try:
+        _hear_first(node, options)
+        _ask(node, mapper)
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    pad = mapper.pad_map(options.title, options.topic, options.dead_zone, options.expo)
+    write_map(pad, options.out)
+    print(f"written: {options.out}; use it with devices:='browser keyboard {options.out}'")
+    return 0
+
+
+def _hear_first(node: PadMapNode, options: MapPad) -> None:
+    """Wait for the pad; raises PushcellError without one, or where pressing would move an arm."""
+    deadline_s = steady_seconds() + options.patience_s
+    while not node.heard:
+        if steady_seconds() > deadline_s:
+            raise PushcellError(
+                f"nothing is heard on {options.topic}: start joy_node in this ROS domain, plug the "
+                "pad in, and move a stick"
+            )
+        rclpy.spin_once(node, timeout_sec=0.05)
+    listeners = node.get_subscriptions_info_by_topic(options.topic)
+    if any(listener.node_name == _DRIVER for listener in listeners):
+        raise PushcellError(
+            f"{_DRIVER} listens to {options.topic} too: end its launch first, or what is pressed "
+            "here may drive the arm"
+        )
+
+
+def _ask(node: PadMapNode, mapper: PadMapper) -> None:
+    shown = ("", "")
+    while mapper.prompt:
+        if (mapper.prompt, mapper.remark) != shown:
+            shown = (mapper.prompt, mapper.remark)
+            print(f"({mapper.remark})" if mapper.remark else "", mapper.prompt, flush=True)
+        rclpy.spin_once(node, timeout_sec=0.05)
+        mapper.look(steady_seconds())
+
+
+def main() -> None:
+    """Run it as a node's program."""
+    try:
+        sys.exit(map_pad(rclpy.utilities.remove_ros_args(sys.argv)[1:]))
+    except PushcellError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
