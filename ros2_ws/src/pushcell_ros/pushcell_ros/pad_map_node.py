@@ -87,7 +87,7 @@ def map_pad(words: Sequence[str]) -> int:
     node = PadMapNode(mapper, options.topic)
     try:
         _hear_first(node, options)
-        _ask(node, mapper)
+        _ask(node, mapper, options.topic)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
@@ -98,7 +98,7 @@ def map_pad(words: Sequence[str]) -> int:
 
 
 def _hear_first(node: PadMapNode, options: MapPad) -> None:
-    """Wait for the pad; raises PushcellError without one, or where pressing would move an arm."""
+    """Wait for the pad; raises PushcellError without one."""
     deadline_s = steady_seconds() + options.patience_s
     while not node.heard:
         if steady_seconds() > deadline_s:
@@ -107,17 +107,22 @@ def _hear_first(node: PadMapNode, options: MapPad) -> None:
                 "pad in, and move a stick"
             )
         rclpy.spin_once(node, timeout_sec=0.05)
-    listeners = node.get_subscriptions_info_by_topic(options.topic)
+
+
+def _refuse_driver(node: PadMapNode, topic: str) -> None:
+    listeners = node.get_subscriptions_info_by_topic(topic)
     if any(listener.node_name == _DRIVER for listener in listeners):
         raise PushcellError(
-            f"{_DRIVER} listens to {options.topic} too: end its launch first, or what is pressed "
-            "here may drive the arm"
+            f"{_DRIVER} listens to {topic} too: end its launch first, or what is pressed here may "
+            "drive the arm"
         )
 
 
-def _ask(node: PadMapNode, mapper: PadMapper) -> None:
+def _ask(node: PadMapNode, mapper: PadMapper, topic: str) -> None:
+    """Ask for each control; raises PushcellError as soon as pressing could move an arm."""
     shown = ("", "")
     while mapper.prompt:
+        _refuse_driver(node, topic)
         if (mapper.prompt, mapper.remark) != shown:
             shown = (mapper.prompt, mapper.remark)
             print(f"({mapper.remark})" if mapper.remark else "", mapper.prompt, flush=True)
