@@ -39,6 +39,7 @@ class DurableBag:
         self.path = path
         _reserve(path.with_name(RESERVE_FILE))
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        sync_folder(path.parent)
         self._file = path.open("rb")
         self._writer = BagWriter(cast(IO[bytes], _Unbuffered(self._descriptor)), topics)
         self._checked_to = len(MAGIC)
@@ -106,6 +107,15 @@ class DurableBag:
 def free_reserve(episode: Path) -> None:
     """Give back the room that was kept for the end of an episode."""
     (episode / RESERVE_FILE).unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk: a file without its name is lost, synced or not."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _reserve(path: Path) -> None:

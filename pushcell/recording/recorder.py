@@ -35,7 +35,7 @@ from pushcell.recording.onward_clock import UNORDERED_NS, OnwardClock
 from pushcell.recording.quality import QualityGate
 from pushcell.recording.quality_report import Finding, QualityReport
 from pushcell.recording.recovery import recover_all
-from pushcell.recording.store import DISCARDED, PARTIAL, EpisodeStore, write_durably
+from pushcell.recording.store import DISCARDED, EpisodeStore, write_durably
 from pushcell.recording.streams import streams_of
 
 IDLE, RECORDING, VERIFYING, FAILED = "idle", "recording", "verifying", "failed"
@@ -269,8 +269,7 @@ class Recorder:
     def _new_episode(self, topics: Mapping[str, Topic]) -> _Episode:
         recording = self._cell.recording
         name = self._free_name()
-        partial = self.store.folder / (name + PARTIAL)
-        partial.mkdir()
+        partial = self.store.begin(name)
         draft = EpisodeInfo(
             name=name,
             origin="recorded",

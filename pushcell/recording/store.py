@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pushcell.bags.bag_reader import BagReader
+from pushcell.bags.durable_bag import sync_folder
 from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import INFO_FILE
 
@@ -36,6 +37,13 @@ class EpisodeStore:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EpisodeError(f"{folder} cannot be made ({error.strerror})") from None
+
+    def begin(self, name: str) -> Path:
+        """The folder of a new partial episode, which is there after a power cut too."""
+        partial = self.folder / (name + PARTIAL)
+        partial.mkdir()
+        sync_folder(self.folder)
+        return partial
 
     def save(self, name: str, files: Mapping[str, bytes], entry: Mapping[str, Any]) -> Path:
         """Add an episode of these files and a line to the journal.
@@ -68,10 +76,10 @@ class EpisodeStore:
         if verify:
             with BagReader(partial / BAG_FILE) as bag:
                 bag.verify()
-        _sync_folder(partial)
+        sync_folder(partial)
         final.parent.mkdir(exist_ok=True)
         partial.rename(final)
-        _sync_folder(final.parent)
+        sync_folder(final.parent)
         self.journal.append({"event": "complete", "episode": final.name, **entry})
         return final
 
@@ -82,6 +90,8 @@ class EpisodeStore:
         aside = next(p for n in names if not (p := self.folder / DISCARDED / n).exists())
         aside.parent.mkdir(exist_ok=True)
         folder.rename(aside)
+        sync_folder(aside.parent)
+        sync_folder(self.folder)
         self.journal.append({"event": event, "episode": aside.name, "reason": reason})
         return aside
 
@@ -107,6 +117,7 @@ class Journal:
             file.write(b"\n" * torn + json.dumps(entry).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        sync_folder(self.path.parent)
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """The lines; those that a crash has torn, or that hold no entry, are left out."""
@@ -156,11 +167,4 @@ def write_durably(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
         raise
     draft.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
