@@ -13,7 +13,7 @@ ROS_EXTRA := ros,
 VENV_FLAGS :=
 endif
 
-.PHONY: rollout collect test setup lint clean
+.PHONY: rollout collect test setup lint audit clean
 
 rollout: setup
 	$(BIN)/pushcell launch launch/rollout.launch.yaml $(ARGS)
@@ -30,6 +30,11 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Known weaknesses of what is installed, by the Python Packaging Advisory Database.
+audit: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip_audit --local --skip-editable
 
 clean:
 	rm -rf $(VENV) build *.egg-info
