@@ -29,7 +29,7 @@ _LATE, _HELD_UP = 1.5, 2.0
 
 
 class GuardedArm:
-    """One driver; ``lower`` and ``upper`` (7,) [rad] end the joints' range. One call a moment.
+    """One driver; ``lower`` and ``upper`` (n,) [rad] end the joints' range. One call a moment.
 
     Times are of one control clock [s], which may be simulated.
     """
@@ -94,7 +94,7 @@ class GuardedArm:
     def command(
         self, now_s: float, due_s: float, position: Array, velocity: Array, sender: str
     ) -> None:
-        """Where the joints shall be at a time: (7,) [rad], (7,) [rad/s]."""
+        """Where the joints shall be at a time: (n,) [rad], (n,) [rad/s]."""
         if self.linked and self._stream is not None:
             self._stream.push(now_s, due_s, position, velocity, sender)
 

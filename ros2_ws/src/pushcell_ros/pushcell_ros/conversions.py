@@ -32,7 +32,6 @@ from trajectory_msgs.msg import (
 
 from calibration.lens import Lens
 from policy_server.chunk import MOST_ACTIONS, ActionChunk
-from pushcell.arm.joint_names import JOINT_NAMES
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.recording.messages import BASE_FRAME, optical_frame
@@ -102,12 +101,16 @@ def to_planar(message: PoseStamped) -> PlanarPose:
 
 
 def joint_message(
-    stamp: TimeMsg, position: Array, velocity: Array | None, effort: Array | None = None
+    stamp: TimeMsg,
+    names: Sequence[str],
+    position: Array,
+    velocity: Array | None,
+    effort: Array | None = None,
 ) -> JointState:
     """Joint positions [rad] and, where known, velocities [rad/s] and torques [Nm]."""
     message = JointState()
     message.header.stamp = stamp
-    message.name = JOINT_NAMES
+    message.name = list(names)
     message.position = [float(v) for v in position]
     message.velocity = [] if velocity is None else [float(v) for v in velocity]
     message.effort = [] if effort is None else [float(v) for v in effort]
@@ -129,11 +132,11 @@ def trajectory_message(
     return JointTrajectory(joint_names=list(joints), points=[point])
 
 
-def scene_message(stamp: TimeMsg, joints: Array, slider: Pose) -> JointState:
-    """What a camera would see: arm joints (7,) and the slider's pose x y z qx qy qz qw."""
+def scene_message(stamp: TimeMsg, names: Sequence[str], joints: Array, slider: Pose) -> JointState:
+    """What a camera would see: arm joints (n,) and the slider's pose x y z qx qy qz qw."""
     message = JointState()
     message.header.stamp = stamp
-    message.name = [*JOINT_NAMES, *(f"slider_{axis}" for axis in ("x", "y", "z"))]
+    message.name = [*names, *(f"slider_{axis}" for axis in ("x", "y", "z"))]
     message.name += [f"slider_q{axis}" for axis in "xyzw"]
     position = np.concatenate([joints, slider.translation, slider.quaternion_xyzw])
     message.position = position.tolist()
@@ -141,9 +144,9 @@ def scene_message(stamp: TimeMsg, joints: Array, slider: Pose) -> JointState:
 
 
 def to_scene(message: JointState) -> tuple[Array, Pose]:
-    """Arm joints (7,) and the slider's pose."""
+    """Arm joints (n,) and the slider's pose, which is the last seven numbers."""
     values = np.array(message.position)
-    return values[:7], Pose.from_quaternion(values[7:10], values[10:14])
+    return values[:-7], Pose.from_quaternion(values[-7:-4], values[-4:])
 
 
 def chunk_message(chunk: ActionChunk, capture: TimeMsg) -> MultiDOFJointTrajectory:

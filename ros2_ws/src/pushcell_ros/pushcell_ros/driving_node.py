@@ -123,7 +123,7 @@ class DrivingNode(CommandingNode, ABC):
 
     @property
     def joints(self) -> Array:
-        """(7,) as it reports them [rad]."""
+        """(n,) as it reports them [rad]."""
         assert self.arm.joints is not None
         return self.arm.joints
 
@@ -135,7 +135,7 @@ class DrivingNode(CommandingNode, ABC):
         now = self.now()
         wanted = self.arm.tick(now)
         if wanted is not None:
-            command = joint_message(self.stamp(now), *wanted)
+            command = joint_message(self.stamp(now), self.kinematics.joint_names, *wanted)
             command.header.frame_id = self.get_name()
             self._command.publish(command)
 

@@ -144,7 +144,8 @@ class MotionNode(CommandingNode):
         if target is None:
             return
         stamp = self.stamp(now)
-        command = joint_message(stamp, target.position, target.velocity)
+        names = self._kinematics.joint_names
+        command = joint_message(stamp, names, target.position, target.velocity)
         command.header.frame_id = self._sender
         self._command.publish(command)
         self._target.publish(pose_message(self._kinematics.pusher_posture(self._guard.tip), stamp))
