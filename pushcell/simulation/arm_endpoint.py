@@ -15,7 +15,7 @@ import numpy as np
 from drake import lcmt_iiwa_command, lcmt_iiwa_status
 
 from pushcell.drivers.lcm_link import is_published, open_lcm
-from pushcell.errors import ArmLinkError
+from pushcell.errors import ArmLinkError, ConfigError
 from pushcell.geometry import Array
 from pushcell.simulation.arm_cell import ArmCell
 from pushcell.simulation.drives import Drives
@@ -43,6 +43,11 @@ class SimulatedArmEndpoint:
             raise ArmLinkError(
                 f"an arm already reports on LCM channel {status_channel} of {url}: stop that "
                 "cell, or set another ROS_DOMAIN_ID, which moves the LCM port too"
+            )
+        if len(world.joint_names) != _JOINTS:
+            raise ConfigError(
+                f"arm.link.kind = 'iiwa': an iiwa has {_JOINTS} joints, arm.model has "
+                f"{len(world.joint_names)}: take ros2_control"
             )
         self.refused = 0
         self._world = world
