@@ -39,6 +39,8 @@ CELL = ROOT / "config" / "cell.sim.yaml"
 DOMAIN = 84
 ASIDE = PlanarPose(0.62, -0.22, 0.0)
 _DEADMAN_PERIOD_S = 0.02
+# A node that was started imports for long on a busy machine.
+_STARTING_S = 60.0
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 _SIM_TIME = ("use_sim_time", True)
@@ -166,7 +168,7 @@ class Drill:
         """Call one of the graph's services."""
         client = self._clients[service]
         for _ in range(15):
-            self.wait_for(client.service_is_ready, 15, service)
+            self.wait_for(client.service_is_ready, _STARTING_S, service)
             future = client.call_async(Trigger.Request())
             # A node that was killed still seems to be there for a while, but does not answer.
             until = time.monotonic() + 1.0
@@ -189,7 +191,7 @@ class Drill:
                 self.start(name)
             self.signal(name, signal.SIGCONT)
         self.motion.clear()
-        self.wait_for(self._has_arm, 30, "the arm")
+        self.wait_for(self._has_arm, _STARTING_S, "the arm")
         self._slider_publisher.publish(
             pose_message(Pose.from_planar(ASIDE), to_stamp(self.wire[-1][0]))
         )
