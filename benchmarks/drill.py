@@ -89,6 +89,8 @@ class Drill:
         self.stop_extra()
         for name in self.processes:
             self.kill(name)
+        # Else its stop switch would stay pressed for the next drill of this process.
+        self._node.destroy_node()
         rclpy.shutdown()
 
     # Processes
@@ -238,7 +240,7 @@ class Drill:
         return self.motion["reason"] == reason
 
     def _connect(self) -> None:
-        node = rclpy.create_node("drill")
+        self._node = node = rclpy.create_node("drill")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
         node.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
