@@ -16,25 +16,31 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from drake import lcmt_iiwa_status
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from pushcell.arm.kinematics import ArmKinematics
+from pushcell.config.arm import Ros2ControlLinkConfig
 from pushcell.config.cell import load_cell
 from pushcell.drivers.lcm_link import open_lcm
 from pushcell.drivers.lcm_url import instance_url
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.processes.priority import Urgency
-from pushcell_ros.conversions import pose_message, status_values, to_stamp
+from pushcell.shipped import CELLS
+from pushcell_ros.conversions import pose_message, status_values, to_seconds, to_stamp
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL = ROOT / "config" / "cell.sim.yaml"
 DOMAIN = 84
 ASIDE = PlanarPose(0.62, -0.22, 0.0)
 _DEADMAN_PERIOD_S = 0.02
+# A node that was started imports for long on a busy machine.
+_STARTING_S = 60.0
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 _SIM_TIME = ("use_sim_time", True)
@@ -54,15 +60,16 @@ class Drill:
     of a busy machine hold it up without being a fault of its own.
     """
 
-    def __init__(self, patience_s: float) -> None:
+    def __init__(self, patience_s: float, cell: str | Path = CELL) -> None:
         self._patience_s = patience_s
-        self.cell = load_cell(CELL)
+        self._cell_path = CELLS.find(cell)
+        self.cell = load_cell(self._cell_path)
         self.kinematics = ArmKinematics(self.cell)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.extra: list[subprocess.Popen[bytes]] = []
         self.deadman: bool | None = True
         self.motion: dict[str, str] = {}
-        # (simulated time [s], measured joints (7,)) of every report on the wire
+        # (simulated time [s], measured joints (n,)) of every report on the wire
         self.wire: list[tuple[float, Array]] = []
         self._deadman_due_s = 0.0
 
@@ -82,6 +89,8 @@ class Drill:
         self.stop_extra()
         for name in self.processes:
             self.kill(name)
+        # Else its stop switch would stay pressed for the next drill of this process.
+        self._node.destroy_node()
         rclpy.shutdown()
 
     # Processes
@@ -104,7 +113,14 @@ class Drill:
             "FASTRTPS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds.xml"),
             "OMP_NUM_THREADS": "1",
         }
-        command = [sys.executable, *program, "--ros-args", "-p", f"cell:={CELL}", *arguments]
+        command = [
+            sys.executable,
+            *program,
+            "--ros-args",
+            "-p",
+            f"cell:={self._cell_path}",
+            *arguments,
+        ]
         return subprocess.Popen(command, cwd=ROOT, env=environment)
 
     def signal(self, name: str, number: signal.Signals) -> None:
@@ -133,7 +149,8 @@ class Drill:
                 self._deadman_due_s = now + _DEADMAN_PERIOD_S
                 self._deadman_publisher.publish(Bool(data=self.deadman))
             self._executor.spin_once(timeout_sec=0.002)
-            self._lcm.HandleSubscriptions(0)
+            if self._lcm is not None:
+                self._lcm.HandleSubscriptions(0)
 
     def run_simulated(self, duration_s: float) -> None:
         """Watch for a while of simulated time, as the arm reports it, or until it is gone."""
@@ -153,7 +170,7 @@ class Drill:
         """Call one of the graph's services."""
         client = self._clients[service]
         for _ in range(15):
-            self.wait_for(client.service_is_ready, 15, service)
+            self.wait_for(client.service_is_ready, _STARTING_S, service)
             future = client.call_async(Trigger.Request())
             # A node that was killed still seems to be there for a while, but does not answer.
             until = time.monotonic() + 1.0
@@ -176,7 +193,7 @@ class Drill:
                 self.start(name)
             self.signal(name, signal.SIGCONT)
         self.motion.clear()
-        self.wait_for(self._has_arm, 30, "the arm")
+        self.wait_for(self._has_arm, _STARTING_S, "the arm")
         self._slider_publisher.publish(
             pose_message(Pose.from_planar(ASIDE), to_stamp(self.wire[-1][0]))
         )
@@ -223,7 +240,7 @@ class Drill:
         return self.motion["reason"] == reason
 
     def _connect(self) -> None:
-        node = rclpy.create_node("drill")
+        self._node = node = rclpy.create_node("drill")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
         node.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
@@ -236,7 +253,14 @@ class Drill:
         self._clock_publisher = node.create_publisher(Clock, "/clock", 10)
         names = ("/arm/reset", "/motion/home", "/motion/policy", "/safety/release")
         self._clients = {name: node.create_client(Trigger, name) for name in names}
+        self._watch_wire(node)
+
+    def _watch_wire(self, node: Node) -> None:
         link = self.cell.arm.link
+        self._lcm = None
+        if isinstance(link, Ros2ControlLinkConfig):
+            node.create_subscription(JointState, link.state_topic, self._on_joint_state, 1000)
+            return
         self.lcm_address = link.lcm.url.split("/")[2].split(":")[0]
         self._lcm = open_lcm(instance_url(link.lcm.url, DOMAIN))
         self._lcm.Subscribe(link.lcm.status_channel, self._on_status)
@@ -246,6 +270,9 @@ class Drill:
 
     def _on_clock(self, message: Clock) -> None:
         self._ros_s = message.clock.sec + message.clock.nanosec * 1e-9
+
+    def _on_joint_state(self, message: JointState) -> None:
+        self.wire.append((to_seconds(message.header.stamp), np.array(message.position)))
 
     def _on_status(self, data: bytes) -> None:
         status = lcmt_iiwa_status.decode(data)

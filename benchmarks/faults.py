@@ -208,7 +208,7 @@ def _violations(drill: Drill, times: Array, tips: Array) -> list[str]:
     if len(grid) < 3:
         return []
     tip = np.column_stack([np.interp(grid, times, tips[:, i]) for i in range(2)])
-    q = np.column_stack([np.interp(grid, times, joints[:, i]) for i in range(7)])
+    q = np.column_stack([np.interp(grid, times, joints[:, i]) for i in range(joints.shape[1])])
     speed = np.linalg.norm(np.diff(tip, axis=0), axis=1).max() / 0.02
     joint_speed = np.abs(np.diff(q, axis=0)).max(axis=0) / 0.02
     joint_acceleration = np.abs(np.diff(q, 2, axis=0)).max(axis=0) / 0.02**2

@@ -19,6 +19,7 @@ from pushcell.bags.messages import (
     tool_pose_cdr,
 )
 from pushcell.config.cell import CellConfig, cell_from_dict
+from pushcell.config.urdf import joint_limits
 from pushcell.geometry import PlanarPose
 from pushcell.recording.streams import (
     IMAGE_TOPIC,
@@ -93,10 +94,11 @@ def _heard(
 ) -> Heard:
     stamp_ns = START_NS + round(time_s * 1e9)
     if topic == JOINTS_TOPIC:
-        names, q = [f"joint_{k}" for k in range(1, 8)], np.array(cell.arm.nominal_joints_rad)
+        names = list(joint_limits(cell.arm.model).names)
+        q = np.array(cell.arm.nominal_joints_rad)
         stamp = message_class("builtin_interfaces/msg/Time")(*divmod(stamp_ns, 10**9))
         header = message_class("std_msgs/msg/Header")(stamp, "")
-        message = message_class(JOINT_STATE)(header, names, q, np.zeros(7), np.zeros(0))
+        message = message_class(JOINT_STATE)(header, names, q, np.zeros(len(q)), np.zeros(0))
         cdr = to_cdr(message, JOINT_STATE)
     elif topic == MOTION_TOPIC:
         source = [name for since_s, name in sources if since_s <= time_s][-1]

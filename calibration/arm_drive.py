@@ -19,7 +19,7 @@ _SETTLING_S = 0.1
 class ArmDrive:
     """One arm; times are of one control clock [s]. Nothing moves before the stop is released.
 
-    ``commanded`` and ``measured`` are (time, joints (7,)) while it drove, times rising.
+    ``commanded`` and ``measured`` are (time, joints (n,)) while it drove, times rising.
     """
 
     def __init__(self, cell: CellConfig, require_deadman: bool) -> None:
@@ -34,7 +34,7 @@ class ArmDrive:
         self._moved_s = self._held_s = -np.inf
 
     def on_joints(self, now_s: float, position: Array, velocity: Array) -> None:
-        """The arm reports (7,) [rad], [rad/s]."""
+        """The arm reports (n,) [rad], [rad/s]."""
         if self.joints is None or np.abs(velocity).max() > _REST_RAD_S:
             self._moved_s = now_s
         self.joints = position
@@ -46,7 +46,7 @@ class ArmDrive:
         self._held_s = now_s if held else -np.inf
 
     def go(self, goal: Array, share: float, within_rad: float) -> None:
-        """Go to joints (7,) [rad] at a share of the joints' limits, from wherever it rests.
+        """Go to joints (n,) [rad] at a share of the joints' limits, from wherever it rests.
 
         A drive that was halted or held up ends elsewhere: until all are so near, it goes again.
         """
@@ -72,7 +72,7 @@ class ArmDrive:
         return None
 
     def tick(self, now_s: float) -> tuple[Array, Array] | None:
-        """Positions (7,) [rad] and velocities [rad/s] to command now; None for silence."""
+        """Positions (n,) [rad] and velocities [rad/s] to command now; None for silence."""
         if self.halted(now_s) is not None or self.joints is None or self._goal is None:
             self._drive = None
             return None

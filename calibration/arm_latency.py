@@ -18,7 +18,7 @@ _LONGEST_S = 0.3
 def calibrate_arm_latency(
     commanded: Sequence[tuple[float, Array]], measured: Sequence[tuple[float, Array]], out: Path
 ) -> int:
-    """Of (time [s], joints (7,)), on the liveliest joint; saves it and gives the exit code."""
+    """Of (time [s], joints (n,)), on the liveliest joint; saves it and gives the exit code."""
     joint = int(np.argmax(np.ptp([joints for _, joints in commanded], axis=0)))
     cause = _signal(f"command of joint {joint + 1}", commanded, joint)
     effect = _signal(f"joint {joint + 1}", measured, joint)

@@ -60,18 +60,20 @@ def read_hand_poses(path: Path, images: tuple[str, ...]) -> Array:
     return poses
 
 
-def read_joints(path: Path, count: int) -> Array:
-    """(N, 7) joint positions [rad], of as many views."""
-    joints = _numbers(read_json(path), path)
-    if joints.shape != (count, 7):
+def read_joints(path: Path, views: int, joints: int) -> Array:
+    """(views, joints) positions [rad]."""
+    positions = _numbers(read_json(path), path)
+    if positions.shape != (views, joints):
         raise CalibrationError(
-            f"{path} holds an array {joints.shape}, allowed: ({count}, 7), the joints of each view"
+            f"{path} holds an array {positions.shape}, allowed: ({views}, {joints}), the joints of "
+            "each view"
         )
-    if np.abs(joints).max() > 2 * np.pi:
+    if np.abs(positions).max() > 2 * np.pi:
         raise CalibrationError(
-            f"{path} has a joint at {np.abs(joints).max():.0f}: joints are in radians, not degrees"
+            f"{path} has a joint at {np.abs(positions).max():.0f}: joints are in radians, not "
+            "degrees"
         )
-    return joints
+    return positions
 
 
 def read_touched(path: Path) -> tuple[Array, Array | None]:

@@ -57,7 +57,7 @@ class CalibrateHandEye:
     board: str | None = None
     """The board, as for intrinsics; with --pairs only to undo half turns."""
     joints: Path | None = None
-    """JSON (N, 7) [rad]: estimate the joints' offsets too, with the arm of --cell."""
+    """JSON (N, joints) [rad]: estimate the joints' offsets too, with the arm of --cell."""
     cell: Path = Path("sim")
     """The cell whose arm has these joints."""
     refine_lens: bool = False
@@ -150,7 +150,7 @@ def _joints(options: CalibrateHandEye, places: Indices) -> Joints:
     cell = load_cell(options.cell)
     kinematics = ArmKinematics(cell)
     count = len(read_pairs(options.pairs)) if options.pairs else len(image_files(options.images))
-    positions = read_joints(options.joints, count)[places]
+    positions = read_joints(options.joints, count, len(kinematics.joint_names))[places]
     link = cell.arm.model.tip_link
     return Joints(positions, lambda q: kinematics.link_pose(q, link).matrix())
 

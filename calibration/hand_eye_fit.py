@@ -30,7 +30,7 @@ HandAt = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Joints:
-    """The arm's joints (N, 7) [rad] at each view, and its hand's pose (4, 4) at joints (7,)."""
+    """The arm's joints (N, n) [rad] at each view, and its hand's pose (4, 4) at joints (n,)."""
 
     positions: Array
     hand_at: HandAt
@@ -40,11 +40,11 @@ class Joints:
         return Joints(self.positions[indices], self.hand_at)
 
     def hands(self, offsets: Array) -> Array:
-        """(N, 4, 4) in the base, if every joint is off by ``offsets`` (7,) [rad]."""
+        """(N, 4, 4) in the base, if every joint is off by ``offsets`` (n,) [rad]."""
         return np.array([self.hand_at(q + offsets) for q in self.positions])
 
     def jacobians(self, offsets: Array) -> Array:
-        """(N, 6, 7) twist of the hand in its own axes for each offset."""
+        """(N, 6, n) twist of the hand in its own axes for each offset."""
         now = se3.inverse(self.hands(offsets))
         steps = [self.hands(offsets + _STEP_RAD * axis) for axis in np.eye(len(offsets))]
         return np.stack([se3.difference(now @ step) / _STEP_RAD for step in steps], axis=-1)
@@ -52,7 +52,7 @@ class Joints:
 
 @dataclass(frozen=True)
 class Solution:
-    """X and Y (4, 4); where freed joints' offsets (7,) [rad], a lens and the board's scale."""
+    """X and Y (4, 4); where freed joints' offsets (n,) [rad], a lens and the board's scale."""
 
     X: Array
     Y: Array

@@ -11,20 +11,20 @@ from pushcell.geometry import Array
 
 
 class JointDrive:
-    """Positions (7,) [rad] and velocities (7,) [rad/s] at times since its beginning [s].
+    """Positions (n,) [rad] and velocities (n,) [rad/s] at times since its beginning [s].
 
     ``share`` is of the joints' limits.
     """
 
     def __init__(self, arm: ArmConfig, start: Array, goal: Array, share: float) -> None:
-        wanted = InputParameter(7)
+        wanted = InputParameter(len(start))
         wanted.synchronization = Synchronization.Phase
         wanted.current_position, wanted.target_position = start, goal
         wanted.max_velocity = share * np.array(arm.joint_velocity_limits_rad_s)
         wanted.max_acceleration = share * np.array(arm.joint_acceleration_limits_rad_s2)
         wanted.max_jerk = share * np.array(arm.joint_jerk_limits_rad_s3)
-        self._profile = Trajectory(7)
-        result = Ruckig(7).calculate(wanted, self._profile)
+        self._profile = Trajectory(len(start))
+        result = Ruckig(len(start)).calculate(wanted, self._profile)
         if result not in (Result.Working, Result.Finished):
             raise CalibrationError(f"no way is found for the joints from {start} to {goal}")
 

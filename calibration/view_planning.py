@@ -21,7 +21,7 @@ _LONGEST_TURN_RAD = 1.6
 
 
 def raised(kinematics: ArmKinematics, joints: Array, height_m: float = 0.2) -> Array:
-    """The joints (7,) with the tip straight above where it is."""
+    """The joints (n,) with the tip straight above where it is."""
     tip = kinematics.tip_pose(joints)
     return kinematics.solve(
         Pose(tip.translation + np.array([0, 0, height_m]), tip.rotation), joints
@@ -31,7 +31,7 @@ def raised(kinematics: ArmKinematics, joints: Array, height_m: float = 0.2) -> A
 def propose(
     scene: Scene, kinematics: ArmKinematics, start: Array, count: int, seed: int
 ) -> list[Array]:
-    """Joints (7,) one after the other, from ``start`` on, each near the last one.
+    """Joints (n,) one after the other, from ``start`` on, each near the last one.
 
     From each there is a way back to the start.
 

@@ -17,6 +17,7 @@ from pushcell.task import Task
 DOCS = Path(__file__).resolve().parent
 SLIDER = PlanarPose(0.56, -0.12, 0.9)
 PUSHER_M = (0.50, -0.02)
+CELLS = {"sim": "cell.png", "ur5e_sim": "cell_ur5e.png"}
 OVERVIEW = CameraConfig(
     name="overview",
     link="base",
@@ -33,12 +34,19 @@ OVERVIEW = CameraConfig(
 
 
 def main() -> None:
-    """The cell from aside, with what its two cameras see beside it."""
-    cell = load_cell(DOCS.parent / "config" / "cell.sim.yaml")
+    """Every simulated cell."""
+    for name, picture in CELLS.items():
+        cv2.imwrite(str(DOCS / picture), cv2.cvtColor(drawn(name), cv2.COLOR_RGB2BGR))
+
+
+def drawn(name: str) -> np.ndarray:
+    """A cell from aside, with what its two cameras see beside it."""
+    cell = load_cell(name)
     joints = ArmKinematics(cell).home_joints(PUSHER_M)
     slider = Pose.from_planar(SLIDER, cell.simulated.physics.slider_height_m / 2)
     renderer = SceneRenderer(cell, "target")
-    overview = renderer.render(joints, slider, OVERVIEW)
+    aside = OVERVIEW.changed(link=cell.arm.model.base_link)
+    overview = renderer.render(joints, slider, aside)
     task = Task.of(cell.task, cell.pusher.radius_m)
     views = []
     for name in ("overhead", "wrist"):
@@ -47,8 +55,7 @@ def main() -> None:
         if name == "overhead":
             draw_task(view, camera, camera.pose_in_link, task, SLIDER)
         views.append(view)
-    picture = np.hstack([overview, np.vstack(views)])
-    cv2.imwrite(str(DOCS / "cell.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    return np.hstack([overview, np.vstack(views)])
 
 
 if __name__ == "__main__":

@@ -65,9 +65,12 @@ def _camera(spec: CameraInput, rate_hz: float, cell: CellConfig) -> Iterator[str
     ours = CameraInput.of(
         camera, (spec.width_px, spec.height_px), (spec.crop_width_px, spec.crop_height_px)
     )
+    model = cell.arm.model
     for key in CameraGeometry.model_fields:
         theirs, mine = getattr(spec.geometry, key), getattr(ours.geometry, key)
-        if not _same(theirs, mine):
+        # A link that this arm has not is another arm's base or hand: only its name is another.
+        elsewhere = key == "link" and theirs not in (model.base_link, model.tip_link)
+        if not elsewhere and not _same(theirs, mine):
             yield (
                 f"camera {spec.name}: {key} is {theirs} in the bundle, "
                 f"{mine} in the cell: they were calibrated differently"

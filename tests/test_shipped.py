@@ -94,7 +94,7 @@ def test_a_sourced_workspace_comes_first(workspace: Path) -> None:
     for name in ("sim", "ours"):
         (workspace / f"config/cell.{name}.yaml").touch()
     assert CELLS.find("sim") == workspace / "config/cell.sim.yaml"
-    assert sorted(CELLS.names()) == ["iiwa", "ours", "ros2_control", "sim"]
+    assert sorted(CELLS.names()) == ["iiwa", "ours", "ros2_control", "sim", "ur5e_sim"]
 
 
 def test_a_folder_of_links_stands_for_the_folder_of_its_files(workspace: Path) -> None:

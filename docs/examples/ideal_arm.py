@@ -40,7 +40,7 @@ class IdealArm:
         if time.monotonic() < self._due_s:
             return None
         self._due_s += self._period_s
-        return ArmReport(self._due_s, self._position.copy(), velocity=np.zeros(7))
+        return ArmReport(self._due_s, self._position.copy(), velocity=np.zeros_like(self._position))
 
     def send(self, position: Array) -> None:
         """Be there."""

@@ -17,13 +17,13 @@ _PATIENCE_S = 0.1
 
 
 class FrozenReports:
-    """Fed with each measured position (7,) and what is commanded at that time (7,), ``period_s``
+    """Fed with each measured position (n,) and what is commanded at that time (n,), ``period_s``
     apart."""
 
     def __init__(self, period_s: float, latency_s: float) -> None:
         self._most = (_PATIENCE_S + latency_s) / period_s
         self._measured: Array | None = None
-        self._commanded: Array = np.zeros(7)
+        self._commanded: Array = np.empty(0)
         self._strange = 0
 
     def seen(self, measured: Array, commanded: Array) -> bool:

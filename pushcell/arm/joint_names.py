@@ -1,4 +1,4 @@
-"""The names by which the arm's joints are known on ``/joint_states``, whatever the arm is."""
+"""The arm's joints on ``/joint_states``, by the names that its URDF gives them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 
 from pushcell.geometry import Array
 
-JOINT_NAMES = [f"joint_{i}" for i in range(1, 8)]
 
+def in_order(joints: Sequence[str], names: Sequence[str], values: Iterable[float]) -> Array | None:
+    """The values (n,) of ``joints``, which are from the base on, given by ``names`` in any order.
 
-def in_order(names: Sequence[str], values: Iterable[float]) -> Array | None:
-    """The joints' values (7,) from the base on; None unless each joint is named once."""
-    joints = np.fromiter(values, float)
-    if len(joints) != len(names) or sorted(names) != JOINT_NAMES:
+    None unless each joint is named once, and no other.
+    """
+    positions = np.fromiter(values, float)
+    if len(positions) != len(names) or sorted(names) != sorted(joints):
         return None
-    return joints[np.argsort(names)]
+    return positions[[names.index(joint) for joint in joints]]

@@ -18,27 +18,29 @@ from pydrake.multibody.tree import (
 
 from pushcell.config.arm import ArmModelConfig
 from pushcell.config.cell import CellConfig, PusherConfig
+from pushcell.config.urdf import joint_limits
 from pushcell.errors import ConfigError
 
-JOINTS = 7
 TIP_FRAME = "pusher_tip"
 
 
 def add_arm(plant: MultibodyPlant, model: ArmModelConfig) -> ModelInstanceIndex:
     """The bare arm, its base welded to the origin of the world.
 
-    Raises ConfigError when the model is not that of an arm with seven joints.
+    Raises ConfigError when the model is not that of an arm whose joints all turn.
     """
     arm = _parsed(plant, model)
     for link in (model.base_link, model.tip_link):
         if not plant.HasBodyNamed(link, arm):
             known = ", ".join(plant.get_body(i).name() for i in plant.GetBodyIndices(arm))
             raise ConfigError(f"arm.model: there is no link {link!r}, allowed: {known}")
-    names = [joint.name() for joint in _moving_joints(plant, arm)]
-    if len(names) != JOINTS:
+    names = joint_limits(model).names
+    moving = [joint.name() for joint in moving_joints(plant, arm)]
+    others = [name for name in moving if name not in names]
+    if others:
         raise ConfigError(
-            f"arm.model: its arm has {len(names)} moving joints ({', '.join(names)}), allowed: "
-            f"{JOINTS}; make the others, such as a gripper's, fixed"
+            f"arm.model: joints move that are not between {model.base_link} and {model.tip_link} "
+            f"({', '.join(others)}): make them fixed in the URDF, such as those of a gripper"
         )
     plant.WeldFrames(plant.world_frame(), plant.GetFrameByName(model.base_link, arm))
     return arm
@@ -53,8 +55,8 @@ def _parsed(plant: MultibodyPlant, model: ArmModelConfig) -> ModelInstanceIndex:
     return arm
 
 
-def _moving_joints(plant: MultibodyPlant, arm: ModelInstanceIndex) -> list[Joint]:
-    """Those of one degree of freedom."""
+def moving_joints(plant: MultibodyPlant, arm: ModelInstanceIndex) -> list[Joint]:
+    """Those of one degree of freedom, in the order of the URDF."""
     joints = [plant.get_joint(index) for index in plant.GetJointIndices(arm)]
     return [joint for joint in joints if joint.num_velocities() == 1]
 
@@ -101,7 +103,7 @@ def arm_plant(cell: CellConfig) -> MultibodyPlant:
     plant = MultibodyPlant(time_step=0.0)
     model, arm = add_arm_with_pusher(plant, cell), cell.arm
     plant.Finalize()
-    for joint in _moving_joints(plant, model):
+    for joint in moving_joints(plant, model):
         index = joint.position_start()
         margin = arm.joint_position_margin_rad
         joint.set_position_limits(

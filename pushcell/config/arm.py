@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from pushcell.config.plugins import PLUGIN_PATTERN
 from pushcell.config.types import (
+    JointNames,
     Joints,
     Name,
     NonNegative,
@@ -76,10 +77,13 @@ class TrajectoryCommandConfig(Section):
 
 
 class Ros2ControlLinkConfig(Section):
-    """Any arm under ros2_control; ``joints`` are its names for our joints, from the base on."""
+    """Any arm under ros2_control.
+
+    ``joints`` are the controllers' names, from the base on; null where the URDF has the same.
+    """
 
     kind: Literal["ros2_control"]
-    joints: tuple[Name, Name, Name, Name, Name, Name, Name]
+    joints: JointNames | None
     state_topic: Topic
     command: Annotated[
         PositionsCommandConfig | TrajectoryCommandConfig, Field(discriminator="kind")
@@ -87,8 +91,8 @@ class Ros2ControlLinkConfig(Section):
 
     @field_validator("joints")
     @classmethod
-    def _distinct(cls, joints: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(joints)) < len(joints):
+    def _distinct(cls, joints: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if joints is not None and len(set(joints)) < len(joints):
             raise ValueError("allowed: a different name for each joint")
         return joints
 

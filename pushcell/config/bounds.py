@@ -24,6 +24,14 @@ _DRILLED = "chosen: {} times what the fault drill was run with"
 _LONGEST_JOINT_STOP_S = 0.5
 # A watchdog that expects a message more often than this many of its periods trips by chance.
 _PERIODS = 2.0
+_ONE_FOR_EACH_JOINT = (
+    "arm.nominal_joints_rad",
+    "arm.joint_velocity_limits_rad_s",
+    "arm.joint_acceleration_limits_rad_s2",
+    "arm.joint_jerk_limits_rad_s3",
+    "arm.link.external_torque_limits_nm",
+    "arm.link.joints",
+)
 
 
 class Cell(Protocol):
@@ -134,8 +142,11 @@ BOUNDS = (
 def safety_problems(cell: Cell) -> Iterator[str]:
     """What is wrong with the values that keep the arm safe, a sentence each."""
     yield from _beyond(cell)
-    yield from _model_problems(cell)
-    yield from _contradictions(cell)
+    miscounted = list(_miscounted(cell))
+    yield from miscounted
+    if not miscounted:
+        yield from _beyond_the_model(cell.arm, joint_limits(cell.arm.model))
+        yield from _contradictions(cell)
 
 
 def _beyond(cell: Cell) -> Iterator[str]:
@@ -158,27 +169,32 @@ def _beyond(cell: Cell) -> Iterator[str]:
 
 def _values(cell: Cell, key: str) -> tuple[float, ...]:
     """Of a key; none where the cell's kind of arm has no such key."""
-    value: object = cell
-    for part in key.split("."):
-        value = getattr(value, part, None)
+    value = _part(cell, key)
     return () if value is None else tuple(np.atleast_1d(np.array(value, dtype=float)))
 
 
-def _model_problems(cell: Cell) -> Iterator[str]:
-    """What the arm's own model does not allow."""
-    model, count = cell.arm.model, len(cell.arm.nominal_joints_rad)
+def _part(cell: Cell, key: str) -> object:
+    """What stands at a key; None where the cell's kind of arm has no such key."""
+    value: object = cell
+    for part in key.split("."):
+        value = getattr(value, part, None)
+    return value
+
+
+def _miscounted(cell: Cell) -> Iterator[str]:
+    """A model that is no arm of ours, and lists that have not one value for each of its joints."""
     try:
-        limits = joint_limits(model)
+        names = joint_limits(cell.arm.model).names
     except ConfigError as error:
         yield str(error)
         return
-    if len(limits.speed) != count:
-        yield (
-            f"arm.model: {len(limits.speed)} joints turn between {model.base_link} and "
-            f"{model.tip_link}, allowed: {count}"
-        )
-        return
-    yield from _beyond_the_model(cell.arm, limits)
+    for key in _ONE_FOR_EACH_JOINT:
+        values = _part(cell, key)
+        if isinstance(values, tuple) and len(values) != len(names):
+            yield (
+                f"{key} has {len(values)} values, allowed: one for each of the {len(names)} joints "
+                f"of arm.model, {', '.join(names)}"
+            )
 
 
 def _beyond_the_model(arm: ArmConfig, limits: JointLimits) -> Iterator[str]:

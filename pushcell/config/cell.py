@@ -40,13 +40,18 @@ SliderName = Literal["t", "triangle", "box", "pentagon", "hexagon", "cross", "s"
 
 
 class PusherConfig(Section):
-    """The rigid cylinder on the arm's last link, pointing straight down."""
+    """The rigid cylinder on the arm's last link, pointing straight down.
+
+    With ``tip_yaw_free`` the arm may turn the last link about the vertical, by which the round
+    pusher does not change: it then has one joint more to get everywhere with.
+    """
 
     radius_m: Length
     length_m: Length
     tip_offset_m: Length
     tip_height_m: Length
     tip_yaw_rad: float
+    tip_yaw_free: bool = False
     mass_kg: Positive
     colour: Colour
 

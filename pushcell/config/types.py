@@ -16,8 +16,13 @@ Name = Annotated[str, Field(min_length=1)]
 Topic = Annotated[str, Field(pattern=r"^/[A-Za-z0-9_/]+$")]
 Vector2 = tuple[float, float]
 Vector3 = tuple[float, float, float]
-Joints = tuple[float, float, float, float, float, float, float]
-PositiveJoints = tuple[Positive, Positive, Positive, Positive, Positive, Positive, Positive]
+
+# Five joints cannot hold a pusher upright everywhere on a table; more than seven were never tried.
+FEWEST_JOINTS, MOST_JOINTS = 6, 7
+_one_each = Field(min_length=FEWEST_JOINTS, max_length=MOST_JOINTS)
+Joints = Annotated[tuple[float, ...], _one_each]
+PositiveJoints = Annotated[tuple[Positive, ...], _one_each]
+JointNames = Annotated[tuple[Name, ...], _one_each]
 Colour = tuple[Fraction, Fraction, Fraction]
 
 

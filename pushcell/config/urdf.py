@@ -1,4 +1,4 @@
-"""What an arm's joints can do, read from its URDF without a simulator."""
+"""Which joints an arm has and what they can do, read from its URDF without a simulator."""
 
 from __future__ import annotations
 
@@ -9,28 +9,42 @@ from importlib.resources import files
 import numpy as np
 
 from pushcell.config.arm import ArmModelConfig
+from pushcell.config.types import FEWEST_JOINTS, MOST_JOINTS
 from pushcell.errors import ConfigError
 from pushcell.geometry import Array
+
+_TURNING = ("revolute", "continuous")
 
 
 @dataclass(frozen=True)
 class JointLimits:
-    """Of the joints from the base link on; infinite where the URDF gives no limit."""
+    """Of the joints from the base link on; a continuous joint's positions are infinite."""
 
+    names: tuple[str, ...]
     position: Array  # (joints, 2) lowest and highest [rad]
     speed: Array  # (joints,) highest [rad/s]
 
 
 def joint_limits(model: ArmModelConfig) -> JointLimits:
-    """The limits of the joints between base and tip link; raises ConfigError where there is no
-    such chain."""
+    """The joints between base and tip link, and their limits.
+
+    Raises ConfigError where there is no such chain, where one of its joints slides or has no
+    limits, and where there are too few or too many.
+    """
     joints = _chain(_robot(model), model)
+    names = tuple(joint.get("name", "") for joint in joints)
+    if not FEWEST_JOINTS <= len(names) <= MOST_JOINTS:
+        raise ConfigError(
+            f"arm.model: {len(names)} joints turn between {model.base_link} and {model.tip_link} "
+            f"({', '.join(names)}), allowed: {FEWEST_JOINTS} or {MOST_JOINTS}; name other links as "
+            "base_link and tip_link, or make a joint that is never moved fixed in the URDF"
+        )
     try:
         position = [_ends(joint) for joint in joints]
-        speed = [_limit(joint, "velocity", "inf") for joint in joints]
+        speed = [_limit(joint, "velocity") for joint in joints]
     except ValueError as error:
         raise ConfigError(f"arm.model: a joint's limit is no number ({error})") from None
-    return JointLimits(np.array(position).reshape(-1, 2), np.array(speed))
+    return JointLimits(names, np.array(position), np.array(speed))
 
 
 def _robot(model: ArmModelConfig) -> ElementTree.Element:
@@ -42,28 +56,41 @@ def _robot(model: ArmModelConfig) -> ElementTree.Element:
 
 
 def _chain(robot: ElementTree.Element, model: ArmModelConfig) -> list[ElementTree.Element]:
-    """The turning joints, from the base link on."""
+    """The joints that move, from the base link on; all of them turn."""
     above = {_link(joint, "child"): joint for joint in robot.iter("joint") if joint.get("type")}
     joints, link = [], model.tip_link
     while link != model.base_link:
         if link not in above:
             raise ConfigError(f"arm.model: no joint leads from {model.base_link!r} to {link!r}")
         joint = above.pop(link)  # each once: a URDF may be a circle
-        if joint.get("type") in ("revolute", "continuous"):
+        if joint.get("type") != "fixed":
             joints.append(joint)
         link = _link(joint, "parent")
+    for joint in joints:
+        if joint.get("type") not in _TURNING:
+            raise ConfigError(
+                f"arm.model: joint {joint.get('name')!r} is {joint.get('type')}, allowed: joints "
+                "that turn (revolute, continuous); make it fixed in the URDF, where it stays while "
+                "the arm pushes"
+            )
     return joints[::-1]
 
 
 def _ends(joint: ElementTree.Element) -> list[float]:
     if joint.get("type") == "continuous":
         return [-np.inf, np.inf]
-    return [_limit(joint, "lower", "nan"), _limit(joint, "upper", "nan")]
+    return [_limit(joint, "lower"), _limit(joint, "upper")]
 
 
-def _limit(joint: ElementTree.Element, name: str, otherwise: str) -> float:
+def _limit(joint: ElementTree.Element, which: str) -> float:
     limit = joint.find("limit")
-    return float(otherwise if limit is None else limit.get(name, otherwise))
+    value = None if limit is None else limit.get(which)
+    if value is None:
+        raise ConfigError(
+            f"arm.model: joint {joint.get('name')!r} has no limit {which!r}: write it into the "
+            "URDF's <limit>, from the arm's data sheet"
+        )
+    return float(value)
 
 
 def _link(joint: ElementTree.Element, which: str) -> str:

@@ -40,7 +40,7 @@ class ArmFault:
 
 @dataclass(frozen=True)
 class ArmReport:
-    """One report of the arm; (7,) each, [rad], [rad/s], [Nm]; None where the arm does not say.
+    """One report of the arm; (n,) each, [rad], [rad/s], [Nm]; None where the arm does not say.
 
     ``time_s`` is of the arm's own clock.
     """
@@ -63,4 +63,4 @@ class ArmDriver(AbstractContextManager["ArmDriver"], Protocol):
         """The next report, or what is wrong with it; does not wait."""
 
     def send(self, position: Array) -> None:
-        """Command joint positions (7,) [rad]."""
+        """Command joint positions (n,) [rad]."""

@@ -30,7 +30,7 @@ _LATE, _HELD_UP = 1.5, 2.0
 
 
 class GuardedArm:
-    """One driver; ``lower`` and ``upper`` (7,) [rad] end the joints' range. One call a moment.
+    """One driver; ``lower`` and ``upper`` (n,) [rad] end the joints' range. One call a moment.
 
     Times are of one control clock [s], which may be simulated.
     """
@@ -102,7 +102,7 @@ class GuardedArm:
         sender: str,
         number: int,
     ) -> None:
-        """Where the joints shall be at a time: (7,) [rad], (7,) [rad/s].
+        """Where the joints shall be at a time: (n,) [rad], (n,) [rad/s].
 
         Each sender numbers its commands; two at a time are a fault.
         """

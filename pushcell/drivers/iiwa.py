@@ -86,7 +86,7 @@ class IiwaDriver(Closing):
             self._lcm.HandleSubscriptions(math.ceil(1e3 * left_s))
 
     def send(self, position: np.ndarray) -> None:
-        """Command joint positions (7,) [rad]."""
+        """Command joint positions (n,) [rad]."""
         command = lcmt_iiwa_command()
         command.utime = self._last_utime
         command.num_joints = len(position)

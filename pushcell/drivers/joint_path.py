@@ -26,7 +26,7 @@ FADING = 15.0
 
 @dataclass(frozen=True)
 class JointMotion:
-    """Positions [rad], velocities [rad/s] and accelerations [rad/s^2] of the joints, (7,) each."""
+    """Positions [rad], velocities [rad/s] and accelerations [rad/s^2] of the joints, (n,) each."""
 
     q: Array
     qd: Array
@@ -34,8 +34,8 @@ class JointMotion:
 
     @classmethod
     def at_rest(cls, q: Array) -> JointMotion:
-        """Standing still at positions (7,) [rad]."""
-        return cls(np.array(q, dtype=float), np.zeros(7), np.zeros(7))
+        """Standing still at positions (n,) [rad]."""
+        return cls(np.array(q, dtype=float), np.zeros(len(q)), np.zeros(len(q)))
 
     def __add__(self, other: JointMotion) -> JointMotion:
         return JointMotion(self.q + other.q, self.qd + other.qd, self.qdd + other.qdd)
@@ -46,7 +46,7 @@ class JointMotion:
 
 @dataclass(frozen=True)
 class JointCommand:
-    """Positions (7,) [rad] and velocities (7,) [rad/s] at a time, and who wants them."""
+    """Positions (n,) [rad] and velocities (n,) [rad/s] at a time, and who wants them."""
 
     due_s: float
     q: Array
@@ -90,7 +90,7 @@ class JointPath:
         self._knots.append(knot)
         if ahead_s < 0:
             self._knots.append(command)
-        self._difference = motion - JointMotion(knot.q, knot.qd, np.zeros(7))
+        self._difference = motion - JointMotion(knot.q, knot.qd, np.zeros_like(knot.q))
         self._joined_s, self._even_s, self.newest = at_s, command.due_s, command
 
     def _commanded(self, due_s: float) -> JointMotion:
@@ -98,7 +98,9 @@ class JointPath:
         after = next((i for i, knot in enumerate(self._knots) if knot.due_s > due_s), None)
         if after is None or after == 0:
             knot = self._knots[-1 if after is None else 0]
-            return JointMotion(knot.q + (due_s - knot.due_s) * knot.qd, knot.qd, np.zeros(7))
+            return JointMotion(
+                knot.q + (due_s - knot.due_s) * knot.qd, knot.qd, np.zeros_like(knot.q)
+            )
         return _between(self._knots[after - 1], self._knots[after], due_s)
 
 

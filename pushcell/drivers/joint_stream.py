@@ -36,7 +36,7 @@ _UNEVENNESS = 2.0
 
 
 class JointStream:
-    """Joint positions (7,) [rad] as a function of time, from commands that may stop coming."""
+    """Joint positions (n,) [rad] as a function of time, from commands that may stop coming."""
 
     def __init__(self, arm: ArmConfig, command_period_s: float, q_start: Array) -> None:
         self._arm = arm
@@ -86,7 +86,7 @@ class JointStream:
         return True
 
     def position_at(self, now_s: float) -> Array:
-        """The joints (7,) to command now."""
+        """The joints (n,) to command now."""
         passed_s = 0.0 if self._played_s is None else now_s - self._played_s
         if not 0 <= passed_s <= _HELD_UP_S:
             passed_s, self._played_s = 0.0, now_s
@@ -112,7 +112,7 @@ class JointStream:
         values = [command.due_s, *command.q, *command.qd]
         latest_s = self._delay_s + self._arm.command_silence_s
         return (
-            command.q.shape == command.qd.shape == (7,)
+            command.q.shape == command.qd.shape == self._motion.q.shape
             and bool(np.isfinite(values).all())
             and -_MAX_AHEAD_S <= now_s - command.due_s <= latest_s
         )
@@ -150,10 +150,11 @@ class JointStream:
             return wanted
         step = np.clip(step, -reach, reach)
         speed = step / passed_s if passed_s > 0 else self._motion.qd
-        return JointMotion(self._motion.q + step, speed, np.zeros(7))
+        return JointMotion(self._motion.q + step, speed, np.zeros_like(step))
 
     def _brake(self, now_s: float) -> None:
-        command = InputParameter(7)
+        count = len(self._motion.q)
+        command = InputParameter(count)
         command.control_interface = ControlInterface.Velocity
         command.synchronization = Synchronization.Phase
         command.current_position = self._motion.q
@@ -163,8 +164,8 @@ class JointStream:
         )
         command.max_acceleration = self._max_acceleration
         command.max_jerk = self._arm.joint_jerk_limits_rad_s3
-        profile = Trajectory(7)
-        result = Ruckig(7).calculate(command, profile)
+        profile = Trajectory(count)
+        result = Ruckig(count).calculate(command, profile)
         if result not in (Result.Working, Result.Finished):
             raise ArmLinkError(f"Ruckig finds no stop for the joints ({result})")
         self._path = None

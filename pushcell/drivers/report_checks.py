@@ -15,7 +15,7 @@ _RANGE_TOLERANCE_RAD = 0.05
 
 
 class ReportChecks:
-    """Checks reports one after the other; ``lower`` and ``upper`` (7,) end the joints' range."""
+    """Checks reports one after the other; ``lower`` and ``upper`` (n,) end the joints' range."""
 
     def __init__(self, cell: CellConfig, lower: Array, upper: Array) -> None:
         margin = cell.arm.joint_position_margin_rad + _RANGE_TOLERANCE_RAD
@@ -37,10 +37,10 @@ class ReportChecks:
         return report.time_s == self._last_s
 
     def problem(self, report: ArmReport, sent: Array | None) -> ArmFault | None:
-        """What is wrong, given what was sent last (7,) [rad]; None = nothing was sent yet."""
+        """What is wrong, given what was sent last (n,) [rad]; None = nothing was sent yet."""
         out_of_sequence = self._sequence(report.time_s)
         return (
-            _malformed(report, self._max_torque is not None)
+            _malformed(report, len(self._lower), self._max_torque is not None)
             or out_of_sequence
             or self._range(report.position)
             or self._torque(report.external_torque)
@@ -108,7 +108,7 @@ class ReportChecks:
         )
 
 
-def _malformed(report: ArmReport, needs_torque: bool) -> ArmFault | None:
+def _malformed(report: ArmReport, joints: int, needs_torque: bool) -> ArmFault | None:
     if not np.isfinite(report.time_s):
         return ArmFault(Fault.MALFORMED, f"its time is {report.time_s}")
     checked = {"position": report.position}
@@ -117,8 +117,9 @@ def _malformed(report: ArmReport, needs_torque: bool) -> ArmFault | None:
             np.empty(0) if report.external_torque is None else report.external_torque
         )
     for name, values in checked.items():
-        if values.shape != (7,):
-            return ArmFault(Fault.MALFORMED, f"{values.size} values of {name} for 7 joints")
+        if values.shape != (joints,):
+            detail = f"{values.size} values of {name} for {joints} joints"
+            return ArmFault(Fault.MALFORMED, detail)
         if not np.isfinite(values).all():
             return ArmFault(Fault.MALFORMED, f"{name} is {np.round(values, 3).tolist()}")
     return None

@@ -18,8 +18,14 @@ from pushcell.geometry import Array
 class Ros2ControlDriver(Closing):
     """Reports come from a joint state broadcaster, commands go to one controller."""
 
-    def __init__(self, link: Ros2ControlLinkConfig, publish: Callable[[Array], None]) -> None:
+    def __init__(
+        self,
+        link: Ros2ControlLinkConfig,
+        joints: Sequence[str],
+        publish: Callable[[Array], None],
+    ) -> None:
         self._link = link
+        self._joints = joints
         self._publish = publish
         self._heard: ArmReport | ArmFault | None = None
         self._listeners = self._publishers = 0
@@ -49,8 +55,8 @@ class Ros2ControlDriver(Closing):
     ) -> None:
         """A ``sensor_msgs/JointState``: any order; messages about other joints are let pass."""
         indices = {name: index for index, name in enumerate(names)}
-        missing = [name for name in self._link.joints if name not in indices]
-        if len(missing) == len(self._link.joints):
+        missing = [name for name in self._joints if name not in indices]
+        if len(missing) == len(self._joints):
             self.others += 1
             return
         if missing:
@@ -66,7 +72,7 @@ class Ros2ControlDriver(Closing):
             detail = f"header.stamp on {self._link.state_topic} is 0: its publisher must fill it in"
             self._heard = ArmFault(Fault.UNSTAMPED, detail)
             return
-        order = [indices[name] for name in self._link.joints]
+        order = [indices[name] for name in self._joints]
         self._heard = ArmReport(
             stamp_s,
             np.array(position)[order],
@@ -82,7 +88,7 @@ class Ros2ControlDriver(Closing):
         return heard
 
     def send(self, position: Array) -> None:
-        """Command joint positions (7,) [rad]."""
+        """Command joint positions (n,) [rad]."""
         self._publish(position)
 
 

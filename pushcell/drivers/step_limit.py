@@ -10,7 +10,7 @@ _SAME_RAD = 1e-12
 
 
 class StepLimit:
-    """Follows a motion (7,) [rad] step by step, within limits (7,) [rad/s] and [rad/s^2].
+    """Follows a motion (n,) [rad] step by step, within limits (n,) [rad/s] and [rad/s^2].
 
     A motion that keeps the limits is followed exactly. Commands that come unevenly make one that
     does not, for a few steps: those are made up for afterwards.
@@ -28,10 +28,10 @@ class StepLimit:
 
     def halt(self) -> None:
         """The arm stood still meanwhile."""
-        self._speed, self._passed_s = np.zeros(7), 0.0
+        self._speed, self._passed_s = np.zeros_like(self.q), 0.0
 
     def follow(self, wanted: Array, passed_s: float) -> Array:
-        """Where to send the joints (7,), a while after the step before."""
+        """Where to send the joints (n,), a while after the step before."""
         if passed_s > 0:
             behind = self._wanted - self.q
             # Not faster than it can be braked again.

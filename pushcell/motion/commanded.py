@@ -22,7 +22,7 @@ _TIP_ERROR_M = 0.01
 
 @dataclass(frozen=True)
 class JointTarget:
-    """What goes to the arm: (7,) positions [rad] and velocities [rad/s]."""
+    """What goes to the arm: (n,) positions [rad] and velocities [rad/s]."""
 
     position: Array
     velocity: Array

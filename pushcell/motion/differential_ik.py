@@ -1,8 +1,8 @@
 """Differential inverse kinematics: joint commands that carry the tip along, straight down.
 
 A velocity of the tip (feed-forward and correction of what is off) becomes joint velocities by
-Drake's quadratic program, within the joints' position, velocity and acceleration limits, the
-spare joint drawn towards the nominal posture.
+Drake's quadratic program, within the joints' position, velocity and acceleration limits. A
+spare joint is drawn towards the nominal posture.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class DifferentialIk:
         self._period_s = period_s
         self._parameters = _parameters(kinematics, arm, period_s)
         self.q: Array = np.array(q_measured, dtype=float)
-        self.qd: Array = np.zeros(7)
+        self.qd: Array = np.zeros(len(self.q))
         self._tip: Pose | None = None  # of q; asked for more than once a tick
         self._target_m: Array = self.tip().translation[:2]
 
@@ -51,8 +51,8 @@ class DifferentialIk:
         result = DoDifferentialInverseKinematics(
             self.q,
             self.qd,
-            self._tip_velocity(tip.position),
-            self._kinematics.tip_jacobian(self.q),
+            self._tip_velocity(tip.position)[self._kinematics.held_twist],
+            self._kinematics.tip_jacobian(self.q)[self._kinematics.held_twist],
             self._parameters,
         )
         solved = result.joint_velocities is not None
@@ -68,8 +68,8 @@ class DifferentialIk:
 
         It is what the target does in this tick, and some of what is off since the last one.
         """
-        posture = self._kinematics.pusher_posture(self._target_m)
         current = self.tip()
+        posture = self._kinematics.pusher_posture(self._target_m, current)
         turn = cv2.Rodrigues(posture.rotation @ current.rotation.T)[0].ravel()
         offset = posture.translation - current.translation
         linear = _capped(_CORRECTION_RATE * offset, _CORRECTION_M_S)
@@ -80,13 +80,14 @@ class DifferentialIk:
         """The joint velocities after one tick of braking all joints alike."""
         limits = self._parameters.get_joint_acceleration_limits()[1]
         ticks = np.max(np.abs(self.qd) / (limits * self._period_s), initial=0.0)
-        return self.qd * max(0.0, 1.0 - 1.0 / ticks) if ticks > 1 else np.zeros(7)
+        return self.qd * max(0.0, 1.0 - 1.0 / ticks) if ticks > 1 else np.zeros_like(self.qd)
 
 
 def _parameters(
     kinematics: ArmKinematics, arm: ArmConfig, period_s: float
 ) -> DifferentialInverseKinematicsParameters:
-    parameters = DifferentialInverseKinematicsParameters(7, 7)
+    joints = len(kinematics.joint_names)
+    parameters = DifferentialInverseKinematicsParameters(joints, joints)
     parameters.set_time_step(period_s)
     parameters.set_joint_position_limits((kinematics.lower_rad, kinematics.upper_rad))
     velocity = np.array(arm.joint_velocity_limits_rad_s)
@@ -94,7 +95,7 @@ def _parameters(
     acceleration = np.array(arm.joint_acceleration_limits_rad_s2)
     parameters.set_joint_acceleration_limits((-acceleration, acceleration))
     parameters.set_nominal_joint_position(np.array(arm.nominal_joints_rad))
-    parameters.set_joint_centering_gain(_POSTURE_RATE * np.eye(7))
+    parameters.set_joint_centering_gain(_POSTURE_RATE * np.eye(joints))
     return parameters
 
 

@@ -15,7 +15,7 @@ from enum import Enum
 import numpy as np
 
 from pushcell.action_chunk import ActionChunk
-from pushcell.arm.joint_names import JOINT_NAMES, in_order
+from pushcell.arm.joint_names import in_order
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array
@@ -84,7 +84,7 @@ class MotionGuard:
         }
         self._arm: CommandedArm | None = None
         self._status_s = -np.inf
-        self._q_measured = np.zeros(7)
+        self._q_measured = np.zeros(len(kinematics.joint_names))
         self._other_joints = False
         self._deadman_s = -np.inf
         self._publishers: dict[Source, int] = {}
@@ -121,13 +121,14 @@ class MotionGuard:
         return forbidden
 
     def on_arm_status(
-        self, now_s: float, q_measured: Array, names: Sequence[str] = JOINT_NAMES
+        self, now_s: float, q_measured: Array, names: Sequence[str] | None = None
     ) -> None:
-        """The arm reported its joints [rad], by their names in any order.
+        """The arm reported its joints [rad], by their names in any order, or from the base on.
 
         A malformed report, or one of other joints, is as good as none.
         """
-        ordered = in_order(names, q_measured)
+        joints = self._kinematics.joint_names
+        ordered = in_order(joints, joints if names is None else names, q_measured)
         self._other_joints = ordered is None
         if ordered is not None and np.isfinite(ordered).all():
             self._status_s, self._q_measured = now_s, ordered

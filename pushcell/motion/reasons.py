@@ -28,7 +28,7 @@ class Reason(str, Enum):
     TARGET_OUTSIDE = "a target is far outside the workspace"
     FIRST_TARGET_JUMP = "the first target is too far from the pusher"
     ARM_STATUS_OLD = "the arm's status is too old"
-    OTHER_JOINTS = "the joint states are malformed, or of other joints than joint_1 to joint_7"
+    OTHER_JOINTS = "the joint states are malformed, or of other joints than arm.model has"
     ARM_FROZEN = "the arm's reports do not change though it is commanded to move"
     ARM_OFF_COMMAND = "the arm is not where it was commanded to be"
     OUTSIDE_WORKSPACE = "the pusher is outside the workspace: move the arm inside by hand"

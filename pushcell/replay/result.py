@@ -35,7 +35,7 @@ class Digest:
         self._hash.update(chunk.positions.astype("<f8").tobytes())
 
     def add_command(self, joints: Array) -> None:
-        """Joint positions (7,) to the arm."""
+        """Joint positions (n,) to the arm."""
         self._hash.update(b"joints" + joints.astype("<f8").tobytes())
 
     def add_stop(self, stop: Stop) -> None:

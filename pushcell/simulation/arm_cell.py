@@ -9,7 +9,7 @@ from pydrake.multibody.plant import MultibodyPlant
 from pydrake.multibody.tree import ModelInstanceIndex
 
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.arm.model import add_arm_with_pusher
+from pushcell.arm.model import add_arm_with_pusher, moving_joints
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.simulation.contact_physics import ContactPhysics
@@ -55,43 +55,48 @@ class ArmCell:
         return self._physics.slider_pose_in_space
 
     @property
+    def joint_names(self) -> tuple[str, ...]:
+        """From the base on, as the arm's URDF has them."""
+        return self._kinematics.joint_names
+
+    @property
     def joint_positions(self) -> Array:
-        """(7,) true joint positions [rad]."""
+        """(n,) true joint positions [rad]."""
         return self._physics.positions
 
     @property
     def joint_velocities(self) -> Array:
-        """(7,) true joint velocities [rad/s]."""
+        """(n,) true joint velocities [rad/s]."""
         return self._physics.velocities
 
     @property
     def joint_torques(self) -> Array:
-        """(7,) what the joints' drives exerted in the last step [Nm]."""
+        """(n,) what the joints' drives exerted in the last step [Nm]."""
         return self._physics.servo_torques
 
     @property
     def contact_torques(self) -> Array:
-        """(7,) what contact exerted on the joints in the last step [Nm]."""
+        """(n,) what contact exerted on the joints in the last step [Nm]."""
         return self._physics.contact_torques
 
     @property
     def commanded_joints(self) -> Array:
-        """(7,) the joint positions last commanded [rad]."""
+        """(n,) the joint positions last commanded [rad]."""
         return self._commanded
 
     @property
     def interpolated_joints(self) -> Array:
-        """(7,) how far the drives' target has come on its way to the commanded joints [rad]."""
+        """(n,) how far the drives' target has come on its way to the commanded joints [rad]."""
         return self._physics.target
 
     @property
     def joint_limits_rad(self) -> tuple[Array, Array]:
-        """Lower and upper ends (7,) of the joints."""
+        """Lower and upper ends (n,) of the joints."""
         return self._physics.position_limits
 
     @property
     def joint_speed_limits_rad_s(self) -> Array:
-        """(7,) the highest speed of each joint."""
+        """(n,) the highest speed of each joint."""
         return self._physics.velocity_limits
 
     @property
@@ -100,7 +105,7 @@ class ArmCell:
         return self._kinematics.tip_pose(self.joint_positions)
 
     def reset(self, slider: PlanarPose, joints: ArrayLike) -> None:
-        """Slider and arm (7,) at rest at time 0; raises PushcellError if they overlap."""
+        """Slider and arm (n,) at rest at time 0; raises PushcellError if they overlap."""
         self._commanded = np.array(joints, dtype=float)
         tip = self._kinematics.tip_pose(self._commanded)
         require_apart(self._task, slider, tip.translation[:2])
@@ -112,7 +117,7 @@ class ArmCell:
         self._physics.place_slider(pose)
 
     def command_joints(self, joints: ArrayLike) -> None:
-        """The positions (7,) [rad] that the joints reach for from the next advance on."""
+        """The positions (n,) [rad] that the joints reach for from the next advance on."""
         self._commanded = np.array(joints, dtype=float)
 
     def advance(self, duration_s: float) -> None:
@@ -120,10 +125,20 @@ class ArmCell:
         self._physics.advance(self._commanded, duration_s)
 
 
+def _drive_every_joint(plant: MultibodyPlant, arm: ModelInstanceIndex) -> None:
+    """Few URDFs say of their joints that they are driven (by transmissions)."""
+    actuators = map(plant.get_joint_actuator, plant.GetJointActuatorIndices())
+    driven = {actuator.joint().name() for actuator in actuators}
+    for joint in moving_joints(plant, arm):
+        if joint.name() not in driven:
+            plant.AddJointActuator(joint.name(), joint)
+
+
 def _add_weightless_arm(
     plant: MultibodyPlant, cell: CellConfig, contact: ProximityProperties
 ) -> ModelInstanceIndex:
     arm = add_arm_with_pusher(plant, cell, contact)
+    _drive_every_joint(plant, arm)
     for instance in (arm, plant.GetModelInstanceByName("pusher")):
         plant.set_gravity_enabled(instance, False)
     return arm

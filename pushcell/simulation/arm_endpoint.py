@@ -8,7 +8,6 @@ too hard.
 
 from __future__ import annotations
 
-import math
 import struct
 from collections import deque
 
@@ -19,6 +18,7 @@ from pushcell.drivers.lcm_link import is_published, open_lcm
 from pushcell.errors import ArmLinkError, ConfigError
 from pushcell.geometry import Array
 from pushcell.simulation.arm_cell import ArmCell
+from pushcell.simulation.drives import Drives
 from pushcell.timing import steady_seconds
 
 _JOINTS = 7
@@ -30,8 +30,6 @@ _TORQUE_FILTER_S = 0.05
 _MAX_EXTERNAL_TORQUE_NM = 60.0 * np.array([1.0, 1.0, 1.0, 0.5, 0.2, 0.2, 0.1])
 # How long an answer may be on its way [s]; a driver that stops answering costs this once.
 _ANSWER_S = 0.5
-# A command may be as far from where the drives are as the arm moves at full speed in this time.
-_MAX_LEAD_S = 0.1
 
 
 class SimulatedArmEndpoint:
@@ -46,10 +44,15 @@ class SimulatedArmEndpoint:
                 f"an arm already reports on LCM channel {status_channel} of {url}: stop that "
                 "cell, or set another ROS_DOMAIN_ID, which moves the LCM port too"
             )
+        if len(world.joint_names) != _JOINTS:
+            raise ConfigError(
+                f"arm.link.kind = 'iiwa': an iiwa has {_JOINTS} joints, arm.model has "
+                f"{len(world.joint_names)}: take ros2_control"
+            )
         self.refused = 0
         self._world = world
         self._status_channel = status_channel
-        self._period_s = _status_period(world)
+        self._drives = Drives(world)
         self._began_s = world.time_s
         lower, upper = world.joint_limits_rad
         self._lower, self._upper = lower + _LIMIT_MARGIN_RAD, upper - _LIMIT_MARGIN_RAD
@@ -67,9 +70,8 @@ class SimulatedArmEndpoint:
         Raises ArmLinkError when the arm stops by itself.
         """
         self._obey()
-        self._follow()
-        self._world.advance(self._period_s)
-        blend = self._period_s / _TORQUE_FILTER_S
+        self._drives.advance(self._goal)
+        blend = self._drives.period_s / _TORQUE_FILTER_S
         self._external_torque_nm += blend * (self._world.contact_torques - self._external_torque_nm)
         self._publish()
         self._check_torque()
@@ -106,20 +108,6 @@ class SimulatedArmEndpoint:
                 self._goal = np.clip(command, self._lower, self._upper)
         self._pending.clear()
 
-    def _follow(self) -> None:
-        """Move the drives towards the command, at the most at the joints' full speed."""
-        drives = self._world.interpolated_joints
-        lead = self._goal - drives
-        speed = self._world.joint_speed_limits_rad_s
-        worst = int(np.argmax(np.abs(lead) / speed))
-        if abs(lead[worst]) > _MAX_LEAD_S * speed[worst]:
-            raise ArmLinkError(
-                f"joint_{worst + 1} was commanded to jump by {abs(lead[worst]):.3f} rad, more than "
-                f"{_MAX_LEAD_S * speed[worst]:.3f} rad: the arm stopped; start the cell again"
-            )
-        reach = speed * self._period_s
-        self._world.command_joints(drives + np.clip(lead, -reach, reach))
-
     def _publish(self) -> None:
         world = self._world
         status = lcmt_iiwa_status()
@@ -144,17 +132,6 @@ class SimulatedArmEndpoint:
                 f"contact turned joint_{worst + 1} with {torque[worst]:.1f} Nm, more than "
                 f"{_MAX_EXTERNAL_TORQUE_NM[worst]:.1f} Nm: the arm stopped; start the cell again"
             )
-
-
-def _status_period(world: ArmCell) -> float:
-    rate_hz = world.cell.arm.status_rate_hz
-    steps = 1.0 / (rate_hz * world.time_step_s)
-    if not math.isclose(steps, round(steps), rel_tol=1e-6):
-        raise ConfigError(
-            f"arm.status_rate_hz = {rate_hz}: allowed: a rate whose period is a whole number of "
-            f"time steps (simulation.physics.time_step_s) of {world.time_step_s} s"
-        )
-    return 1.0 / rate_hz
 
 
 def _answered(data: bytes) -> int:

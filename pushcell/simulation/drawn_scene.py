@@ -63,7 +63,7 @@ class DrawnScene:
             self.scene_graph.AssignRole(context, source, geometry, properties)
 
     def pose(self, joints: ArrayLike, slider: Pose) -> None:
-        """Put the arm at joints (7,) [rad] and the slider at its pose in the base."""
+        """Put the arm at joints (n,) [rad] and the slider at its pose in the base."""
         self._plant.SetPositions(self._plant_context, self._arm, joints)
         self._plant.SetFreeBodyPose(self._plant_context, self._slider, to_drake(slider))
 

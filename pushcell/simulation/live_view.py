@@ -50,6 +50,6 @@ class LiveView:
         return self._meshcat.web_url()
 
     def show(self, joints: ArrayLike, slider: Pose) -> None:
-        """Show the arm at joints (7,) [rad] and the slider at its pose in the base."""
+        """Show the arm at joints (n,) [rad] and the slider at its pose in the base."""
         self._scene.pose(joints, slider)
         self._scene.diagram.ForcedPublish(self._scene.context)

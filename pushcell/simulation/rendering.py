@@ -74,7 +74,7 @@ class SceneRenderer:
         camera: str | CameraConfig,
         size: tuple[int, int] | None = None,
     ) -> NDArray[np.uint8]:
-        """RGB image (height, width, 3) of the arm at joints (7,) [rad] and the slider.
+        """RGB image (height, width, 3) of the arm at joints (n,) [rad] and the slider.
 
         ``camera`` is a name of the cell's cameras, or one of its own; ``size`` is (width,
         height), to which the camera's whole image is squeezed.
@@ -85,7 +85,7 @@ class SceneRenderer:
         return self.image(camera if size is None else camera.resized(*size))
 
     def pose(self, joints: ArrayLike, slider: Pose) -> None:
-        """Put the arm at joints (7,) [rad] and the slider at its pose in the base."""
+        """Put the arm at joints (n,) [rad] and the slider at its pose in the base."""
         self._scene.pose(joints, slider)
 
     def image(self, camera: CameraConfig) -> NDArray[np.uint8]:

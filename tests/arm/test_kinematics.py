@@ -216,12 +216,13 @@ def test_another_arm_comes_from_its_urdf_whatever_its_names(
     ("tip_link", "replacement", "problem"),
     [
         ("flange", {}, r"no link 'flange', allowed: base, link_1"),
-        ("link_7", {'"joint_3" type="revolute"': '"joint_3" type="fixed"'}, "6 moving joints"),
+        ("link_7", {'"joint_3" type="revolute"': '"joint_3" type="prismatic"'}, "is prismatic"),
+        ("link_6", {}, r"joints move that are not between base and link_6 \(joint_7\): make them"),
         ("link_7", {"</robot>": ""}, r"no arm can be read from .*arm\.urdf"),
     ],
-    ids=["no such link", "six joints", "no XML"],
+    ids=["no such link", "sliding joint", "moving finger", "no XML"],
 )
-def test_a_model_that_is_no_arm_of_seven_joints_is_refused(
+def test_a_model_that_is_no_arm_is_refused(
     other_arm: Callable[..., CellConfig], tip_link: str, replacement: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(ConfigError, match=problem):

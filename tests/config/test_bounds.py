@@ -94,6 +94,26 @@ def test_contradictions_are_refused(changes: dict, problem: str) -> None:
 URDF = (ROOT / "pushcell" / "arm" / "iiwa7.urdf").read_text()
 
 
+def fixed(*numbers: int) -> str:
+    """The arm with some joints that do not move."""
+    text = URDF
+    for number in numbers:
+        turning = f'"joint_{number}" type="revolute"'
+        assert turning in text
+        text = text.replace(turning, f'"joint_{number}" type="fixed"')
+    return text
+
+
+def with_an_eighth_joint() -> str:
+    """The arm on a turntable."""
+    joint = """<link name="turntable"/><joint name="joint_0" type="continuous">
+        <parent link="base"/><child link="turntable"/><limit velocity="2" effort="1"/></joint>"""
+    first = '<parent link="base"/>'
+    assert URDF.count(first) == 1
+    above = URDF.replace(first, '<parent link="turntable"/>')
+    return above.replace("</robot>", f"{joint}</robot>")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -103,6 +123,31 @@ URDF = (ROOT / "pushcell" / "arm" / "iiwa7.urdf").read_text()
         ),
         (URDF.replace('velocity="1.7104"', 'velocity="fast"'), "a joint's limit is no number"),
         (URDF.replace('velocity="1.7104"', 'velocity="0.5"'), "joint 1: allowed: up to 0.5"),
+        (
+            URDF.replace(' velocity="1.7453"', ""),
+            "joint 'joint_3' has no limit 'velocity': write it into the URDF's <limit>",
+        ),
+        (
+            URDF.replace(
+                '<limit lower="-2.094395" upper="2.094395" velocity="1.7104"', "<unlimited"
+            ),
+            "joint 'joint_2' has no limit 'lower': write it into the URDF's <limit>",
+        ),
+        (
+            fixed(1, 2),
+            "5 joints turn between base and link_7 (joint_3, joint_4, joint_5, joint_6, joint_7), "
+            "allowed: 6 or 7; name other links",
+        ),
+        (with_an_eighth_joint(), "8 joints turn between base and link_7"),
+        (
+            URDF.replace('"joint_4" type="revolute"', '"joint_4" type="prismatic"'),
+            "joint 'joint_4' is prismatic, allowed: joints that turn (revolute, continuous); make",
+        ),
+        (
+            URDF.replace('"joint_4" type="revolute"', '"joint_4" type="floating"'),
+            "joint 'joint_4' is floating, allowed: joints that turn",
+        ),
+        (fixed(3), "arm.nominal_joints_rad has 7 values, allowed: one for each of the 6 joints"),
         ("<robot/>", "no joint leads from 'base' to 'link_7'"),
         ("<robot", "no arm can be read from"),
         ("\x00", "no arm can be read from"),

@@ -53,7 +53,10 @@ def test_the_default_cell_is_complete(values):
         ("cameras.1.name", "overhead", "different name"),
         ("cameras.0.rate_hz", 0, "greater than 0"),
         ("arm.link.lcm.url", "udpm://239.255.76.67:7667?ttl=1", "ttl=0"),
-        ("arm.nominal_joints_rad", [0.0, 0.0], "missing"),
+        ("arm.nominal_joints_rad", [0.0, 0.0], "at least 6 items"),
+        ("arm.nominal_joints_rad", [0.0] * 8, "at most 7 items"),
+        ("arm.nominal_joints_rad", [0.0] * 6, "one for each of the 7 joints of arm.model, joint_1"),
+        ("arm.link.external_torque_limits_nm", [3.0] * 6, "one for each of the 7 joints"),
         ("arm.link.kind", "kuka", "'iiwa', 'ros2_control'"),
         ("arm.link.topic", "/commands", "unknown key"),
         ("arm.link.external_torque_limits_nm", [1, 1, 1, 1, 1, 1, 0], "greater than 0"),
@@ -74,7 +77,8 @@ def test_a_bad_value_names_file_key_value_and_what_is_allowed(values, key, value
     ("key", "value", "allowed"),
     [
         ("arm.link.joints", ["a"] * 7, "a different name for each joint"),
-        ("arm.link.joints", ["a", "b"], "missing"),
+        ("arm.link.joints", ["a", "b"], "at least 6 items"),
+        ("arm.link.joints", list("abcdef"), "one for each of the 7 joints"),
         ("arm.link.state_topic", "/joint_states", "use_local_topics"),
         ("arm.link.state_topic", "joint states", "match pattern"),
         ("arm.link.command.kind", "velocities", "'positions', 'trajectory'"),
@@ -93,19 +97,21 @@ def test_a_bad_ros2_control_link_is_told_by_its_key(key, value, allowed):
 
 
 CELLS = sorted(SIM_CELL.parent.glob("cell.*.yaml"))
+SIMULATED = (SIM_CELL, SIM_CELL.parent / "cell.ur5e_sim.yaml")
+REAL = [path for path in CELLS if path not in SIMULATED]
 
 
 @pytest.mark.parametrize("path", CELLS, ids=lambda path: path.name)
 def test_every_shipped_cell_loads(path):
     cell = load_cell(path)
-    simulated = path == SIM_CELL
+    simulated = path in SIMULATED
     assert (cell.simulation is not None) == simulated
     if not simulated:
         with pytest.raises(ConfigError, match=r"no section simulation; .* such as sim"):
             _ = cell.simulated
 
 
-@pytest.mark.parametrize("path", [path for path in CELLS if path != SIM_CELL], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
 def test_no_real_cell_is_looser_than_the_simulated_one(path, cell):
     real = load_cell(path)
     for limits in ("policy", "teleop", "stop"):

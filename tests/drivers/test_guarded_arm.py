@@ -1,19 +1,34 @@
-"""An arm that does as it is told, until the test makes it misbehave."""
+"""An arm that does as it is told, until the test makes it misbehave; of seven joints and of six."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pushcell.arm.kinematics import ArmKinematics
+from pushcell.config.cell import CellConfig, cell_from_dict
 from pushcell.drivers.arm import ArmFault, ArmReport, Fault
 from pushcell.drivers.guarded_arm import GuardedArm
+from pushcell.shipped import CELLS
+from tests.conftest import SIM_CELL
 
 PERIOD_S = 0.005
-REST = np.zeros(7)
 DIRECTION = np.array([0.3, -0.2, 0.2, 0.1, -0.3, 0.2, 0.1])
+
+
+@pytest.fixture(scope="module", params=["sim", "ur5e_sim"])
+def cell(request) -> CellConfig:
+    """An arm whose external torques are watched, so that every fault can strike it."""
+    path = CELLS.find(request.param)
+    values = yaml.safe_load(path.read_text())
+    if request.param == "ur5e_sim":
+        watched = yaml.safe_load(SIM_CELL.read_text())["arm"]["link"]
+        watched["external_torque_limits_nm"] = [30.0, 30.0, 15.0, 6.0, 6.0, 3.0]
+        values["arm"]["link"] = watched
+    return cell_from_dict(values, str(path), path.parent)
 
 
 class ScriptedArm:
@@ -58,8 +73,8 @@ class Rig:
         self.number = 0
 
     def report(self, **changes) -> ArmReport:
-        external = np.full(7, 0.5)
-        report = ArmReport(self.arm_clock_s, self.driver.q, REST, REST, external)
+        rest = np.zeros_like(self.driver.q)
+        report = ArmReport(self.arm_clock_s, self.driver.q, rest, rest, rest + 0.5)
         return replace(report, **changes)
 
     def tick(self, change=lambda report: report) -> None:
@@ -94,8 +109,9 @@ class Rig:
         time_s = self.now - self.following_since
         if round(time_s / PERIOD_S) % 2 == 1:
             return  # commands come at half the rate of reports
-        position = self._start + 0.1 * DIRECTION * (1 - np.cos(4 * time_s))
-        velocity = 0.4 * DIRECTION * np.sin(4 * time_s)
+        direction = DIRECTION[: len(self._start)]
+        position = self._start + 0.1 * direction * (1 - np.cos(4 * time_s))
+        velocity = 0.4 * direction * np.sin(4 * time_s)
         self.number += 1
         self.arm.command(self.now, self.now, position, velocity, "motion", self.number)
 
@@ -152,7 +168,7 @@ def test_an_arm_that_never_reports_says_so(rig):
 
 
 def test_a_bad_report_before_the_link_is_waited_out(rig):
-    rig.run(0.1, lambda report: replace(report, position=np.full(7, np.nan)))
+    rig.run(0.1, lambda report: replace(report, position=report.position * np.nan))
     assert "not finite" in rig.arm.waits_for
     assert rig.arm.fault is None
     assert rig.driver.sent == []
@@ -170,9 +186,9 @@ def test_a_repeated_report_is_no_report(rig):
     assert rig.arm.duplicates == 15
 
 
-def with_joint(values: np.ndarray, joint: int, value: float) -> np.ndarray:
+def with_joint(values: np.ndarray, index: int, value: float) -> np.ndarray:
     changed = np.array(values, dtype=float)
-    changed[joint - 1] = value
+    changed[index] = value
     return changed
 
 
@@ -184,16 +200,18 @@ BAD_REPORTS = {
     Fault.OTHER_COMMANDER: lambda report: ArmFault(Fault.OTHER_COMMANDER, "there"),
     Fault.OUTSIDE_RANGE: lambda report: replace(report, position=np.degrees(report.position)),
     Fault.EXTERNAL_TORQUE: lambda report: replace(
-        report, external_torque=with_joint(report.external_torque, 7, -3.1)
+        report, external_torque=with_joint(report.external_torque, -1, -3.1)
     ),
     Fault.OFF_COMMAND: lambda report: replace(report, position=report.position + 0.051),
 }
 MALFORMED = {
-    "nan position": lambda report: replace(report, position=with_joint(REST, 3, np.nan)),
-    "infinite position": lambda report: replace(report, position=with_joint(REST, 3, np.inf)),
-    "six joints": lambda report: replace(report, position=report.position[:6]),
-    "eight joints": lambda report: replace(report, position=np.zeros(8)),
-    "nan torque": lambda report: replace(report, external_torque=np.full(7, np.nan)),
+    "nan position": lambda report: replace(report, position=with_joint(report.position, 2, np.nan)),
+    "infinite position": lambda report: replace(
+        report, position=with_joint(report.position, 2, np.inf)
+    ),
+    "a joint less": lambda report: replace(report, position=report.position[:-1]),
+    "a joint more": lambda report: replace(report, position=np.append(report.position, 0.0)),
+    "nan torque": lambda report: replace(report, external_torque=report.position * np.nan),
     "no torque": lambda report: replace(report, external_torque=None),
     "nan time": lambda report: replace(report, time_s=np.nan),
 }
@@ -235,8 +253,9 @@ def test_a_rival_ends_in_a_stop_within_the_limits(rig, sender, ahead, interval):
     for tick in range(100):
         rig.tick()
         if tick % interval == 0 and rig.arm.fault is None:
-            place = rig.driver.q + 0.01 * DIRECTION
-            rig.arm.command(rig.now, rig.now, place, 2 * DIRECTION, sender, rig.number + ahead)
+            direction = DIRECTION[: len(rig.driver.q)]
+            place = rig.driver.q + 0.01 * direction
+            rig.arm.command(rig.now, rig.now, place, 2 * direction, sender, rig.number + ahead)
     assert rig.arm.fault.kind is Fault.OTHER_COMMANDER
     assert sender in rig.arm.waits_for
     assert_jerk_limited_standstill(rig.cell, rig.driver.sent[began:])
@@ -247,7 +266,7 @@ def test_who_begins_after_a_silence_is_no_rival(rig):
     rig.linked().follow()
     rig.following_since = None
     rig.run(0.5)
-    rig.arm.command(rig.now, rig.now, rig.driver.q, REST, "restarted", 1)
+    rig.arm.command(rig.now, rig.now, rig.driver.q, np.zeros_like(rig.driver.q), "restarted", 1)
     rig.run(0.1)
     assert rig.arm.fault is None
     assert rig.arm.commands_refused == 0
@@ -349,7 +368,7 @@ def test_told_to_end_it_brings_the_joints_to_rest(rig):
 def test_the_worst_that_was_seen_is_told(rig):
     rig.linked()
     rig.tick(lambda report: replace(report, position=report.position + 0.03))
-    rig.tick(lambda report: replace(report, external_torque=with_joint(REST, 7, 1.5)))
+    rig.tick(lambda report: replace(report, external_torque=with_joint(report.torque, -1, 1.5)))
     rig.run(0.1)
     assert rig.arm.checks.worst_following_error_rad == pytest.approx(0.03)
     assert rig.arm.checks.worst_torque_share == pytest.approx(0.5)

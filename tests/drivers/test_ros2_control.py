@@ -26,7 +26,7 @@ def sent() -> list[np.ndarray]:
 
 @pytest.fixture
 def driver(sent) -> Ros2ControlDriver:
-    driver = Ros2ControlDriver(LINK, sent.append)
+    driver = Ros2ControlDriver(LINK, JOINTS, sent.append)
     driver.on_peers(listeners=1, publishers=1)
     return driver
 
@@ -40,7 +40,7 @@ def hear(driver: Ros2ControlDriver, names, position=None, velocity=(), effort=()
 
 @given(st.permutations([*JOINTS, "finger_left", "finger_right"]))
 def test_joints_are_found_by_name_in_any_order_among_others(names):
-    driver = Ros2ControlDriver(LINK, lambda _: None)
+    driver = Ros2ControlDriver(LINK, JOINTS, lambda _: None)
     factors = [VALUES.get(name, -9.0) for name in names]
     report = hear(driver, names, factors, [2 * v for v in factors], [3 * v for v in factors])
     expected = np.array([VALUES[name] for name in JOINTS])
@@ -64,7 +64,7 @@ def test_messages_about_other_joints_alone_are_let_pass(driver):
 
 @given(st.sets(st.sampled_from(JOINTS), min_size=1, max_size=6))
 def test_missing_joints_are_named(missing):
-    driver = Ros2ControlDriver(LINK, lambda _: None)
+    driver = Ros2ControlDriver(LINK, JOINTS, lambda _: None)
     fault = hear(driver, [name for name in JOINTS if name not in missing])
     assert fault.kind is Fault.JOINTS_MISSING
     assert all(name in fault.detail for name in missing)

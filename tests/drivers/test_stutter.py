@@ -9,8 +9,9 @@ from pushcell.arm.kinematics import ArmKinematics
 from pushcell.drivers.arm import ArmReport
 from pushcell.drivers.guarded_arm import GuardedArm
 from pushcell.drivers.play_clock import MAX_SLEW
-from tests.drivers.test_guarded_arm import DIRECTION, REST, ScriptedArm
+from tests.drivers.test_guarded_arm import DIRECTION, ScriptedArm
 
+REST = np.zeros_like(DIRECTION)
 REPORT_MS, COMMAND_MS, LINKED_MS, RUN_MS = 5, 10, 100, 3000
 STOOD_S = 0.05
 # Played time may pass faster than the arm's, and the next moment slower: by that the fastest joint

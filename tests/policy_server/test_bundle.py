@@ -21,8 +21,9 @@ from policy_server.bundle_sections import (
 )
 from policy_server.onnx_networks import RuntimeOptions
 from policy_server.policy import Request
-from pushcell.config.cell import CellConfig
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import BundleError, ConfigError, PushcellError
+from pushcell.shipped import POLICIES
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.toy_bundle import I64, F, model, random_graphs, write_toy
 
@@ -177,6 +178,20 @@ def test_another_calibration_is_refused(
     load_policy(tmp_path, cell)
     cameras = (changed(cell.cameras[0], **change), cell.cameras[1])
     with pytest.raises(BundleError, match=message):
+        load_policy(tmp_path, changed(cell, cameras=cameras))
+
+
+@pytest.mark.parametrize("name", ["target_image", "target_state"])
+def test_a_shipped_policy_drives_an_arm_of_six_joints(name: str) -> None:
+    """Its cameras are on the same places of links that are called otherwise."""
+    load_policy(POLICIES.find(name), load_cell("ur5e_sim"))
+
+
+def test_a_camera_on_the_arms_other_link_is_refused(cell: CellConfig, tmp_path: Path) -> None:
+    manifest = some_manifest(cell, ("overhead",))
+    write_toy(tmp_path, manifest, random_graphs(manifest))
+    cameras = (changed(cell.cameras[0], link="link_7"), cell.cameras[1])
+    with pytest.raises(BundleError, match="overhead: link is base in the bundle, link_7 in the"):
         load_policy(tmp_path, changed(cell, cameras=cameras))
 
 

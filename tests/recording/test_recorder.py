@@ -28,7 +28,7 @@ from pushcell.bags.messages import (
     to_cdr,
 )
 from pushcell.cli import main as cli
-from pushcell.config.cell import CellConfig
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import EpisodeError
 from pushcell.recording.control_log import PolicyIdentity
 from pushcell.recording.episode_info import EpisodeInfo
@@ -267,6 +267,25 @@ def test_the_gate_rejects_what_it_cannot_read_and_goes_on(
     state = rig.wait_for("idle")
     assert state["problem"] == ""
     assert any("wrist" in r and "cannot be judged" in r for r in state["last"]["reasons"])
+
+
+@pytest.mark.parametrize(("elbow_rad", "verdict"), [(1.78, "accept"), (3.12, "reject")])
+def test_the_joints_of_an_arm_of_six_are_judged_by_their_own_ends(
+    tmp_path: Path, elbow_rad: float, verdict: str
+) -> None:
+    cell = load_cell("ur5e_sim")
+    joints = np.array(cell.arm.nominal_joints_rad)
+    joints[2] = elbow_rad
+    arm = cell.arm.changed(nominal_joints_rad=tuple(joints))
+    cell = recording_cell(cell.changed(arm=arm.model_dump()))
+    rig = Rig(cell, tmp_path)
+    rig.recorder.start()
+    rig.hear(list(live(cell, SECONDS)))
+    rig.recorder.stop("success", "")
+    rig.recorder.close()
+    last = rig.recorder.state()["last"]
+    assert last["verdict"] == verdict
+    assert any("a joint was at its end" in r for r in last["reasons"]) == (verdict == "reject")
 
 
 def test_a_folder_that_is_gone_is_told(rig: Rig) -> None:

@@ -76,9 +76,11 @@ def test_both_orders_of_colours_are_read_and_other_encodings_refused():
         c.to_image(message)
 
 
-def test_scenes_round_trip():
-    joints, slider = np.arange(7) / 10, Pose.from_planar(PlanarPose(0.5, -0.1, 2.0), 0.02)
-    again_joints, again_slider = c.to_scene(over_the_wire(c.scene_message(Time(), joints, slider)))
+@pytest.mark.parametrize("count", [6, 7])
+def test_scenes_round_trip(count):
+    joints, slider = np.arange(count) / 10, Pose.from_planar(PlanarPose(0.5, -0.1, 2.0), 0.02)
+    message = c.scene_message(Time(), [f"axis_{i}" for i in range(count)], joints, slider)
+    again_joints, again_slider = c.to_scene(over_the_wire(message))
     assert np.allclose(again_joints, joints)
     assert np.allclose(again_slider.matrix(), slider.matrix())
 

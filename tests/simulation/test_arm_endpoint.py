@@ -9,7 +9,7 @@ import pytest
 from drake import lcmt_iiwa_command, lcmt_iiwa_status
 from pydrake.lcm import DrakeLcm
 
-from pushcell.config.cell import CellConfig
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.drivers.arm import ArmReport
 from pushcell.drivers.iiwa import IiwaDriver
 from pushcell.drivers.lcm_link import open_lcm
@@ -63,6 +63,13 @@ def arm(cell: CellConfig) -> tuple[ArmCell, SimulatedArmEndpoint, Wire]:
         endpoint.step()
         wire.status()
     return world, endpoint, wire
+
+
+def test_an_iiwa_has_seven_joints(cell: CellConfig) -> None:
+    six = load_cell("ur5e_sim")
+    link = cell.arm.link.changed(external_torque_limits_nm=(3.0,) * 6).model_dump()
+    with pytest.raises(ConfigError, match=r"an iiwa has 7 joints, arm\.model has 6"):
+        make_endpoint(six.changed(arm=six.arm.changed(link=link).model_dump()), INSTANCE)
 
 
 def turn(joint: int, angle_rad: float) -> Array:

@@ -64,6 +64,31 @@ def test_two_cells_side_by_side_push_their_t_home():
     assert len({re.search(r"ROS_DOMAIN_ID (\d+)", output)[1] for output in outputs}) == 2
 
 
+UR5E_CELL = ROOT / "config" / "cell.ur5e_sim.yaml"
+COMMANDS = {
+    "positions": ("positions", "/forward_position_controller/commands"),
+    "trajectory": (
+        "trajectory\n      time_from_start_s: 0.01",
+        "/joint_trajectory_controller/joint_trajectory",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "policy"), [("positions", "target_image"), ("trajectory", "planner")]
+)
+def test_an_arm_of_six_joints_under_ros2_control_pushes_the_t_home(tmp_path, command, policy):
+    text = UR5E_CELL.read_text().replace("ur5e.urdf", str(UR5E_CELL.parent / "ur5e.urdf"))
+    for old, new in zip(COMMANDS["positions"], COMMANDS[command], strict=True):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "cell.yaml").write_text(text)
+    run = launch(
+        f"cell:={tmp_path / 'cell.yaml'}", f"policy:={policy}", "trials:=1", "seed:=3", "rate:=max"
+    )
+    ended_well(run)
+
+
 def ended_well(run: subprocess.Popen[str]) -> tuple[str, Path, dict]:
     output, _ = run.communicate(timeout=290)
     folder = run_folder(output)

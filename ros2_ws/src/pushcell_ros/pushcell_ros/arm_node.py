@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,7 @@ from pushcell_ros.conversions import (
     trajectory_message,
 )
 from pushcell_ros.params import parameter
-from pushcell_ros.stamped_stream import StampedStream
+from pushcell_ros.stamped_stream import StampedStream, taken
 
 _WAITING = 50
 _SLOW = 0.9
@@ -78,6 +79,8 @@ class ArmNode(CellNode):
         self._kinematics = ArmKinematics(self.cell)
         # LCM receives in a thread of its own, which must be as urgent as this one.
         self.urgency.apply()
+        # What simulated time needs of a wire that is a topic: its reports up to a moment [ns].
+        self._take_reports: Callable[[int], object] = lambda now_ns: None
         self._driver = self._make_driver()
         limits = self._kinematics.lower_rad, self._kinematics.upper_rad
         self._arm = GuardedArm(self.cell, self._driver, *limits)
@@ -144,38 +147,44 @@ class ArmNode(CellNode):
         return self._make_ros2_control(link)
 
     def _make_ros2_control(self, link: Ros2ControlLinkConfig) -> Ros2ControlDriver:
-        command = link.command
+        command, joints = link.command, link.joints or self._kinematics.joint_names
         if isinstance(command, TrajectoryCommandConfig):
             publisher = self.create_publisher(JointTrajectory, command.topic, 1)
             time_from_start_s = command.time_from_start_s
 
             def publish(position: Array) -> None:
-                publisher.publish(trajectory_message(link.joints, position, time_from_start_s))
+                publisher.publish(trajectory_message(joints, position, time_from_start_s))
         else:
             publisher = self.create_publisher(Float64MultiArray, command.topic, 1)
 
             def publish(position: Array) -> None:
                 publisher.publish(positions_message(position))
 
-        driver = Ros2ControlDriver(link, publish)
+        driver = Ros2ControlDriver(link, joints, publish)
 
-        def hear(first: JointState) -> None:
+        def hear(message: JointState) -> None:
+            stamp = message.header.stamp
+            stamp_s = self.control_time(stamp) if self.simulated_time else to_seconds(stamp)
+            fields = message.name, message.position, message.velocity, message.effort
+            driver.on_joint_states(stamp_s, *fields)
+
+        def hear_all(first: JointState) -> None:
             # All that waits, of which the newest report counts: after a stall nobody wants the
             # older ones. A queue of one would lose it to a gripper that speaks just after the arm.
-            taken = first, None
-            with states.handle:
-                while taken is not None:
-                    message = taken[0]
-                    stamp_s = to_seconds(message.header.stamp)
-                    fields = message.name, message.position, message.velocity, message.effort
-                    driver.on_joint_states(stamp_s, *fields)
-                    taken = states.handle.take_message(JointState, False)
+            hear(first)
+            for message in taken(states):
+                hear(message)
 
         def look_at_peers() -> None:
             listeners = publisher.get_subscription_count()
             driver.on_peers(listeners, self.count_publishers(command.topic))
 
-        states = self.create_subscription(JointState, link.state_topic, hear, _WAITING)
+        if self.simulated_time:
+            period_ns = round(1e9 / self.cell.arm.status_rate_hz)
+            reports = StampedStream(self, JointState, link.state_topic, _WAITING, period_ns)
+            self._take_reports = lambda now_ns: [hear(report) for report in reports.until(now_ns)]
+        else:
+            states = self.create_subscription(JointState, link.state_topic, hear_all, _WAITING)
         self.every(_PEERS_RATE_HZ, look_at_peers)
         return driver
 
@@ -184,6 +193,7 @@ class ArmNode(CellNode):
         now_ns = to_nanoseconds(self.stamp())
         for message in self._commands.until((now_ns - 1) // self._period_ns * self._period_ns):
             self._on_command(message)
+        self._take_reports(now_ns)
         self._step()
 
     def _step(self) -> None:
@@ -206,7 +216,13 @@ class ArmNode(CellNode):
     def _publish_joints(self) -> None:
         report = self._report
         self._joints.publish(
-            joint_message(self._report_stamp, report.position, report.velocity, report.torque)
+            joint_message(
+                self._report_stamp,
+                self._kinematics.joint_names,
+                report.position,
+                report.velocity,
+                report.torque,
+            )
         )
 
     def _publish_pose(self) -> None:

@@ -100,7 +100,7 @@ class CalibrateNode(DrivingNode):
         board = self._boards.get(self.cell.arm.model.base_link)
         if board is None or not self.params.touch:
             return True
-        aside = up + np.eye(7)[0] * _ASIDE_RAD
+        aside = up + np.eye(len(up))[0] * _ASIDE_RAD
         self.go(aside)
         touching = Touching.of(self.take(camera), board.board)
         self.go(up)

@@ -15,7 +15,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header, String
 
-from pushcell.config.arm import IiwaLinkConfig
+from pushcell.config.arm import IiwaLinkConfig, Ros2ControlLinkConfig
 from pushcell.drivers.lcm_url import lcm_url
 from pushcell.errors import ConfigError
 from pushcell.launcher.domain import Role, hold_role
@@ -45,6 +45,7 @@ from pushcell_ros.conversions import (
     to_time,
 )
 from pushcell_ros.params import parameter
+from pushcell_ros.simulated_controllers import SimulatedControllers
 
 _GOOD_REAL_TIME_FACTOR = 0.95
 # A word that nobody answers is said again after so long: it may have been lost [s].
@@ -77,18 +78,7 @@ class SimulatedCellNode(CellNode):
         self._role = hold_role(Role.CELL)
         self._pacer = Pacer(parse_rate(self.params.rate))
         self._world = ArmCell(self.cell, self.params.time_step_s or None)
-        link = self.cell.arm.link
-        if not isinstance(link, IiwaLinkConfig):
-            raise ConfigError(
-                f"arm.link.kind = {link.kind!r}: cell_node simulates an arm on the wire of an "
-                "iiwa, allowed: 'iiwa'"
-            )
-        url = lcm_url(link.lcm, int(os.environ.get("ROS_DOMAIN_ID", "0")))
-        # LCM receives in a thread of its own, which must be as urgent as this one.
-        self.urgency.apply()
-        self._endpoint = SimulatedArmEndpoint(
-            self._world, url, link.lcm.status_channel, link.lcm.command_channel
-        )
+        self._endpoint = self._make_endpoint()
         self._waited_s: defaultdict[str, float] = defaultdict(float)
         self._barrier = TimeBarrier(self.params.patience_s)
         self._waits_for = ""
@@ -137,6 +127,24 @@ class SimulatedCellNode(CellNode):
         if factor < _GOOD_REAL_TIME_FACTOR * min(1.0, self._pacer.rate):
             return WARN, "simulated time passes more slowly than real time", figures
         return OK, "simulated time keeps real time", figures
+
+    def _make_endpoint(self) -> SimulatedArmEndpoint | SimulatedControllers:
+        link = self.cell.arm.link
+        if isinstance(link, Ros2ControlLinkConfig):
+            return SimulatedControllers(
+                self, self._world, link, lambda: to_time(self._world_ns + self._step_ns)
+            )
+        if not isinstance(link, IiwaLinkConfig):
+            raise ConfigError(
+                f"arm.link.kind = {link.kind!r}: cell_node simulates an arm on the wire of an "
+                "iiwa or behind ros2_control, allowed: 'iiwa', 'ros2_control'"
+            )
+        url = lcm_url(link.lcm, int(os.environ.get("ROS_DOMAIN_ID", "0")))
+        # LCM receives in a thread of its own, which must be as urgent as this one.
+        self.urgency.apply()
+        return SimulatedArmEndpoint(
+            self._world, url, link.lcm.status_channel, link.lcm.command_channel
+        )
 
     def _await_participants(self, executor: Executor) -> None:
         """Tell the first moment until everybody has heard of it: so all runs begin alike."""
@@ -199,7 +207,9 @@ class SimulatedCellNode(CellNode):
     def _publish_state(self) -> None:
         stamp, slider = to_time(self._now_ns), self._world.slider_pose_in_space
         self._pose.publish(pose_message(slider, stamp))
-        self._scene.publish(scene_message(stamp, self._world.joint_positions, slider))
+        self._scene.publish(
+            scene_message(stamp, self._world.joint_names, self._world.joint_positions, slider)
+        )
 
     def _on_start_pose(self, message: PoseStamped) -> None:
         self._world.place_slider(to_planar(message))

@@ -9,6 +9,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from pushcell.arm.kinematics import ArmKinematics
 from pushcell.geometry import Array
 from pushcell.launcher.domain import Role, hold_role
 from pushcell.motion.emergency_stop import EmergencyStop
@@ -25,14 +26,16 @@ class CommandingNode(CellNode):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._role = hold_role(Role.COMMANDER)
+        self.kinematics = ArmKinematics(self.cell)
         # arm_node obeys one sender at a time: a second one must not share the arm.
         self._sender, self._number = str(uuid.uuid4()), 0
         self._commands = self.create_publisher(JointState, "/arm/joint_command", 10)
 
     def command(self, stamp: TimeMsg, position: Array, velocity: Array) -> None:
-        """Where the joints shall be at a time: (7,) [rad], (7,) [rad/s]."""
+        """Where the joints shall be at a time: (n,) [rad], (n,) [rad/s]."""
         self._number += 1
-        message = command_message(stamp, position, velocity, self._sender, self._number)
+        joints = self.kinematics.joint_names
+        message = command_message(stamp, joints, position, velocity, self._sender, self._number)
         self._commands.publish(message)
 
     def serve_stop(self, stop: EmergencyStop) -> None:

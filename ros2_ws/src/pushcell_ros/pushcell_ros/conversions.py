@@ -31,7 +31,6 @@ from trajectory_msgs.msg import (
 )
 
 from pushcell.action_chunk import MOST_ACTIONS, ActionChunk
-from pushcell.arm.joint_names import JOINT_NAMES
 from pushcell.bags.messages import BASE_FRAME, optical_frame
 from pushcell.bags.pixels import pixels_of
 from pushcell.cameras.camera_model import Lens
@@ -105,12 +104,16 @@ def to_planar(message: PoseStamped) -> PlanarPose:
 
 
 def joint_message(
-    stamp: TimeMsg, position: Array, velocity: Array | None, effort: Array | None = None
+    stamp: TimeMsg,
+    names: Sequence[str],
+    position: Array,
+    velocity: Array | None,
+    effort: Array | None = None,
 ) -> JointState:
     """Joint positions [rad] and, where known, velocities [rad/s] and torques [Nm]."""
     message = JointState()
     message.header.stamp = stamp
-    message.name = JOINT_NAMES
+    message.name = list(names)
     message.position = [float(v) for v in position]
     message.velocity = [] if velocity is None else [float(v) for v in velocity]
     message.effort = [] if effort is None else [float(v) for v in effort]
@@ -118,10 +121,15 @@ def joint_message(
 
 
 def command_message(
-    stamp: TimeMsg, position: Array, velocity: Array, sender: str, number: int
+    stamp: TimeMsg,
+    names: Sequence[str],
+    position: Array,
+    velocity: Array,
+    sender: str,
+    number: int,
 ) -> JointState:
     """A command of the joints; its sender, and which of its commands it is, are the frame_id."""
-    message = joint_message(stamp, position, velocity)
+    message = joint_message(stamp, names, position, velocity)
     message.header.frame_id = f"{sender}/{number}"
     return message
 
@@ -148,11 +156,11 @@ def trajectory_message(
     return JointTrajectory(joint_names=list(joints), points=[point])
 
 
-def scene_message(stamp: TimeMsg, joints: Array, slider: Pose) -> JointState:
-    """What a camera would see: arm joints (7,) and the slider's pose x y z qx qy qz qw."""
+def scene_message(stamp: TimeMsg, names: Sequence[str], joints: Array, slider: Pose) -> JointState:
+    """What a camera would see: arm joints (n,) and the slider's pose x y z qx qy qz qw."""
     message = JointState()
     message.header.stamp = stamp
-    message.name = [*JOINT_NAMES, *(f"slider_{axis}" for axis in ("x", "y", "z"))]
+    message.name = [*names, *(f"slider_{axis}" for axis in ("x", "y", "z"))]
     message.name += [f"slider_q{axis}" for axis in "xyzw"]
     position = np.concatenate([joints, slider.translation, slider.quaternion_xyzw])
     message.position = position.tolist()
@@ -160,9 +168,9 @@ def scene_message(stamp: TimeMsg, joints: Array, slider: Pose) -> JointState:
 
 
 def to_scene(message: JointState) -> tuple[Array, Pose]:
-    """Arm joints (7,) and the slider's pose."""
+    """Arm joints (n,) and the slider's pose, which is the last seven numbers."""
     values = np.array(message.position)
-    return values[:7], Pose.from_quaternion(values[7:10], values[10:14])
+    return values[:-7], Pose.from_quaternion(values[-7:-4], values[-4:])
 
 
 def chunk_message(chunk: ActionChunk, capture: TimeMsg) -> MultiDOFJointTrajectory:

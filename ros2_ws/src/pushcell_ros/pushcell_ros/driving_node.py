@@ -19,7 +19,6 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool
 
 from calibration.arm_drive import ArmDrive
-from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array, Pose
 from pushcell.recording.streams import IMAGE_TOPIC
@@ -52,7 +51,6 @@ class DrivingNode(CommandingNode, ABC):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.kinematics = ArmKinematics(self.cell)
         self.arm = ArmDrive(self.cell, self.params.require_deadman)
         if not self.params.require_deadman:
             self.arm.emergency_stop.release()
@@ -122,7 +120,7 @@ class DrivingNode(CommandingNode, ABC):
 
     @property
     def joints(self) -> Array:
-        """(7,) as it reports them [rad]."""
+        """(n,) as it reports them [rad]."""
         assert self.arm.joints is not None
         return self.arm.joints
 

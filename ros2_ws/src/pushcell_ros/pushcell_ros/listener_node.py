@@ -62,7 +62,8 @@ class ListenerNode(CellNode):
 
     def _report(self) -> None:
         if self._joints is not None:
-            self._states.publish(joint_message(self.stamp(), self._joints, np.zeros(7)))
+            names, at_rest = self._kinematics.joint_names, np.zeros_like(self._joints)
+            self._states.publish(joint_message(self.stamp(), names, self._joints, at_rest))
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from pushcell.arm.kinematics import ArmKinematics
 from pushcell.motion.guard import MotionGuard, Phase, Source
 from pushcell.processes.priority import Urgency
 from pushcell.timing import PeriodMonitor, steady_seconds
@@ -51,8 +50,7 @@ class MotionNode(CommandingNode):
 
     def __init__(self) -> None:
         super().__init__("motion_node")
-        self._kinematics = ArmKinematics(self.cell)
-        self._guard = MotionGuard(self.cell, self._kinematics, self.params.require_deadman)
+        self._guard = MotionGuard(self.cell, self.kinematics, self.params.require_deadman)
         if not self.params.require_deadman:
             self.get_logger().warning(
                 "require_deadman is off: the arm moves without an operator; for simulation only"
@@ -138,7 +136,7 @@ class MotionNode(CommandingNode):
             return
         stamp = self.stamp(now)
         self.command(stamp, target.position, target.velocity)
-        self._target.publish(pose_message(self._kinematics.pusher_posture(self._guard.tip), stamp))
+        self._target.publish(pose_message(self.kinematics.pusher_posture(self._guard.tip), stamp))
 
     def _take_in(self, now_s: float) -> None:
         """What has come since the last tick, in its order."""

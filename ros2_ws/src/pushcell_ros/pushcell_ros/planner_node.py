@@ -17,8 +17,9 @@ from pushcell.geometry import PlanarPose
 from pushcell.processes.worker_pool import worker_pool
 from pushcell.timing import is_older
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
-from pushcell_ros.conversions import chunk_message, to_planar
+from pushcell_ros.conversions import chunk_message, to_nanoseconds, to_planar
 from pushcell_ros.params import parameter
+from pushcell_ros.stamped_stream import StampedStream
 
 # A chunk is sent again this often, as a sign of life; well inside motion.command_silence_s.
 _REPUBLISH_RATE_HZ = 25.0
@@ -50,11 +51,11 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
         self._due_s = 0.0
         self._chunk: ActionChunk | None = None
         self._problem = ""
-        self._slider: tuple[float, PlanarPose] | None = None
-        self._pusher: PlanarPose | None = None
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
-        self.create_subscription(PoseStamped, "/slider/true_pose", self._on_slider, 10)
-        self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 1)
+        # By their stamps: the executor may come to the poses of a moment long after its time.
+        period_ns = round(1e9 / self.cell.simulated.state_rate_hz)
+        self._slider = StampedStream(self, PoseStamped, "/slider/true_pose", 10, period_ns)
+        self._pusher = StampedStream(self, PoseStamped, "/pusher/pose", 10, period_ns)
         self.every(_REPUBLISH_RATE_HZ, self._tick)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -78,28 +79,25 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
         """Let the thinking end."""
         self._thinker.shutdown(cancel_futures=True)
 
-    def _on_slider(self, message: PoseStamped) -> None:
-        self._slider = self.control_time(message.header.stamp), to_planar(message)
-
-    def _on_pusher(self, message: PoseStamped) -> None:
-        self._pusher = to_planar(message)
-
     def _tick(self) -> None:
+        state_ns = self.cell.simulated.state_before_ns(to_nanoseconds(self.stamp()))
+        slider, pusher = self._slider.newest(state_ns), self._pusher.newest(state_ns)
         if not self._active:
             return
         now_s = self.now()
         if self._thought is not None and now_s >= self._due_s:
             self._take(self._thought)
             self._thought = None
-        if self._slider is None or self._pusher is None:
+        if slider is None or pusher is None:
             return
-        captured_s, slider = self._slider
+        captured_s = self.control_time(slider.header.stamp)
         if is_older(now_s, captured_s, _MAX_OBSERVATION_AGE_S):
             # Blind: say nothing, and the guard will stop the arm.
             self._chunk = None
             return
         if self._thought is None:
-            self._thought = self._thinker.submit(_act, captured_s, slider, self._pusher)
+            poses = to_planar(slider), to_planar(pusher)
+            self._thought = self._thinker.submit(_act, captured_s, *poses)
             self._due_s = now_s + _PLANNING_S
         if self._chunk is not None:
             self._chunks.publish(chunk_message(self._chunk, self.stamp(self._chunk.capture_s)))

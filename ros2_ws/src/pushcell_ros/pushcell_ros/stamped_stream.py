@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Generic, TypeVar
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -20,16 +21,22 @@ T = TypeVar("T")
 _LATEST_S, _LOOK_AGAIN_S = 0.5, 0.0002
 
 
+def taken(subscription: Subscription) -> Iterator[Any]:
+    """Each message that has arrived and was not given to the callback, the oldest first."""
+    handle = subscription.handle
+    with handle:
+        while (found := handle.take_message(subscription.msg_type, subscription.raw)) is not None:
+            yield found[0]
+
+
 def take_in(subscription: Subscription) -> None:
     """Call the subscription's callback for each message that has arrived, the oldest first.
 
     An executor handles topics in an order of its own: it may come to a message later than to
     another one that was sent after it.
     """
-    handle = subscription.handle
-    with handle:
-        while (found := handle.take_message(subscription.msg_type, subscription.raw)) is not None:
-            subscription.callback(found[0])
+    for message in taken(subscription):
+        subscription.callback(message)
 
 
 class StampedStream(Generic[T]):
