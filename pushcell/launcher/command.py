@@ -31,8 +31,9 @@ example:
   pushcell launch rollout.launch.yaml policy:=planner trials:=3
 
 The file is in the YAML format of `ros2 launch`. Each run gets a DDS domain of its own, unless
-ROS_DOMAIN_ID is set, and a folder runs/<stamp> with the parameters and the output of every
-process. Ctrl-C stops the run in order, a second one with less patience.
+ROS_DOMAIN_ID is set (then namespace:=NAME keeps cells apart), and a folder runs/<stamp> with the
+parameters and the output of every process. Ctrl-C stops the run in order, a second one with
+less patience.
 
 exit code: that of the process with `on_exit: shutdown`; 2 when another one dies or the file is
 wrong; 128 + N after signal N."""
@@ -60,7 +61,8 @@ def main(argv: Sequence[str]) -> int:
     if options.show_args:
         print(describe_arguments(declared))
         return 0
-    with held_domain(os.environ, default_lock_folder()) as domain:
+    namespace = given.get("namespace", "")
+    with held_domain(os.environ, default_lock_folder(), namespace) as domain:
         return _run(file, given, domain)
 
 
@@ -114,6 +116,6 @@ def _guard(token: str, domain: Domain) -> Iterator[None]:
     """A process that stops the run, holding its domain until then, should this one be killed."""
     command = [sys.executable, "-m", "pushcell.launcher.guard", token]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, start_new_session=True, pass_fds=(domain.lock,)
+        command, stdin=subprocess.PIPE, start_new_session=True, pass_fds=domain.locks
     ):
         yield

@@ -49,3 +49,27 @@ def test_folder_that_cannot_be_used(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(LaunchError, match="set TMPDIR"), held_domain({}, file / "locks"):
         pass
+
+
+def test_cells_of_different_namespaces_share_a_domain(tmp_path: Path) -> None:
+    environment = {"ROS_DOMAIN_ID": "5"}
+    with (
+        held_domain(environment, tmp_path) as plain,
+        held_domain(environment, tmp_path, "left") as left,
+        held_domain(environment, tmp_path, "hall/right") as right,
+    ):
+        assert {plain.number, left.number, right.number} == {5}
+        with (
+            pytest.raises(LaunchError, match="namespace 'left' of DDS domain 5 is taken"),
+            held_domain(environment, tmp_path, "/left"),
+        ):
+            pass
+
+
+def test_free_domain_is_one_without_any_cell(tmp_path: Path) -> None:
+    with held_domain({"ROS_DOMAIN_ID": "0"}, tmp_path, "left"):
+        for namespace in ("", "left", "right"):
+            with held_domain({}, tmp_path, namespace) as domain:
+                assert domain.number == 2
+    with held_domain({}, tmp_path, "left") as domain:
+        assert domain.number == 0

@@ -29,6 +29,7 @@ from pushcell.config_arm import (
 from pushcell.drivers.arm import ArmDriver, ArmFault
 from pushcell.drivers.guarded_arm import GuardedArm
 from pushcell.drivers.iiwa import IiwaDriver
+from pushcell.drivers.lcm_url import in_namespace
 from pushcell.drivers.ros2_control import Ros2ControlDriver
 from pushcell.geometry import Array
 from pushcell.plugins import load_plugin
@@ -44,9 +45,9 @@ from pushcell_ros.conversions import (
     trajectory_message,
 )
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import NEWEST, RELIABLE, STALLED
 from pushcell_ros.stamped_stream import StampedStream
 
-_WAITING = 50
 _SLOW = 0.9
 _POLL_S = 0.002
 # In simulated time a report was sent before the time was told; so long may it be on its way [ms].
@@ -82,16 +83,16 @@ class ArmNode(CellNode):
         self._told_joints = GridTick(self.cell.motion.rate_hz, 0, self._publish_joints)
         self._told_pose = GridTick(_POSE_RATE_HZ, 0, self._publish_pose)
         self._reports = PeriodMonitor()
-        self._joints = self.create_publisher(JointState, "/joint_states", 10)
-        self._pusher = self.create_publisher(PoseStamped, "/pusher/pose", 10)
-        self.create_service(Trigger, "/arm/reset", self._on_reset)
-        topic = "/arm/joint_command"
+        self._joints = self.create_publisher(JointState, "joint_states", RELIABLE)
+        self._pusher = self.create_publisher(PoseStamped, "pusher/pose", RELIABLE)
+        self.create_service(Trigger, "arm/reset", self._on_reset)
+        topic = "arm/joint_command"
         if self.simulated_time:
             self._period_ns = round(1e9 / self.cell.motion.rate_hz)
-            self._commands = StampedStream(self, JointState, topic, 10, self._period_ns)
+            self._commands = StampedStream(self, JointState, topic, RELIABLE, self._period_ns)
             self.every(self.cell.arm.status_rate_hz, self._step_with_the_clock)
         else:
-            self.create_subscription(JointState, topic, self._on_command, 10)
+            self.create_subscription(JointState, topic, self._on_command, RELIABLE)
 
     def spin(self, executor: Executor) -> None:
         """See to ROS as events come, and look at the arm's wire in between.
@@ -134,6 +135,8 @@ class ArmNode(CellNode):
         link = self.cell.arm.link
         if isinstance(link, IiwaLinkConfig):
             wait_ms = _REPORT_MS if self.simulated_time else 0
+            lcm = in_namespace(link.lcm, self.get_namespace())
+            link = link.model_copy(update={"lcm": lcm})
             return IiwaDriver(link, int(os.environ.get("ROS_DOMAIN_ID", "0")), wait_ms)
         if isinstance(link, PluginLinkConfig):
             return load_plugin(link.driver, "arm.link.driver")(**link.options)
@@ -142,13 +145,13 @@ class ArmNode(CellNode):
     def _make_ros2_control(self, link: Ros2ControlLinkConfig) -> Ros2ControlDriver:
         command = link.command
         if isinstance(command, TrajectoryCommandConfig):
-            publisher = self.create_publisher(JointTrajectory, command.topic, 1)
+            publisher = self.create_publisher(JointTrajectory, command.topic, NEWEST)
             time_from_start_s = command.time_from_start_s
 
             def publish(position: Array) -> None:
                 publisher.publish(trajectory_message(link.joints, position, time_from_start_s))
         else:
-            publisher = self.create_publisher(Float64MultiArray, command.topic, 1)
+            publisher = self.create_publisher(Float64MultiArray, command.topic, NEWEST)
 
             def publish(position: Array) -> None:
                 publisher.publish(positions_message(position))
@@ -171,7 +174,7 @@ class ArmNode(CellNode):
             listeners = publisher.get_subscription_count()
             driver.on_peers(listeners, self.count_publishers(command.topic))
 
-        states = self.create_subscription(JointState, link.state_topic, hear, _WAITING)
+        states = self.create_subscription(JointState, link.state_topic, hear, STALLED)
         self.every(_PEERS_RATE_HZ, look_at_peers)
         return driver
 

@@ -20,9 +20,10 @@ from calibration.scene import Scene
 from calibration.touching import Touching
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array
-from pushcell_ros.base_node import LATCHED, NodeExit, run_node
+from pushcell_ros.base_node import NodeExit, run_node
 from pushcell_ros.driving_node import DrivingNode, DrivingParams
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import LATCHED
 
 _ASIDE_RAD = 0.9  # of the first joint: out of the way of cameras on the base
 _OVER_MARK = np.array([0.0, 0.0, 0.05])
@@ -53,7 +54,7 @@ class CalibrateNode(DrivingNode):
         self._table = Table(
             "camera", "focal length", "position", "direction", title="off what the cell's file says"
         )
-        self._state = self.create_publisher(String, "/calibration/state", LATCHED)
+        self._state = self.create_publisher(String, "calibration/state", LATCHED)
         self.every_steady(_GUIDANCE_RATE_HZ, self._publish_guidance)
 
     def drive(self) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.executors import Executor
-from rclpy.qos import qos_profile_system_default
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from calibration.active import active_lens
@@ -33,6 +32,7 @@ from pushcell_ros.conversions import (
     to_stamp,
 )
 from pushcell_ros.params import CellParams, parameter
+from pushcell_ros.qos import SENSOR_SOURCE
 
 _WAIT_S = 0.05
 _SLOW = 0.9
@@ -70,7 +70,7 @@ class CameraNode(CellNode):
         self._frames = PeriodMonitor(window=100)
         self._ages_s: list[float] = []
         self._info = lens_message(active_lens(self.cell, asked.camera), asked.camera)
-        topic, qos = f"/camera/{asked.camera}/color", qos_profile_system_default
+        topic, qos = f"camera/{asked.camera}/color", SENSOR_SOURCE
         self._images = self.create_publisher(Image, f"{topic}/image_raw", qos)
         self._infos = self.create_publisher(CameraInfo, f"{topic}/camera_info", qos)
         self._metadata = self.create_publisher(DiagnosticStatus, f"{topic}/metadata", qos)

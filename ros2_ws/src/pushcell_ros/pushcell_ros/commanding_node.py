@@ -6,7 +6,8 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from pushcell.motion.emergency_stop import EmergencyStop
-from pushcell_ros.base_node import LATCHED, CellNode
+from pushcell_ros.base_node import CellNode
+from pushcell_ros.qos import LATCHED
 
 
 class CommandingNode(CellNode):
@@ -28,6 +29,6 @@ class CommandingNode(CellNode):
             response.success, response.message = refusal is None, refusal or ""
             return response
 
-        self.create_subscription(Bool, "/safety/estop", press, LATCHED)
-        self.create_service(Trigger, "/safety/stop", engage)
-        self.create_service(Trigger, "/safety/release", release)
+        self.create_subscription(Bool, "safety/estop", press, LATCHED)
+        self.create_service(Trigger, "safety/stop", engage)
+        self.create_service(Trigger, "safety/release", release)

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from builtin_interfaces.msg import Time as TimeMsg
 from numpy.typing import NDArray
-from rclpy.qos import qos_profile_system_default
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from pushcell.config import CameraConfig
@@ -32,6 +31,7 @@ from pushcell_ros.conversions import (
     to_scene,
 )
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import RELIABLE, SENSOR_SOURCE
 from pushcell_ros.stamped_stream import StampedStream
 
 _LIVE_VIEW_RATE_HZ = 20.0
@@ -56,8 +56,8 @@ class Camera:
     def __init__(self, node: CellNode, config: CameraConfig) -> None:
         self.config = config
         self.frames = PeriodMonitor()
-        topic = f"/camera/{config.name}/color"
-        qos = qos_profile_system_default
+        topic = f"camera/{config.name}/color"
+        qos = SENSOR_SOURCE
         self.image = node.create_publisher(Image, f"{topic}/image_raw", qos)
         self.info = node.create_publisher(CameraInfo, f"{topic}/camera_info", qos)
 
@@ -86,7 +86,7 @@ class RenderNode(CellNode):
         ]
         self._render_s: list[float] = []
         period_ns = round(1e9 / self.cell.simulated.state_rate_hz)
-        self._stream = StampedStream(self, JointState, "/cell/scene", 10, period_ns)
+        self._stream = StampedStream(self, JointState, "cell/scene", RELIABLE, period_ns)
         self._live_view: LiveView | None = None
         if self.params.live_view:
             self._live_view = LiveView(self.cell, self.params.live_view_port or None)
