@@ -75,7 +75,8 @@ def _named(asked: str, folder: Path, namespace: str) -> Domain:
         cell = f"namespace {namespace!r} of " if namespace else ""
         raise LaunchError(
             f"{cell}DDS domain {asked} is taken by another pushcell run (process {owner}): stop "
-            "that, give another ROS_DOMAIN_ID or namespace:=NAME, or unset ROS_DOMAIN_ID to get a free domain"
+            "that, give another ROS_DOMAIN_ID or namespace:=NAME, or unset ROS_DOMAIN_ID to get "
+            "a free domain"
         )
     return Domain(number, (shared, own))
 
