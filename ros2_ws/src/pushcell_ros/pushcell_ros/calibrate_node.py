@@ -34,11 +34,13 @@ _GUIDANCE_RATE_HZ = 2.0
 class CalibrateParams(DrivingParams):
     """Parameters of ``calibrate_node``."""
 
-    views: int = parameter(30, "how many views of each camera")
-    seed: int = parameter(0, "of the random views")
+    views: int = parameter(30, "how many views of each camera", least=1)
+    seed: int = parameter(0, "of the random views", least=0)
     touch: bool = parameter(False, "touch the table board; only where its pose is exact")
     compare: bool = parameter(False, "fail unless the cell's own cameras are found again")
-    slack: float = parameter(1.0, "they may be off by so many times 0.3 %, 1 mm and 0.1 deg")
+    slack: float = parameter(
+        1.0, "they may be off by so many times 0.3 %, 1 mm and 0.1 deg", least=0.0
+    )
 
 
 class CalibrateNode(DrivingNode):

@@ -48,8 +48,8 @@ class CameraParams(CellParams):
         "", f"{', '.join(_DRIVERS)}, or module:function; like the rest else as the cell's file says"
     )
     device: str = parameter("", "serial number, /dev/video0, or path of the file or recording")
-    exposure_us: int = parameter(0, "locks the exposure [us]")
-    white_balance_k: int = parameter(0, "locks the white balance [K]")
+    exposure_us: int = parameter(0, "locks the exposure [us]", least=0)
+    white_balance_k: int = parameter(0, "locks the white balance [K]", least=0)
     repeat: bool = parameter(False, "play a file over and over")
     compressed: bool = parameter(False, "publish JPEG images too")
 

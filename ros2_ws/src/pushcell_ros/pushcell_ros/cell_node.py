@@ -57,9 +57,11 @@ class SimulatedCellParams:
         "", "names of the nodes, apart by spaces, without which simulated time does not begin"
     )
     patience_s: float = parameter(
-        PATIENCE_S, "how long simulated time waits for a participant that does not answer [s]"
+        PATIENCE_S,
+        "how long simulated time waits for a participant that does not answer [s]",
+        least=0.0,
     )
-    time_step_s: float = parameter(0.0, "of the physics; 0 takes the cell's own [s]")
+    time_step_s: float = parameter(0.0, "of the physics; 0 takes the cell's own [s]", least=0.0)
     rate: str = parameter("1", "simulated seconds in a real one, at the most; max: no limit")
 
 

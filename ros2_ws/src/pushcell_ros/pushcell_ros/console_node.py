@@ -54,9 +54,11 @@ class ConsoleParams:
 
     cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     host: str = parameter("127.0.0.1", "address to serve on; beyond loopback a token is needed")
-    port: int = parameter(0, "port to serve on; 0 takes the first free one of 8500 to 8599")
+    port: int = parameter(
+        0, "port to serve on; 0 takes the first free one of 8500 to 8599", least=0, most=65535
+    )
     token: str = parameter("", "the token beyond loopback; a random one when empty")
-    seed: int = parameter(0, "seed of the episodes' starts")
+    seed: int = parameter(0, "seed of the episodes' starts", least=0)
     policy: str = parameter("none", "what drives in a rollout, for the page")
 
 

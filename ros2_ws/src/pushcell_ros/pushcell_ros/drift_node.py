@@ -27,7 +27,9 @@ _IMAGE_TIMEOUT_S = 60.0
 class DriftParams(CellParams):
     """Parameters of ``drift_node``."""
 
-    max_px: float = parameter(1.0, "how far a reference board's image may have moved [px, RMS]")
+    max_px: float = parameter(
+        1.0, "how far a reference board's image may have moved [px, RMS]", least=0.0
+    )
 
 
 class DriftNode(CellNode):

@@ -33,7 +33,9 @@ class IntrinsicsParams(CellParams):
 
     camera: str = parameter("", "which of the cell's cameras, which runs")
     board: str = parameter("", "the board in the person's hands")
-    views: int = parameter(ENOUGH_VIEWS, "how many views are enough, where nothing is missing")
+    views: int = parameter(
+        ENOUGH_VIEWS, "how many views are enough, where nothing is missing", least=1
+    )
 
 
 class IntrinsicsNode(CellNode):

@@ -50,15 +50,17 @@ class PolicyParams:
         "realtime", "how chunks follow each other: receding, asynchronous, ensembling[:K], realtime"
     )
     provider: str = parameter("cpu", "where the networks run: cpu, cuda, tensorrt")
-    threads: int = parameter(1, "threads of one inference")
-    server_timeout_s: float = parameter(1.0, "how long a server may take for one chunk [s]")
-    seed: int = parameter(0, "of the noise that chunks are made of")
+    threads: int = parameter(1, "threads of one inference", least=1)
+    server_timeout_s: float = parameter(
+        1.0, "how long a server may take for one chunk [s]", least=0.0
+    )
+    seed: int = parameter(0, "of the noise that chunks are made of", least=0)
     inference_s: str = parameter(
         "bundle",
         "how long a chunk takes in simulated time [s]; bundle: the p95 of its latency record; "
         "measured: what it takes, of recordings that are played back",
     )
-    delay_s: float = parameter(0.0, "how long each chunk takes at least, in a test [s]")
+    delay_s: float = parameter(0.0, "how long each chunk takes at least, in a test [s]", least=0.0)
     slider_topic: str = parameter("slider/pose", "the slider's pose, for policies that use it")
     drift_check: bool = parameter(False, "be no driver before drift_node has seen the cameras")
 

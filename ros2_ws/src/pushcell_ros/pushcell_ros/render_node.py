@@ -43,11 +43,18 @@ class RenderParams(BoardParams):
     """Parameters of ``render_node``, which draws the boards exactly where they are said to be."""
 
     live_view: bool = parameter(True, "show the cell on a web page on loopback")
-    live_view_port: int = parameter(0, "the page's port; 0 takes the first free one")
-    scale: float = parameter(
-        1.0, "pictures are so many times as wide and high as the cell's cameras'"
+    live_view_port: int = parameter(
+        0, "the page's port; 0 takes the first free one", least=0, most=65535
     )
-    finer: int = parameter(1, "pictures are drawn so much larger, shrunk and blurred")
+    scale: float = parameter(
+        1.0,
+        "pictures are so many times as wide and high as the cell's cameras'",
+        least=0.1,
+        most=10.0,
+    )
+    finer: int = parameter(
+        1, "pictures are drawn so much larger, shrunk and blurred", least=1, most=16
+    )
 
 
 class Camera:

@@ -51,7 +51,7 @@ class ReplayParams:
 
     cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     recording: str = parameter("", "an episode, a bag's folder, or a file of one")
-    rate: float = parameter(1.0, "how many seconds of the recording pass in one")
+    rate: float = parameter(1.0, "how many seconds of the recording pass in one", least=0.0)
     loop: bool = parameter(False, "begin again at the end")
     paused: bool = parameter(False, "wait for /replay/play")
     topics: str = parameter("", "what to publish; empty takes all that can be")

@@ -41,7 +41,7 @@ class RetraceParams:
 
     cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     recording: str = parameter("", "an episode, a bag's folder, or a file of one")
-    runs: int = parameter(1, "how often to drive the way")
+    runs: int = parameter(1, "how often to drive the way", least=1)
     simulated: bool = parameter(
         False, "release the stop, and put the slider where it was; for simulation only"
     )

@@ -39,7 +39,7 @@ class TouchParams(CellParams):
 
     camera: str = parameter("overhead", "which camera, on the base, sees the marks")
     board: str = parameter("", "the board on the table whose corners are the marks")
-    height: float = parameter(0.0, "thickness of that board [m]")
+    height: float = parameter(0.0, "thickness of that board [m]", least=0.0)
 
 
 class TouchNode(CellNode):

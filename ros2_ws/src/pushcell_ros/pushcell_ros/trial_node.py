@@ -87,8 +87,8 @@ class TrialParams:
     """Parameters of ``trial_node``."""
 
     cell: str = parameter("", "the cell: its name, or the path of its YAML file")
-    trials: int = parameter(3, "how many trials to run")
-    seed: int = parameter(0, "seed of the random starts; trial i uses seed + i")
+    trials: int = parameter(3, "how many trials to run", least=1)
+    seed: int = parameter(0, "seed of the random starts; trial i uses seed + i", least=0)
     policy: str = parameter("planner", "what drives, for the record")
     release_stop: bool = parameter(
         False, "release the emergency stop, in which motion starts; for simulation only"
@@ -97,7 +97,10 @@ class TrialParams:
         False, "run trials when they are asked for on /trials/request, until told to end"
     )
     min_success: float = parameter(
-        0.0, "end with exit code 1 where a smaller share of the trials succeeded, from 0 to 1"
+        0.0,
+        "end with exit code 1 where a smaller share of the trials succeeded, from 0 to 1",
+        least=0.0,
+        most=1.0,
     )
     video: bool = parameter(True, "write an mp4 of each trial from the overhead camera")
     slider_topic: str = parameter("slider/true_pose", "the slider's pose, to judge by")
