@@ -33,7 +33,6 @@ from trajectory_msgs.msg import (
 from calibration.lens import Lens
 from policy_server.chunk import MOST_ACTIONS, ActionChunk
 from pushcell.arm.joint_names import JOINT_NAMES
-from pushcell.config import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.recording.messages import BASE_FRAME, optical_frame
 from pushcell.recording.pixels import pixels_of
@@ -187,14 +186,6 @@ def image_message(image: np.ndarray, frame_id: str, stamp: TimeMsg) -> Image:
 def to_image(message: Image) -> np.ndarray:
     """(H, W, 3) uint8 RGB; ValueError for an encoding that `pixels_of` does not read."""
     return pixels_of(message)
-
-
-def camera_info_message(camera: CameraConfig, stamp: TimeMsg) -> CameraInfo:
-    """The camera's pinhole model, without distortion."""
-    size = camera.width_px, camera.height_px
-    message = lens_message(Lens(camera.matrix, np.zeros(5), size), camera.name)
-    message.header.stamp = stamp
-    return message
 
 
 def lens_message(lens: Lens, camera: str) -> CameraInfo:

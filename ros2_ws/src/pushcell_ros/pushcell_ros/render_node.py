@@ -15,6 +15,7 @@ from builtin_interfaces.msg import Time as TimeMsg
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
+from calibration.active import active_lens
 from pushcell.config import CameraConfig
 from pushcell.geometry import Array, Pose
 from pushcell.recording.messages import optical_frame
@@ -25,8 +26,8 @@ from pushcell.urgency import Urgency
 from pushcell_ros.base_node import OK, CellNode, run_node
 from pushcell_ros.board_params import BoardParams
 from pushcell_ros.conversions import (
-    camera_info_message,
     image_message,
+    lens_message,
     to_nanoseconds,
     to_scene,
 )
@@ -66,6 +67,9 @@ class Camera:
         topic = f"camera/{config.name}/color"
         qos = SENSOR_SOURCE
         self.image = node.create_publisher(Image, f"{topic}/image_raw", qos)
+        # The calibration in force, also where it is not what the picture is drawn by.
+        size = config.width_px, config.height_px
+        self.lens = lens_message(active_lens(node.cell, config.name).resized(size), config.name)
         self.info = node.create_publisher(CameraInfo, f"{topic}/camera_info", qos)
 
     @property
@@ -150,7 +154,8 @@ class RenderNode(CellNode):
         image = self._draw(camera.config, joints, slider)
         self._render_s.append(steady_seconds() - started)
         camera.image.publish(image_message(image, optical_frame(camera.config.name), stamp))
-        camera.info.publish(camera_info_message(camera.config, stamp))
+        camera.lens.header.stamp = stamp
+        camera.info.publish(camera.lens)
         camera.frames.tick(steady_seconds())
 
 
