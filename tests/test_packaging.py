@@ -56,7 +56,9 @@ def test_the_manifest_depends_on_what_the_nodes_need_and_on_nothing_else():
     needed = {MODULES.get(name, name) for name in imported - ros} | required
     keys = {f"python3-{KEYS.get(name, name)}" for name in needed - WITHOUT_KEY}
     declared = [element.text for element in MANIFEST.findall("exec_depend")]
-    assert sorted(declared) == sorted(ros | keys | {"ros2launch", "launch_yaml"})
+    assert sorted(declared) == sorted(
+        ros | keys | {"robot_state_publisher", "ros2launch", "launch_yaml"}
+    )
 
 
 def test_the_wheels_of_ros_are_those_that_the_nodes_need():

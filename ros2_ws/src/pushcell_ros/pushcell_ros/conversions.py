@@ -10,7 +10,12 @@ import numpy as np
 from builtin_interfaces.msg import Duration as DurationMsg
 from builtin_interfaces.msg import Time as TimeMsg
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, Transform
+from geometry_msgs.msg import (
+    PoseStamped,
+    PoseWithCovarianceStamped,
+    Transform,
+    TransformStamped,
+)
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 from rosbags.interfaces import (
@@ -32,6 +37,7 @@ from trajectory_msgs.msg import (
 
 from calibration.lens import Lens
 from policy_server.chunk import MOST_ACTIONS, ActionChunk
+from pushcell.arm.frame_tree import Frame
 from pushcell.arm.joint_names import JOINT_NAMES
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.recording.messages import BASE_FRAME, optical_frame
@@ -71,6 +77,16 @@ def pose_message(pose: Pose, stamp: TimeMsg) -> PoseStamped:
     p, q = message.pose.position, message.pose.orientation
     p.x, p.y, p.z = (float(v) for v in pose.translation)
     q.x, q.y, q.z, q.w = (float(v) for v in pose.quaternion_xyzw)
+    return message
+
+
+def transform_message(frame: Frame, stamp: TimeMsg) -> TransformStamped:
+    """One frame of tf."""
+    message = TransformStamped(child_frame_id=frame.child)
+    message.header.stamp, message.header.frame_id = stamp, frame.parent
+    t, q = message.transform.translation, message.transform.rotation
+    t.x, t.y, t.z = (float(v) for v in frame.pose.translation)
+    q.x, q.y, q.z, q.w = (float(v) for v in frame.pose.quaternion_xyzw)
     return message
 
 
