@@ -25,7 +25,7 @@ from pushcell.config import CellConfig
 from pushcell.geometry import Pose
 from pushcell.recording.messages import optical_frame
 from pushcell.urgency import Urgency
-from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node
+from pushcell_ros.base_node import ERROR, OK, CellNode, run_node
 from pushcell_ros.conversions import to_pose, transform_message
 from pushcell_ros.params import CellParams, parameter
 from pushcell_ros.qos import LATCHED, NEWEST, RELIABLE, SENSOR_DATA
@@ -72,7 +72,7 @@ class FramesNode(CellNode):
             description.publish(String(data=urdf))
         self._out: Publisher | None = None
         if TFMessage is None:
-            self.get_logger().warning(_NO_TF2)
+            self.get_logger().info(_NO_TF2)
             return
         self._out = self.create_publisher(TFMessage, "tf", RELIABLE)
         self.create_subscription(
@@ -93,7 +93,7 @@ class FramesNode(CellNode):
         if self._helper is not None and not self._helper.running:
             return ERROR, "robot_state_publisher has ended: see its output", figures
         if self._out is None:
-            return WARN, _NO_TF2, figures
+            return OK, _NO_TF2, figures  # no fault of the cell
         return OK, "publishing frames", figures
 
     def close(self) -> None:
