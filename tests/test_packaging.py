@@ -15,6 +15,7 @@ else:
     import tomli as tomllib  # comes with colcon
 
 import pushcell
+from pushcell.ros_release import RELEASES
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "ros2_ws" / "src" / "pushcell_ros"
@@ -61,11 +62,14 @@ def test_the_manifest_depends_on_what_the_nodes_need_and_on_nothing_else():
     )
 
 
-def test_the_wheels_of_ros_are_those_that_the_nodes_need():
+@pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)
+def test_the_wheels_of_ros_are_those_that_the_nodes_need(release):
     """Of messages; others come with rclpy itself."""
-    wheels = {re.match(r"[\w-]+", text)[0] for text in PROJECT["optional-dependencies"]["ros"]}
+    extra = PROJECT["optional-dependencies"][release.extra]
+    assert any(text.startswith(f"ros-rclpy[fastrtps]=={release.rclpy}.") for text in extra)
+    wheels = {re.match(r"[\w-]+", text)[0] for text in extra}
     imported = third_party_imports(PACKAGE / "pushcell_ros")
-    for wheel in wheels - {"ros-jazzy-rclpy", "ros-rclpy"}:
+    for wheel in wheels - {f"ros-{release.name}-rclpy", "ros-rclpy"}:
         assert wheel.removeprefix("ros-").replace("-", "_") in imported, wheel
 
 

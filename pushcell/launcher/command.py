@@ -24,6 +24,7 @@ from pushcell.launcher.domain import Domain, default_lock_folder, held_domain
 from pushcell.launcher.processes import TOKEN
 from pushcell.launcher.resolver import resolve
 from pushcell.launcher.supervisor import Supervisor
+from pushcell.ros_release import JAZZY, rclpy_version, release_name
 from pushcell.shipped import LAUNCH_FILES
 
 _EPILOG = """\
@@ -75,6 +76,7 @@ def _run(file: Path, given: dict[str, str], domain: Domain) -> int:
         "RCUTILS_COLORIZED_OUTPUT": str(int(console.coloured)),
         **os.environ,
         "PUSHCELL_RUN_DIR": str(folder),
+        "PUSHCELL_ROS": release_name(os.environ, rclpy_version()) or JAZZY.name,
         "PYTHONUNBUFFERED": "1",
         "ROS_DOMAIN_ID": str(domain.number),
         "ROS_LOG_DIR": str(folder / "log"),
