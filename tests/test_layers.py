@@ -22,7 +22,8 @@ PLACES = {
 """Package -> its folder."""
 
 BASE = (
-    "ament_index", "closing", "command_output", "errors", "extras", "geometry", "shipped", "timing",
+    "ament_index", "closing", "command_output", "errors", "extras", "geometry", "ros_release",
+    "shipped", "timing",
 )  # fmt: skip
 """Modules of ``pushcell/`` that everything may import; together they are the room ``base``."""
 

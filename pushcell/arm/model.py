@@ -16,12 +16,12 @@ from pydrake.multibody.tree import (
     SpatialInertia,
 )
 
+from pushcell.arm.description import TIP as TIP_FRAME
 from pushcell.config.arm import ArmModelConfig
 from pushcell.config.cell import CellConfig, PusherConfig
 from pushcell.errors import ConfigError
 
 JOINTS = 7
-TIP_FRAME = "pusher_tip"
 
 
 def add_arm(plant: MultibodyPlant, model: ArmModelConfig) -> ModelInstanceIndex:

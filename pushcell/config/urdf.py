@@ -24,7 +24,7 @@ class JointLimits:
 def joint_limits(model: ArmModelConfig) -> JointLimits:
     """The limits of the joints between base and tip link; raises ConfigError where there is no
     such chain."""
-    joints = _chain(_robot(model), model)
+    joints = turning_joints(read_robot(model), model)
     try:
         position = [_ends(joint) for joint in joints]
         speed = [_limit(joint, "velocity", "inf") for joint in joints]
@@ -33,7 +33,8 @@ def joint_limits(model: ArmModelConfig) -> JointLimits:
     return JointLimits(np.array(position).reshape(-1, 2), np.array(speed))
 
 
-def _robot(model: ArmModelConfig) -> ElementTree.Element:
+def read_robot(model: ArmModelConfig) -> ElementTree.Element:
+    """The root of the arm's URDF; raises ConfigError."""
     source = model.urdf or files("pushcell").joinpath("arm/iiwa7.urdf")
     try:
         return ElementTree.fromstring(source.read_text(encoding="utf-8"))
@@ -41,8 +42,8 @@ def _robot(model: ArmModelConfig) -> ElementTree.Element:
         raise ConfigError(f"arm.model.urdf: no arm can be read from {source}: {error}") from None
 
 
-def _chain(robot: ElementTree.Element, model: ArmModelConfig) -> list[ElementTree.Element]:
-    """The turning joints, from the base link on."""
+def turning_joints(robot: ElementTree.Element, model: ArmModelConfig) -> list[ElementTree.Element]:
+    """Those between base and tip link, from the base on; raises ConfigError for no such chain."""
     above = {_link(joint, "child"): joint for joint in robot.iter("joint") if joint.get("type")}
     joints, link = [], model.tip_link
     while link != model.base_link:

@@ -19,6 +19,7 @@ from pushcell.timing import is_older
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import chunk_message, to_planar
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import NEWEST, RELIABLE
 
 # A chunk is sent again this often, as a sign of life; well inside motion.command_silence_s.
 _REPUBLISH_RATE_HZ = 25.0
@@ -52,9 +53,9 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
         self._problem = ""
         self._slider: tuple[float, PlanarPose] | None = None
         self._pusher: PlanarPose | None = None
-        self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
-        self.create_subscription(PoseStamped, "/slider/true_pose", self._on_slider, 10)
-        self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 1)
+        self._chunks = self.create_publisher(MultiDOFJointTrajectory, "policy/chunk", RELIABLE)
+        self.create_subscription(PoseStamped, "slider/true_pose", self._on_slider, RELIABLE)
+        self.create_subscription(PoseStamped, "pusher/pose", self._on_pusher, NEWEST)
         self.every(_REPUBLISH_RATE_HZ, self._tick)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
