@@ -64,6 +64,18 @@ def test_two_cells_side_by_side_push_their_t_home():
     assert len({re.search(r"ROS_DOMAIN_ID (\d+)", output)[1] for output in outputs}) == 2
 
 
+def test_two_cells_share_a_domain_in_namespaces_of_their_own(monkeypatch):
+    """Crosstalk would be a stop: two publishers."""
+    monkeypatch.setenv("ROS_DOMAIN_ID", "84")
+    asked = ("policy:=planner", "trials:=1", "seed:=3", "rate:=max", "video:=false")
+    runs = {name: launch(*asked, f"namespace:={name}") for name in ("left", "hall/right")}
+    time.sleep(5)
+    refused, _ = launch(*asked, "namespace:=left").communicate(timeout=60)
+    assert "namespace 'left' of DDS domain 84 is taken" in refused
+    for run in runs.values():
+        ended_well(run)
+
+
 def ended_well(run: subprocess.Popen[str]) -> tuple[str, Path, dict]:
     output, _ = run.communicate(timeout=290)
     folder = run_folder(output)
