@@ -53,7 +53,7 @@ def test_another_ros_is_red():
         "what": "ROS",
         "level": "red",
         "found": "humble is sourced",
-        "advice": "source ROS 2 jazzy instead",
+        "advice": "source ROS 2 jazzy or kilted instead",
     }
 
 

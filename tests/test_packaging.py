@@ -15,6 +15,7 @@ else:
     import tomli as tomllib  # comes with colcon
 
 import pushcell
+from pushcell.ros_release import RELEASES
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "ros2_ws" / "src" / "pushcell_ros"
@@ -56,14 +57,19 @@ def test_the_manifest_depends_on_what_the_nodes_need_and_on_nothing_else():
     needed = {MODULES.get(name, name) for name in imported - ros} | required
     keys = {f"python3-{KEYS.get(name, name)}" for name in needed - WITHOUT_KEY}
     declared = [element.text for element in MANIFEST.findall("exec_depend")]
-    assert sorted(declared) == sorted(ros | keys | {"ros2launch", "launch_yaml"})
+    assert sorted(declared) == sorted(
+        ros | keys | {"robot_state_publisher", "ros2launch", "launch_yaml"}
+    )
 
 
-def test_the_wheels_of_ros_are_those_that_the_nodes_need():
+@pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)
+def test_the_wheels_of_ros_are_those_that_the_nodes_need(release):
     """Of messages; others come with rclpy itself."""
-    wheels = {re.match(r"[\w-]+", text)[0] for text in PROJECT["optional-dependencies"]["ros"]}
+    extra = PROJECT["optional-dependencies"][release.extra]
+    assert any(text.startswith(f"ros-rclpy[fastrtps]=={release.rclpy}.") for text in extra)
+    wheels = {re.match(r"[\w-]+", text)[0] for text in extra}
     imported = third_party_imports(PACKAGE / "pushcell_ros")
-    for wheel in wheels - {"ros-jazzy-rclpy", "ros-rclpy"}:
+    for wheel in wheels - {f"ros-{release.name}-rclpy", "ros-rclpy"}:
         assert wheel.removeprefix("ros-").replace("-", "_") in imported, wheel
 
 

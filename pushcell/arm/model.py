@@ -16,12 +16,11 @@ from pydrake.multibody.tree import (
     SpatialInertia,
 )
 
+from pushcell.arm.description import TIP as TIP_FRAME
 from pushcell.config.arm import ArmModelConfig
 from pushcell.config.cell import CellConfig, PusherConfig
 from pushcell.config.urdf import joint_limits
 from pushcell.errors import ConfigError
-
-TIP_FRAME = "pusher_tip"
 
 
 def add_arm(plant: MultibodyPlant, model: ArmModelConfig) -> ModelInstanceIndex:

@@ -67,6 +67,15 @@ class Lens:
         m = self.matrix
         return np.array([m[0, 0], m[1, 1], m[0, 2], m[1, 2], *self.distortion])
 
+    def resized(self, size: tuple[int, int]) -> Lens:
+        """The lens whose image is this one's squeezed to (width, height) [px].
+
+        A pixel's centre is a whole number; the distortion is of directions and stays.
+        """
+        x, y = size[0] / self.size[0], size[1] / self.size[1]
+        squeeze = np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1]])
+        return replace(self, matrix=squeeze @ self.matrix, size=size)
+
     def changed(self, change: Array) -> Lens:
         """With its parameters changed by (p,), in the order above."""
         step = np.array([[change[0], 0, change[2]], [0, change[1], change[3]], [0, 0, 0]])

@@ -43,8 +43,9 @@ class ArmModelConfig(Section):
 class LcmConfig(Section):
     """The wire to a KUKA iiwa: Drake's driver protocol, on this host alone.
 
-    With ``port_follows_domain`` the port is moved up with ROS_DOMAIN_ID as DDS's own are, so that
-    simulated cells run side by side; a real arm's driver is where it is.
+    With ``port_follows_domain`` the port is moved up with ROS_DOMAIN_ID as DDS's own are, and the
+    channels are named after a ROS namespace, so that simulated cells run side by side; a real
+    arm's driver is where it is.
     """
 
     url: Annotated[str, Field(pattern=r"^udpm://[0-9.]+:[0-9]+\?ttl=0$")]

@@ -31,7 +31,7 @@ def joint_limits(model: ArmModelConfig) -> JointLimits:
     Raises ConfigError where there is no such chain, where one of its joints slides or has no
     limits, and where there are too few or too many.
     """
-    joints = _chain(_robot(model), model)
+    joints = _chain(read_robot(model), model)
     names = tuple(joint.get("name", "") for joint in joints)
     if not FEWEST_JOINTS <= len(names) <= MOST_JOINTS:
         raise ConfigError(
@@ -47,7 +47,8 @@ def joint_limits(model: ArmModelConfig) -> JointLimits:
     return JointLimits(names, np.array(position), np.array(speed))
 
 
-def _robot(model: ArmModelConfig) -> ElementTree.Element:
+def read_robot(model: ArmModelConfig) -> ElementTree.Element:
+    """The root of the arm's URDF; raises ConfigError."""
     source = model.urdf or files("pushcell").joinpath("arm/iiwa7.urdf")
     try:
         return ElementTree.fromstring(source.read_text(encoding="utf-8"))

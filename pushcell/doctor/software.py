@@ -14,11 +14,17 @@ from packaging.requirements import Requirement
 
 from pushcell.ament_index import prefixes_with, python_mismatch
 from pushcell.doctor.finding import Finding, bad, good, worth_knowing
+from pushcell.ros_release import (
+    JAZZY,
+    RELEASES,
+    rclpy_version,
+    refusal,
+    release_name,
+)
 from pushcell.shipped import ROS_PACKAGE, library_share
 
 _PYTHONS = ((3, 10), (3, 13))
-_DISTRO = "jazzy"
-_DDS_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+_NAMES = " or ".join(release.name for release in RELEASES)
 
 
 def examine() -> Iterator[Finding]:
@@ -38,14 +44,19 @@ def _python() -> Finding:
 
 
 def _ros() -> Finding:
-    distro = os.environ.get("ROS_DISTRO")
-    if distro not in (None, _DISTRO):
-        return bad("ROS", f"{distro} is sourced", f"source ROS 2 {_DISTRO} instead")
+    distro, version = os.environ.get("ROS_DISTRO"), rclpy_version()
+    name = release_name(os.environ, version)
+    if refusal(os.environ, version):
+        found = f"{name} is sourced" if distro else f"rclpy {version} of {name}"
+        return bad("ROS", found, f"source ROS 2 {_NAMES} instead")
     if importlib.util.find_spec("rclpy") is None:
-        return bad("ROS", "no rclpy", f"source ROS 2 {_DISTRO}, or: pip install 'pushcell[ros]'")
+        return bad("ROS", "no rclpy", f"source ROS 2 {_NAMES}, or: pip install 'pushcell[ros]'")
     if problem := python_mismatch("rclpy", os.environ):
         return bad("ROS", *problem)
-    return good("ROS", f"{_DISTRO}, sourced" if distro else f"{_DISTRO}, from wheels")
+    where = f"{name or version}, {'sourced' if distro else 'from wheels'}"
+    if name not in {release.name for release in RELEASES}:
+        return worth_knowing("ROS", where, f"nodes have been run on {_NAMES}")
+    return good("ROS", where)
 
 
 def _workspace(beside: Path) -> Finding:
@@ -67,7 +78,7 @@ def _middleware() -> Finding:
         return worth_knowing(
             "DDS", middleware, "launch files are tuned for Fast DDS: unset RMW_IMPLEMENTATION"
         )
-    for name in _DDS_VARIABLES:
+    for name in (release.profile_variable for release in RELEASES):
         profile = os.environ.get(name)
         if profile is not None and not Path(profile).is_file():
             return bad("DDS", f"{name}={profile} is not there", f"unset {name}")
@@ -80,7 +91,11 @@ def _extras() -> Iterator[Finding]:
     """Whether what each extra asks for is installed, in the version asked for."""
     distribution = importlib.metadata.distribution("pushcell")
     requirements = [Requirement(text) for text in distribution.requires or ()]
+    release = release_name(os.environ, rclpy_version()) or JAZZY.name
+    others = {other.extra for other in RELEASES if other.name != release}
     for extra in distribution.metadata.get_all("Provides-Extra") or ():
+        if extra in others:
+            continue  # of another ROS
         wanted = [
             requirement
             for requirement in requirements

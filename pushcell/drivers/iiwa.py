@@ -43,8 +43,8 @@ class IiwaDriver(Closing):
         if is_published(self._url, self._channels.command_channel):
             raise ArmLinkError(
                 f"somebody else already commands the arm on LCM channel "
-                f"{self._channels.command_channel} of {self._url}: stop it, or set another "
-                "ROS_DOMAIN_ID, which moves the port of a simulated cell's LCM too"
+                f"{self._channels.command_channel} of {self._url}: stop it, or give a "
+                "simulated cell another namespace:=NAME or ROS_DOMAIN_ID, which moves its LCM too"
             )
         self._lcm.Subscribe(self._channels.status_channel, self._on_status)
         self._lcm.Subscribe(self._channels.command_channel, self._on_command)

@@ -24,6 +24,7 @@ from pushcell.launcher.domain import Domain, default_lock_folder, held_domain
 from pushcell.launcher.processes import TOKEN
 from pushcell.launcher.resolver import resolve
 from pushcell.launcher.supervisor import Supervisor
+from pushcell.ros_release import JAZZY, rclpy_version, release_name
 from pushcell.shipped import LAUNCH_FILES
 
 _EPILOG = """\
@@ -31,8 +32,9 @@ example:
   pushcell launch rollout.launch.yaml policy:=planner trials:=3
 
 The file is in the YAML format of `ros2 launch`. Each run gets a DDS domain of its own, unless
-ROS_DOMAIN_ID is set, and a folder runs/<stamp> with the parameters and the output of every
-process. Ctrl-C stops the run in order, a second one with less patience.
+ROS_DOMAIN_ID is set (then namespace:=NAME keeps cells apart), and a folder runs/<stamp> with the
+parameters and the output of every process. Ctrl-C stops the run in order, a second one with
+less patience.
 
 exit code: that of the process with `on_exit: shutdown`; 2 when another one dies or the file is
 wrong; 128 + N after signal N."""
@@ -60,7 +62,8 @@ def main(argv: Sequence[str]) -> int:
     if options.show_args:
         print(describe_arguments(declared))
         return 0
-    with held_domain(os.environ, default_lock_folder()) as domain:
+    namespace = given.get("namespace", "")
+    with held_domain(os.environ, default_lock_folder(), namespace) as domain:
         return _run(file, given, domain)
 
 
@@ -73,6 +76,7 @@ def _run(file: Path, given: dict[str, str], domain: Domain) -> int:
         "RCUTILS_COLORIZED_OUTPUT": str(int(console.coloured)),
         **os.environ,
         "PUSHCELL_RUN_DIR": str(folder),
+        "PUSHCELL_ROS": release_name(os.environ, rclpy_version()) or JAZZY.name,
         "PYTHONUNBUFFERED": "1",
         "ROS_DOMAIN_ID": str(domain.number),
         "ROS_LOG_DIR": str(folder / "log"),
@@ -114,6 +118,6 @@ def _guard(token: str, domain: Domain) -> Iterator[None]:
     """A process that stops the run, holding its domain until then, should this one be killed."""
     command = [sys.executable, "-m", "pushcell.launcher.guard", token]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, start_new_session=True, pass_fds=(domain.lock,)
+        command, stdin=subprocess.PIPE, start_new_session=True, pass_fds=domain.locks
     ):
         yield

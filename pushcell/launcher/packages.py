@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pushcell.ament_index import prefixes_with, python_mismatch
+from pushcell.ros_release import rclpy_version, refusal
 from pushcell.shipped import ROS_PACKAGE, library_share
 
 
@@ -37,9 +38,11 @@ def find_program(package: str, name: str, environment: Mapping[str, str]) -> tup
         raise ValueError(
             "nodes need rclpy: source ROS 2's setup.sh, or pip install 'pushcell[ros]'"
         )
+    if problem := refusal(environment, rclpy_version()):
+        raise ValueError(problem)
     for needed in ("rclpy", package):
-        if problem := python_mismatch(needed, environment):
-            raise ValueError(": ".join(problem))
+        if mismatch := python_mismatch(needed, environment):
+            raise ValueError(": ".join(mismatch))
     known: set[str] = set()
     for folder in _python_folders(package):
         if (folder / f"{name}.py").is_file():

@@ -49,6 +49,7 @@ class _Resolver:
             "unset_env": self._unset_env,
             "log": self._log,
             "group": self._group,
+            "push-ros-namespace": self._push_namespace,
             "include": self._include,
             "node": self._node,
             "executable": self._executable,
@@ -115,6 +116,20 @@ class _Resolver:
         self._visit(tag.get("children"))
         self._scope = outer
 
+    def _push_namespace(self, tag: Tag) -> None:
+        self._scope.namespace = self._namespace(tag)
+
+    def _namespace(self, tag: Tag) -> str | None:
+        """The one that holds, changed by the tag's own; one with a slash before it replaces it."""
+        if "namespace" not in tag.attributes:
+            return self._scope.namespace
+        own = self._text(tag, "namespace")
+        outer = (self._scope.namespace or "").rstrip("/")
+        namespace = own if own.startswith("/") else f"{outer}/{own}"
+        if not _NAMESPACE.fullmatch(namespace):
+            raise ValueError(f"namespace {namespace!r} is not allowed; one is /cell/left")
+        return namespace
+
     def _include(self, tag: Tag) -> None:
         file = Path(self._text(tag, "file"))
         for name, value in self._pairs(tag.get("arg", []), "name", "value"):
@@ -124,16 +139,11 @@ class _Resolver:
     def _node(self, tag: Tag) -> None:
         package, executable = self._text(tag, "pkg"), self._text(tag, "exec")
         name = self._text(tag, "name") if "name" in tag.attributes else None
-        namespace = None
         if name is not None and not _NODE_NAME.fullmatch(name):
             raise ValueError(f"name {name!r} must be letters, digits and _, no digit first")
-        if "namespace" in tag.attributes:
-            namespace = "/" + self._text(tag, "namespace").removeprefix("/")
-            if not _NAMESPACE.fullmatch(namespace):
-                raise ValueError(f"namespace {namespace!r} is not allowed; one is /cell/left")
         ros = RosArguments(
             name,
-            namespace,
+            self._namespace(tag),
             self._words(tag, "ros_args"),
             parameter_groups(tag.get("param", []), self._scope),
             tuple(self._pairs(tag.get("remap", []), "from", "to")),

@@ -34,10 +34,12 @@ class Scope:
     variables: dict[str, str]
     environment: dict[str, str]
     directory: Path
+    namespace: str | None = None
+    """What ``push-ros-namespace`` has set; None before any."""
 
     def copy(self) -> Scope:
         """A scope whose changes stay its own."""
-        return Scope(dict(self.variables), dict(self.environment), self.directory)
+        return Scope(dict(self.variables), dict(self.environment), self.directory, self.namespace)
 
 
 def parse(text: str) -> Template:

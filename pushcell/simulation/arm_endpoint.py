@@ -42,7 +42,8 @@ class SimulatedArmEndpoint:
         if is_published(url, status_channel):
             raise ArmLinkError(
                 f"an arm already reports on LCM channel {status_channel} of {url}: stop that "
-                "cell, or set another ROS_DOMAIN_ID, which moves the LCM port too"
+                "cell, or give this one another namespace:=NAME, which names its channels, or "
+                "another ROS_DOMAIN_ID, which moves the LCM port"
             )
         if len(world.joint_names) != _JOINTS:
             raise ConfigError(

@@ -147,3 +147,22 @@ def test_few_coefficients_are_plumb_bob_and_others_are_refused(tmp_path):
         coefficients(tmp_path / "c.yaml", "plumb_bob", 6)
     with pytest.raises(CalibrationError, match=r"'thin_prism' with 4 coefficients is not read"):
         coefficients(tmp_path / "c.yaml", "thin_prism", 4)
+
+
+@pytest.mark.parametrize("lens", [rig.LENS, WIDE, FISHEYE], ids=["plumb_bob", *LENSES])
+def test_a_squeezed_lens_sees_the_squeezed_image(lens):
+    size = (lens.size[0] // 5, lens.size[1] // 3)
+    points = np.array([[0.1, -0.05, 0.6], [-0.2, 0.1, 0.5], [0, 0, 1]])
+    squeezed = lens.resized(size)
+    scale = np.array(size) / lens.size
+    expected = (lens.project(points) + 0.5) * scale - 0.5
+    assert np.abs(squeezed.project(points) - expected).max() < 1e-9
+    assert squeezed.size == size
+    assert squeezed.model == lens.model
+
+
+def test_a_lens_is_squeezed_as_a_camera_is(cell):
+    said = cell.camera("overhead")
+    lens = Lens(said.matrix, said.distortion, (said.width_px, said.height_px))
+    smaller = said.resized(100, 90)
+    np.testing.assert_allclose(lens.resized((100, 90)).matrix, smaller.matrix)

@@ -11,8 +11,8 @@ from pydrake.lcm import DrakeLcm
 
 from pushcell.drivers.arm import ArmFault, ArmReport, Fault
 from pushcell.drivers.iiwa import IiwaDriver
-from pushcell.drivers.lcm_url import lcm_url
-from pushcell.errors import ArmLinkError
+from pushcell.drivers.lcm_url import in_namespace, lcm_url
+from pushcell.errors import ArmLinkError, ConfigError
 
 DOMAIN = 1 + os.getpid() % 230  # so that test runs side by side do not hear each other
 Q = [0.1, 0.2, 0.3, -0.4, 0.5, 0.6, 0.7]
@@ -173,3 +173,15 @@ def test_a_real_arms_port_is_the_same_in_every_domain(cell):
     lcm = cell.arm.link.lcm
     assert lcm_url(lcm, 3) == "udpm://239.255.76.67:8157?ttl=0"
     assert lcm_url(lcm.model_copy(update={"port_follows_domain": False}), 3) == lcm.url
+
+
+def test_wire_of_a_namespace(cell):
+    lcm = cell.arm.link.lcm
+    left = in_namespace(lcm, "/hall/left")
+    assert left.status_channel == f"hall/left/{lcm.status_channel}"
+    assert left.command_channel == f"hall/left/{lcm.command_channel}"
+    assert in_namespace(lcm, "/") == lcm
+    real = lcm.model_copy(update={"port_follows_domain": False})
+    assert in_namespace(real, "/hall/left") == real, "a real arm's driver is where it is"
+    with pytest.raises(ConfigError, match="allowed: 63 letters"):
+        in_namespace(lcm, "/" + 60 * "n")

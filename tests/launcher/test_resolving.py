@@ -212,3 +212,40 @@ def test_arguments_on_the_command_line() -> None:
     for word in ("a", "a=1", ":=1", "a:="):
         with pytest.raises(LaunchError, match=f"argument '{word}' must be of the form name:=value"):
             parse_arguments([word])
+
+
+def test_pushed_namespace(tmp_path: Path, package: None) -> None:
+    text = """
+        launch:
+          - arg: {name: namespace, default: ""}
+          - node: {pkg: arms, exec: arm_node}
+          - group:
+              - push-ros-namespace: {namespace: "/$(var namespace)"}
+              - push-ros-namespace: {namespace: "/$(var namespace)"}
+              - node: {pkg: arms, exec: arm_node}
+              - node: {pkg: arms, exec: arm_node, namespace: deep}
+              - node: {pkg: arms, exec: arm_node, namespace: /else}
+          - node: {pkg: arms, exec: arm_node}
+    """
+
+    def namespaces(launch: Launch) -> list[str | None]:
+        return [process.ros.namespace for process in launch.processes if process.ros]
+
+    left = settle(tmp_path, text, namespace="left")
+    assert namespaces(left) == [None, "/left", "/left/deep", "/else", None]
+    assert namespaces(settle(tmp_path, text)) == [None, "/", "/deep", "/else", None]
+    with pytest.raises(LaunchError, match="namespace '/le ft' is not allowed"):
+        settle(tmp_path, text, namespace="le ft")
+
+
+def test_every_node_of_every_shipped_launch_file_is_in_the_namespace() -> None:
+    pytest.importorskip("rclpy")
+    given = {"namespace": "left", "recording": "none", "camera": "overhead", "cell": "iiwa"}
+    for file in sorted((Path(__file__).parents[2] / "launch").glob("*.launch.yaml")):
+        declared = [argument.name for argument in declared_arguments(file, given, ENVIRONMENT)]
+        assert "namespace" in declared or file.name == "operator.launch.yaml"
+        for simulated in ("true", "false"):
+            said = {k: v for k, v in given.items() if k in declared}
+            launch = resolve(file, {**said, "simulated": simulated}, ENVIRONMENT)
+            if file.name != "operator.launch.yaml":
+                assert {p.ros.namespace for p in launch.processes if p.ros} <= {"/left"}, file

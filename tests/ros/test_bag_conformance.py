@@ -25,6 +25,7 @@ from pushcell.bags.messages import (  # noqa: E402
     planar_pose_of,
     tool_pose_cdr,
 )
+from pushcell.cameras.calibrated import active_lens  # noqa: E402
 from pushcell.config.cell import load_cell  # noqa: E402
 from pushcell.geometry import PlanarPose, Pose  # noqa: E402
 from pushcell.recording.streams import streams_of  # noqa: E402
@@ -72,9 +73,9 @@ def test_ros_reads_what_was_written(cell):
     )
     camera = cell.cameras[0]
     frame = conversions.optical_frame(camera.name)
-    assert deserialize_message(camera_info_cdr(STAMP_NS, frame, camera), CameraInfo) == (
-        conversions.camera_info_message(camera, stamp)
-    )
+    info = conversions.lens_message(active_lens(cell, camera.name), camera.name)
+    info.header.stamp = stamp
+    assert deserialize_message(camera_info_cdr(STAMP_NS, frame, camera), CameraInfo) == info
     planar = PlanarPose(0.5, -0.1, 0.7)
     message = deserialize_message(tool_pose_cdr(STAMP_NS, planar, 0.0125), PoseStamped)
     assert message.header.stamp == stamp

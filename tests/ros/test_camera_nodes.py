@@ -17,6 +17,8 @@ pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -142,6 +144,64 @@ def test_a_camera_publishes_what_it_sees_and_what_it_is(listener, folder):
     np.testing.assert_allclose(info.d, rig.LENS.distortion)
     assert abs(to_seconds(image.header.stamp) - time.time()) < PATIENCE_S
     assert metadata["clock_domain"] == "file"
+
+
+def test_a_camera_has_a_life_cycle(listener, folder):
+    """Nothing before activate, nothing after deactivate, and again after it."""
+    base = "/camera/overhead/color"
+    with playing(folder, "then", autostart="false"):
+        client = listener.create_client(ChangeState, "/camera_node/change_state")
+        assert client.wait_for_service(PATIENCE_S)
+
+        def change(number):
+            request = ChangeState.Request(transition=Transition(id=number))
+            answer = client.call_async(request)
+            rclpy.spin_until_future_complete(listener, answer, timeout_sec=PATIENCE_S)
+            return answer.result().success
+
+        def heard(seconds):
+            got = []
+            topic = f"{base}/image_raw"
+            sub = listener.create_subscription(Image, topic, got.append, qos_profile_sensor_data)
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                rclpy.spin_once(listener, timeout_sec=0.1)
+            listener.destroy_subscription(sub)
+            return got
+
+        assert change(Transition.TRANSITION_CONFIGURE)
+        assert not heard(1.0)
+        for _ in range(2):
+            assert change(Transition.TRANSITION_ACTIVATE)
+            first(listener, Image, f"{base}/image_raw")
+            assert change(Transition.TRANSITION_DEACTIVATE)
+            heard(0.3)  # what was on its way
+            assert not heard(1.0)
+        assert change(Transition.TRANSITION_CLEANUP)
+        assert change(Transition.TRANSITION_CONFIGURE)
+        listener.destroy_client(client)
+
+
+def test_a_camera_that_is_not_there_stays_unconfigured(listener, folder):
+    with Node(
+        "camera_node",
+        folder,
+        camera="overhead",
+        driver="uvc",
+        device="/dev/video97",
+        autostart="false",
+    ) as node:
+        client = listener.create_client(ChangeState, "/camera_node/change_state")
+        assert client.wait_for_service(PATIENCE_S)
+        transition = Transition(id=Transition.TRANSITION_CONFIGURE)
+        answer = client.call_async(ChangeState.Request(transition=transition))
+        rclpy.spin_until_future_complete(listener, answer, timeout_sec=PATIENCE_S)
+        assert not answer.result().success
+        assert node.process.poll() is None
+        listener.destroy_client(client)
+        node.process.terminate()
+        output, _ = node.process.communicate(timeout=PATIENCE_S)
+        assert "not configured: there is no camera /dev/video97" in output
 
 
 def test_a_camera_says_how_it_is(listener, folder):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st  # noqa: E402
 from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
 
 from pushcell.action_chunk import ActionChunk  # noqa: E402
+from pushcell.cameras.calibrated import active_lens  # noqa: E402
 from pushcell.geometry import PlanarPose, Pose  # noqa: E402
 from pushcell_ros import conversions as c  # noqa: E402
 
@@ -87,7 +88,7 @@ def test_scenes_round_trip(count):
 
 def test_camera_info_holds_the_pinhole(cell):
     camera = cell.camera("overhead")
-    info = over_the_wire(c.camera_info_message(camera, Time()))
+    info = over_the_wire(c.lens_message(active_lens(cell, "overhead"), "overhead"))
     assert np.allclose(np.reshape(info.k, (3, 3)), camera.matrix)
     assert (info.width, info.height) == (camera.width_px, camera.height_px)
     assert info.header.frame_id == "overhead_color_optical_frame"

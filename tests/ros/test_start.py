@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,4 +46,15 @@ def test_a_python_that_lacks_modules(lacking: str, told: str, tmp_path: Path) ->
     assert done.returncode == 2
     assert done.stderr.startswith("error: motion_node cannot start: ")
     assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_old_ros_is_refused(tmp_path: Path) -> None:
+    program = tmp_path / "motion_node"
+    program.write_text(PROGRAM.format(package=str(PACKAGE), lacking=""))
+    environment = {**os.environ, "ROS_DISTRO": "humble"}
+    command = [sys.executable, program, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    assert "error: motion_node cannot start: this is ROS 2 humble, the nodes run on" in done.stderr
     assert "Traceback" not in done.stderr

@@ -16,8 +16,8 @@ from std_msgs.msg import Bool  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from pushcell.launcher.domain import default_lock_folder, held_domain  # noqa: E402
-from pushcell_ros.base_node import LATCHED  # noqa: E402
 from pushcell_ros.conversions import status_values  # noqa: E402
+from pushcell_ros.qos import LATCHED  # noqa: E402
 
 PATIENCE_S = 60.0
 pytestmark = pytest.mark.timeout(180)
@@ -26,20 +26,20 @@ pytestmark = pytest.mark.timeout(180)
 class Room:
     """Two people with a switch each, and one who releases."""
 
-    def __init__(self, domain: int) -> None:
+    def __init__(self, domain: int, namespace: str) -> None:
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=domain)
-        self.node = rclpy.create_node("room", context=self.context)
+        self.node = rclpy.create_node("room", namespace=namespace, context=self.context)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self.cause = ""
-        self.node.create_subscription(DiagnosticStatus, "/motion/state", self._on_state, 10)
-        self._release = self.node.create_client(Trigger, "/safety/release")
+        self.node.create_subscription(DiagnosticStatus, "motion/state", self._on_state, 10)
+        self._release = self.node.create_client(Trigger, "safety/release")
         self.first, self.second = self.switch(), self.switch()
         self.until(lambda: bool(self.cause) and self._release.service_is_ready())
 
     def switch(self) -> Publisher:
-        return self.node.create_publisher(Bool, "/safety/estop", LATCHED)
+        return self.node.create_publisher(Bool, "safety/estop", LATCHED)
 
     def _on_state(self, message: DiagnosticStatus) -> None:
         self.cause = status_values(message)["emergency_stop"]
@@ -62,8 +62,8 @@ class Room:
         return answer.result()
 
 
-@pytest.fixture
-def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+@pytest.fixture(params=["/", "/left"])
+def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     with held_domain({}, default_lock_folder()) as domain:
         monkeypatch.setenv("ROS_DOMAIN_ID", str(domain.number))
         command = [
@@ -73,10 +73,12 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
             "--ros-args",
             "-p",
             "cell:=sim",
+            "-r",
+            f"__ns:={request.param}",
         ]
         node = subprocess.Popen(command)
         try:
-            room = Room(domain.number)
+            room = Room(domain.number, request.param)
             yield room
             room.node.destroy_node()
             rclpy.shutdown(context=room.context)

@@ -89,6 +89,18 @@ def test_an_arm_of_six_joints_under_ros2_control_pushes_the_t_home(tmp_path, com
     ended_well(run)
 
 
+def test_two_cells_share_a_domain_in_namespaces_of_their_own(monkeypatch):
+    """Crosstalk would be a stop: two publishers."""
+    monkeypatch.setenv("ROS_DOMAIN_ID", "84")
+    asked = ("policy:=planner", "trials:=1", "seed:=3", "rate:=max", "video:=false")
+    runs = {name: launch(*asked, f"namespace:={name}") for name in ("left", "hall/right")}
+    time.sleep(5)
+    refused, _ = launch(*asked, "namespace:=left").communicate(timeout=60)
+    assert "namespace 'left' of DDS domain 84 is taken" in refused
+    for run in runs.values():
+        ended_well(run)
+
+
 def ended_well(run: subprocess.Popen[str]) -> tuple[str, Path, dict]:
     output, _ = run.communicate(timeout=290)
     folder = run_folder(output)

@@ -9,6 +9,7 @@ NODES = [
     "cell_node",
     "console_node",
     "drift_node",
+    "frames_node",
     "intrinsics_node",
     "listener_node",
     "motion_node",

@@ -31,9 +31,10 @@ from pushcell.config.plugins import load_plugin
 from pushcell.drivers.arm import ArmDriver, ArmFault
 from pushcell.drivers.guarded_arm import GuardedArm
 from pushcell.drivers.iiwa import IiwaDriver
+from pushcell.drivers.lcm_url import in_namespace
 from pushcell.drivers.ros2_control import Ros2ControlDriver
 from pushcell.geometry import Array
-from pushcell.launcher.domain import Role, hold_role
+from pushcell.launcher.domain import Role
 from pushcell.processes.priority import Urgency
 from pushcell.timing import GridTick, PeriodMonitor, steady_seconds
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
@@ -47,9 +48,9 @@ from pushcell_ros.conversions import (
     trajectory_message,
 )
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import NEWEST, RELIABLE, STALLED
 from pushcell_ros.stamped_stream import StampedStream, taken
 
-_WAITING = 50
 _SLOW = 0.9
 _IDLE_S = 0.1  # in simulated time: until a step of the clock
 _POLL_S = 0.002
@@ -72,10 +73,10 @@ class ArmNode(CellNode):
     Params = ArmParams
     urgency = Urgency.REAL_TIME
     phase_ns = 0
+    role = Role.ARM
 
     def __init__(self) -> None:
         super().__init__("arm_node")
-        self._role = hold_role(Role.ARM)
         self._kinematics = ArmKinematics(self.cell)
         # LCM receives in a thread of its own, which must be as urgent as this one.
         self.urgency.apply()
@@ -89,16 +90,16 @@ class ArmNode(CellNode):
         self._told_joints = GridTick(self.cell.motion.rate_hz, 0, self._publish_joints)
         self._told_pose = GridTick(_POSE_RATE_HZ, 0, self._publish_pose)
         self._reports = PeriodMonitor()
-        self._joints = self.create_publisher(JointState, "/joint_states", 10)
-        self._pusher = self.create_publisher(PoseStamped, "/pusher/pose", 10)
-        self.create_service(Trigger, "/arm/reset", self._on_reset)
-        topic = "/arm/joint_command"
+        self._joints = self.create_publisher(JointState, "joint_states", RELIABLE)
+        self._pusher = self.create_publisher(PoseStamped, "pusher/pose", RELIABLE)
+        self.create_service(Trigger, "arm/reset", self._on_reset)
+        topic = "arm/joint_command"
         if self.simulated_time:
             self._period_ns = round(1e9 / self.cell.motion.rate_hz)
-            self._commands = StampedStream(self, JointState, topic, 10, self._period_ns)
+            self._commands = StampedStream(self, JointState, topic, RELIABLE, self._period_ns)
             self.every(self.cell.arm.status_rate_hz, self._step_with_the_clock)
         else:
-            self.create_subscription(JointState, topic, self._on_command, 10)
+            self.create_subscription(JointState, topic, self._on_command, RELIABLE)
 
     def spin(self, executor: Executor) -> None:
         """See to ROS as events come, and look at the arm's wire in between.
@@ -141,6 +142,8 @@ class ArmNode(CellNode):
         link = self.cell.arm.link
         if isinstance(link, IiwaLinkConfig):
             wait_ms = _REPORT_MS if self.simulated_time else 0
+            lcm = in_namespace(link.lcm, self.get_namespace())
+            link = link.model_copy(update={"lcm": lcm})
             return IiwaDriver(link, int(os.environ.get("ROS_DOMAIN_ID", "0")), wait_ms)
         if isinstance(link, PluginLinkConfig):
             return load_plugin(link.driver, "arm.link.driver")(**link.options)
@@ -149,13 +152,13 @@ class ArmNode(CellNode):
     def _make_ros2_control(self, link: Ros2ControlLinkConfig) -> Ros2ControlDriver:
         command, joints = link.command, link.joints or self._kinematics.joint_names
         if isinstance(command, TrajectoryCommandConfig):
-            publisher = self.create_publisher(JointTrajectory, command.topic, 1)
+            publisher = self.create_publisher(JointTrajectory, command.topic, NEWEST)
             time_from_start_s = command.time_from_start_s
 
             def publish(position: Array) -> None:
                 publisher.publish(trajectory_message(joints, position, time_from_start_s))
         else:
-            publisher = self.create_publisher(Float64MultiArray, command.topic, 1)
+            publisher = self.create_publisher(Float64MultiArray, command.topic, NEWEST)
 
             def publish(position: Array) -> None:
                 publisher.publish(positions_message(position))
@@ -181,10 +184,10 @@ class ArmNode(CellNode):
 
         if self.simulated_time:
             period_ns = round(1e9 / self.cell.arm.status_rate_hz)
-            reports = StampedStream(self, JointState, link.state_topic, _WAITING, period_ns)
+            reports = StampedStream(self, JointState, link.state_topic, STALLED, period_ns)
             self._take_reports = lambda now_ns: [hear(report) for report in reports.until(now_ns)]
         else:
-            states = self.create_subscription(JointState, link.state_topic, hear_all, _WAITING)
+            states = self.create_subscription(JointState, link.state_topic, hear_all, STALLED)
         self.every(_PEERS_RATE_HZ, look_at_peers)
         return driver
 

@@ -17,27 +17,27 @@ from rclpy.clock import Clock, ClockType, JumpHandle, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Header
 
 from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import PushcellError
+from pushcell.launcher.domain import Role, hold_role
 from pushcell.processes.priority import Urgency
 from pushcell.timing import GridTick, steady_seconds
 from pushcell_ros.conversions import status_message, to_nanoseconds, to_seconds, to_time
+from pushcell_ros.names import CLOCK_OF_NAMESPACE
 from pushcell_ros.node_help import asks_for_help, help_text
 from pushcell_ros.params import declare
+from pushcell_ros.qos import LATCHED, RELIABLE
 from pushcell_ros.stamped_stream import take_in
 
 OK, WARN, ERROR = 0, 1, 2
-CLOCK_TOPIC = "/clock"
+CLOCK_TOPIC = "clock"
 # "My work is done up to now; tell me when it is `stamp`": the words of the time barrier.
-DONE_TOPIC = "/cell/done"
+DONE_TOPIC = "cell/done"
 # Who ended or hangs while time waited for it, in words; empty while all go on.
-LOST_TOPIC = "/cell/lost"
-# Whoever comes later hears the newest one too.
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LOST_TOPIC = "cell/lost"
 # Two clocks are not read at one moment; what differs by more is a jump.
 _ROS_JUMP_NS = 2_000_000
 _SECOND_NS = 1_000_000_000
@@ -57,6 +57,8 @@ class CellNode(Node):
     """
 
     Params: ClassVar[type]
+    # What only one node of the cell may be.
+    role: ClassVar[Role | None] = None
     urgency: ClassVar[Urgency] = Urgency.NORMAL
     # Its ticks of simulated time come so much after whole periods. Nodes that hear each other tick
     # at different moments, so that what one of them says at a tick is heard at the same tick of
@@ -66,10 +68,11 @@ class CellNode(Node):
     def __init__(self, name: str) -> None:
         # The middleware's threads inherit it. What is built after them must hold nobody up.
         self.urgency.apply()
-        super().__init__(name)
+        super().__init__(name, cli_args=CLOCK_OF_NAMESPACE)
         Urgency.NORMAL.apply()
         self.params: Any = declare(self, self.Params)
         self.cell: CellConfig = load_cell(self.params.cell)
+        self._role_lock = None if self.role is None else hold_role(self.role, self.get_namespace())
         # ROS time at control time 0; simulated time has its at the second that is heard of first,
         # so that control times are small, and the same floats in every run.
         self._epoch_ns: int | None = None
@@ -80,8 +83,20 @@ class CellNode(Node):
         if self.simulated_time:
             # Latched: the barrier may discover this node after its first word.
             self._done = self.create_publisher(Header, DONE_TOPIC, LATCHED)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
         self.every_steady(1.0, self._publish_diagnostics)
+
+    def destroy_node(self) -> None:
+        """Also let another node have the role."""
+        super().destroy_node()
+        lock, self._role_lock = self._role_lock, None
+        if lock is not None:
+            os.close(lock)
+
+    @property
+    def full_name(self) -> str:
+        """The node's name with its namespace, without the first slash."""
+        return str(self.get_fully_qualified_name()).lstrip("/")
 
     def now(self) -> float:
         """Control time [s]."""
@@ -159,8 +174,9 @@ class CellNode(Node):
 
     def take_in(self) -> None:
         """Handle what was sent before simulated time was told, whatever the executor's order."""
+        clock = self.resolve_topic_name(CLOCK_TOPIC)
         for subscription in self.subscriptions:
-            if subscription.topic_name != CLOCK_TOPIC:
+            if subscription.topic_name != clock:
                 take_in(subscription)
 
     def _hear_time(self) -> None:
@@ -187,7 +203,7 @@ class CellNode(Node):
 
     def _publish_diagnostics(self) -> None:
         level, message, values = self.diagnose()
-        array = DiagnosticArray(status=[status_message(self.get_name(), level, message, values)])
+        array = DiagnosticArray(status=[status_message(self.full_name, level, message, values)])
         array.header.stamp = self.stamp()
         self._diagnostics.publish(array)
 

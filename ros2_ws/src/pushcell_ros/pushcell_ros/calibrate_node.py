@@ -20,9 +20,10 @@ from calibration.touch_check import Touching
 from calibration.view_planning import propose, raised
 from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array
-from pushcell_ros.base_node import LATCHED, NodeExit, run_node
+from pushcell_ros.base_node import NodeExit, run_node
 from pushcell_ros.driving_node import DrivingNode, DrivingParams
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import LATCHED
 
 _ASIDE_RAD = 0.9  # of the first joint: out of the way of cameras on the base
 _OVER_MARK = np.array([0.0, 0.0, 0.05])
@@ -33,11 +34,13 @@ _GUIDANCE_RATE_HZ = 2.0
 class CalibrateParams(DrivingParams):
     """Parameters of ``calibrate_node``."""
 
-    views: int = parameter(30, "how many views of each camera")
-    seed: int = parameter(0, "of the random views")
+    views: int = parameter(30, "how many views of each camera", least=1)
+    seed: int = parameter(0, "of the random views", least=0)
     touch: bool = parameter(False, "touch the table board; only where its pose is exact")
     compare: bool = parameter(False, "fail unless the cell's own cameras are found again")
-    slack: float = parameter(1.0, "they may be off by so many times 0.3 %, 1 mm and 0.1 deg")
+    slack: float = parameter(
+        1.0, "they may be off by so many times 0.3 %, 1 mm and 0.1 deg", least=0.0
+    )
 
 
 class CalibrateNode(DrivingNode):
@@ -53,7 +56,7 @@ class CalibrateNode(DrivingNode):
         self._table = Table(
             "camera", "focal length", "position", "direction", title="off what the cell's file says"
         )
-        self._state = self.create_publisher(String, "/calibration/state", LATCHED)
+        self._state = self.create_publisher(String, "calibration/state", LATCHED)
         self.every_steady(_GUIDANCE_RATE_HZ, self._publish_guidance)
 
     def drive(self) -> None:

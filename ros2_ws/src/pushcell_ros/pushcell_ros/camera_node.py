@@ -1,4 +1,8 @@
-"""One real camera: its frames under realsense-ros's topic names, stamped when they were taken."""
+"""One real camera: its frames under realsense-ros's topic names, stamped when they were taken.
+
+A lifecycle node: configure opens the camera, activate publishes, deactivate is silent, cleanup
+gives the camera back. With ``autostart`` the node does the first two by itself.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.executors import Executor
-from rclpy.qos import qos_profile_system_default
+from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pushcell.bags.messages import optical_frame
@@ -21,7 +25,7 @@ from pushcell.drivers.file_camera import FileCamera
 from pushcell.drivers.realsense_camera import RealSenseCamera, find_realsense, open_recording
 from pushcell.drivers.reconnecting import ReconnectingCamera
 from pushcell.drivers.uvc_camera import UvcCamera
-from pushcell.errors import ConfigError
+from pushcell.errors import ConfigError, PushcellError
 from pushcell.processes.priority import Urgency
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
@@ -33,6 +37,7 @@ from pushcell_ros.conversions import (
     to_stamp,
 )
 from pushcell_ros.params import CellParams, parameter
+from pushcell_ros.qos import SENSOR_SOURCE
 
 _WAIT_S = 0.05
 _SLOW = 0.9
@@ -48,29 +53,36 @@ class CameraParams(CellParams):
         "", f"{', '.join(_DRIVERS)}, or module:function; like the rest else as the cell's file says"
     )
     device: str = parameter("", "serial number, /dev/video0, or path of the file or recording")
-    exposure_us: int = parameter(0, "locks the exposure [us]")
-    white_balance_k: int = parameter(0, "locks the white balance [K]")
+    exposure_us: int = parameter(0, "locks the exposure [us]", least=0)
+    white_balance_k: int = parameter(0, "locks the white balance [K]", least=0)
     repeat: bool = parameter(False, "play a file over and over")
     compressed: bool = parameter(False, "publish JPEG images too")
+    autostart: bool = parameter(
+        True, "configure and activate at the start; false waits for `ros2 lifecycle set`"
+    )
 
 
-class CameraNode(CellNode):
+class CameraNode(LifecycleNodeMixin, CellNode):
     """Reads, stamps, counts and publishes; yields to whatever moves the arm."""
 
     Params = CameraParams
     urgency = Urgency.PATIENT
 
     def __init__(self) -> None:
-        super().__init__("camera_node")
+        CellNode.__init__(self, "camera_node")
+        LifecycleNodeMixin.__init__(self, enable_communication_interface=True)
         asked = self.params
         self._camera = self.cell.camera(asked.camera)
         self._source = _source(self._camera.source or CameraSourceConfig(), asked)
-        self._device = ReconnectingCamera(self._find)
+        # The camera, from configure to cleanup.
+        self._device: ReconnectingCamera | None = None
+        self._active = False
+        self._refusal: PushcellError | None = None
         self._counter = FrameCounter(self._camera.rate_hz)
         self._frames = PeriodMonitor(window=100)
         self._ages_s: list[float] = []
         self._info = lens_message(active_lens(self.cell, asked.camera), asked.camera)
-        topic, qos = f"/camera/{asked.camera}/color", qos_profile_system_default
+        topic, qos = f"camera/{asked.camera}/color", SENSOR_SOURCE
         self._images = self.create_publisher(Image, f"{topic}/image_raw", qos)
         self._infos = self.create_publisher(CameraInfo, f"{topic}/camera_info", qos)
         self._metadata = self.create_publisher(DiagnosticStatus, f"{topic}/metadata", qos)
@@ -80,14 +92,58 @@ class CameraNode(CellNode):
             else None
         )
 
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Open the camera; fails, with the reason in the log, where there is none."""
+        try:
+            self._device = ReconnectingCamera(self._find).__enter__()
+        except PushcellError as error:
+            self._refusal = error
+            self.get_logger().error(f"not configured: {error}")
+            return TransitionCallbackReturn.FAILURE
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Publish."""
+        self._active = True
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Publish no more; frames are still taken, so that none is old when it goes on."""
+        self._active = False
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give the camera back."""
+        self.close()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give the camera back."""
+        self.close()
+        return super().on_shutdown(state)
+
+    def close(self) -> None:
+        """Give the camera back."""
+        self._active = False
+        if self._device is not None:
+            device, self._device = self._device, None
+            device.close()
+
     def spin(self, executor: Executor) -> None:
-        """Frame after frame; the SDK waits outside of Python's lock."""
-        with self._device:
-            while running():
-                executor.spin_once(timeout_sec=0.0)
-                frame = self._device.read(_WAIT_S)
-                if frame is not None and self._counter.fresh(frame):
-                    self._publish(frame)
+        """Frame after frame; the SDK waits outside of Python's lock.
+
+        Raises PushcellError where it shall start by itself and there is no camera.
+        """
+        if self.params.autostart:
+            if self.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+                assert self._refusal is not None
+                raise self._refusal
+            self.trigger_activate()
+        while running():
+            executor.spin_once(timeout_sec=0.0 if self._device else _WAIT_S)
+            frame = self._device.read(_WAIT_S) if self._device else None
+            if frame is not None and self._counter.fresh(frame) and self._active:
+                self._publish(frame)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Rate, losses and how old frames are when they arrive."""
@@ -100,10 +156,14 @@ class CameraNode(CellNode):
             "dropped": self._counter.dropped,
             "duplicated": self._counter.duplicated,
             "backwards": self._counter.backwards,
-            "reconnected": self._device.reconnected,
+            "reconnected": self._device.reconnected if self._device else 0,
             "latency_p50_ms": f"{1e3 * ages.p50:.1f}",
             "latency_p99_ms": f"{1e3 * ages.p99:.1f}",
         }
+        if self._device is None:
+            return OK, "not configured", figures
+        if not self._active:
+            return OK, "inactive", figures
         if self._device.problem is not None:
             return ERROR, self._device.problem, figures
         if self._frames.age(steady_seconds()) > 1.0:

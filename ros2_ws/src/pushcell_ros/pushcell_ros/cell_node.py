@@ -10,15 +10,14 @@ from dataclasses import dataclass
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import Executor
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header, String
 
 from pushcell.config.arm import IiwaLinkConfig, Ros2ControlLinkConfig
-from pushcell.drivers.lcm_url import lcm_url
+from pushcell.drivers.lcm_url import in_namespace, lcm_url
 from pushcell.errors import ConfigError
-from pushcell.launcher.domain import Role, hold_role
+from pushcell.launcher.domain import Role
 from pushcell.processes.priority import Urgency
 from pushcell.simulation.arm_cell import ArmCell
 from pushcell.simulation.arm_endpoint import SimulatedArmEndpoint
@@ -29,7 +28,6 @@ from pushcell_ros.base_node import (
     CLOCK_TOPIC,
     DONE_TOPIC,
     ERROR,
-    LATCHED,
     LOST_TOPIC,
     OK,
     WARN,
@@ -45,6 +43,7 @@ from pushcell_ros.conversions import (
     to_time,
 )
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import EVERYBODY_LATCHED, LATCHED, RELIABLE
 from pushcell_ros.simulated_controllers import SimulatedControllers
 
 _GOOD_REAL_TIME_FACTOR = 0.95
@@ -61,9 +60,11 @@ class SimulatedCellParams:
         "", "names of the nodes, apart by spaces, without which simulated time does not begin"
     )
     patience_s: float = parameter(
-        PATIENCE_S, "how long simulated time waits for a participant that does not answer [s]"
+        PATIENCE_S,
+        "how long simulated time waits for a participant that does not answer [s]",
+        least=0.0,
     )
-    time_step_s: float = parameter(0.0, "of the physics; 0 takes the cell's own [s]")
+    time_step_s: float = parameter(0.0, "of the physics; 0 takes the cell's own [s]", least=0.0)
     rate: str = parameter("1", "simulated seconds in a real one, at the most; max: no limit")
 
 
@@ -72,10 +73,10 @@ class SimulatedCellNode(CellNode):
 
     Params = SimulatedCellParams
     urgency = Urgency.REAL_TIME
+    role = Role.CELL
 
     def __init__(self) -> None:
         super().__init__("cell_node")
-        self._role = hold_role(Role.CELL)
         self._pacer = Pacer(parse_rate(self.params.rate))
         self._world = ArmCell(self.cell, self.params.time_step_s or None)
         self._endpoint = self._make_endpoint()
@@ -86,13 +87,12 @@ class SimulatedCellNode(CellNode):
         # whole second. It is counted in whole nanoseconds: ticks must find every one of its steps.
         self._now_ns = self._world_ns = time.time_ns() // 10**9 * 10**9
         self._step_ns = round(1e9 / self.cell.arm.status_rate_hz)
-        self._clock_publisher = self.create_publisher(Clock, CLOCK_TOPIC, 10)
+        self._clock_publisher = self.create_publisher(Clock, CLOCK_TOPIC, RELIABLE)
         self._lost = self.create_publisher(String, LOST_TOPIC, LATCHED)
-        self._pose = self.create_publisher(PoseStamped, "/slider/true_pose", 10)
-        self._scene = self.create_publisher(JointState, "/cell/scene", 10)
-        everybody = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.create_subscription(Header, DONE_TOPIC, self._on_done, everybody)
-        self.create_subscription(PoseStamped, "/trial/start_pose", self._on_start_pose, 10)
+        self._pose = self.create_publisher(PoseStamped, "slider/true_pose", RELIABLE)
+        self._scene = self.create_publisher(JointState, "cell/scene", RELIABLE)
+        self.create_subscription(Header, DONE_TOPIC, self._on_done, EVERYBODY_LATCHED)
+        self.create_subscription(PoseStamped, "trial/start_pose", self._on_start_pose, RELIABLE)
 
     def spin(self, executor: Executor) -> None:
         """Tell the time of the world's next step, or the moment before that is asked for."""
@@ -139,12 +139,11 @@ class SimulatedCellNode(CellNode):
                 f"arm.link.kind = {link.kind!r}: cell_node simulates an arm on the wire of an "
                 "iiwa or behind ros2_control, allowed: 'iiwa', 'ros2_control'"
             )
-        url = lcm_url(link.lcm, int(os.environ.get("ROS_DOMAIN_ID", "0")))
+        lcm = in_namespace(link.lcm, self.get_namespace())
+        url = lcm_url(lcm, int(os.environ.get("ROS_DOMAIN_ID", "0")))
         # LCM receives in a thread of its own, which must be as urgent as this one.
         self.urgency.apply()
-        return SimulatedArmEndpoint(
-            self._world, url, link.lcm.status_channel, link.lcm.command_channel
-        )
+        return SimulatedArmEndpoint(self._world, url, lcm.status_channel, lcm.command_channel)
 
     def _await_participants(self, executor: Executor) -> None:
         """Tell the first moment until everybody has heard of it: so all runs begin alike."""

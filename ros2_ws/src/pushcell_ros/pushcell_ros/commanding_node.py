@@ -11,11 +11,12 @@ from std_srvs.srv import Trigger
 
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.geometry import Array
-from pushcell.launcher.domain import Role, hold_role
+from pushcell.launcher.domain import Role
 from pushcell.motion.emergency_stop import EmergencyStop
 from pushcell_ros.base_node import CellNode
 from pushcell_ros.conversions import command_message
-from pushcell_ros.stop_switches_node import STOP_QOS, STOP_TOPIC, StopSwitchesNode
+from pushcell_ros.qos import EVERYBODY_LATCHED, RELIABLE
+from pushcell_ros.stop_switches_node import STOP_TOPIC, StopSwitchesNode
 
 _SWITCHES_RATE_HZ = 20.0
 
@@ -23,13 +24,14 @@ _SWITCHES_RATE_HZ = 20.0
 class CommandingNode(CellNode):
     """A node that commands the joints, and obeys the emergency stop."""
 
+    role = Role.COMMANDER
+
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._role = hold_role(Role.COMMANDER)
         self.kinematics = ArmKinematics(self.cell)
         # arm_node obeys one sender at a time: a second one must not share the arm.
         self._sender, self._number = str(uuid.uuid4()), 0
-        self._commands = self.create_publisher(JointState, "/arm/joint_command", 10)
+        self._commands = self.create_publisher(JointState, "arm/joint_command", RELIABLE)
 
     def command(self, stamp: TimeMsg, position: Array, velocity: Array) -> None:
         """Where the joints shall be at a time: (n,) [rad], (n,) [rad/s]."""
@@ -39,8 +41,8 @@ class CommandingNode(CellNode):
         self._commands.publish(message)
 
     def serve_stop(self, stop: EmergencyStop) -> None:
-        """Pressed by /safety/estop, engaged by /safety/stop, released by /safety/release alone."""
-        self._switches = StopSwitchesNode(self.get_name())
+        """Pressed by safety/estop, engaged by safety/stop, released by safety/release alone."""
+        self._switches = StopSwitchesNode(self)
 
         def look() -> None:
             for switch, pressed in self._switches.heard():
@@ -62,9 +64,9 @@ class CommandingNode(CellNode):
             response.success, response.message = refusal is None, refusal or ""
             return response
 
-        self.create_subscription(Bool, STOP_TOPIC, press, STOP_QOS)
-        self.create_service(Trigger, "/safety/stop", engage)
-        self.create_service(Trigger, "/safety/release", release)
+        self.create_subscription(Bool, STOP_TOPIC, press, EVERYBODY_LATCHED)
+        self.create_service(Trigger, "safety/stop", engage)
+        self.create_service(Trigger, "safety/release", release)
         self.every_steady(_SWITCHES_RATE_HZ, look)
 
     def close(self) -> None:

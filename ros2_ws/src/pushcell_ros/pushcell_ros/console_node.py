@@ -17,7 +17,6 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
 from rclpy.publisher import Publisher
-from rclpy.qos import qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image, Joy
 from std_msgs.msg import String
@@ -27,9 +26,11 @@ from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.timing import steady_seconds
-from pushcell_ros.base_node import LATCHED, OK, CellNode, run_node
+from pushcell_ros.base_node import OK, CellNode, run_node
 from pushcell_ros.conversions import pose_message, status_values, to_image, to_pose
+from pushcell_ros.names import live
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import LATCHED, NEWEST, RELIABLE, SENSOR_DATA
 from teleop.actions import ACTIONS
 from teleop.console.access import Access
 from teleop.console.backend import ConsoleDesk
@@ -53,9 +54,11 @@ class ConsoleParams:
 
     cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     host: str = parameter("127.0.0.1", "address to serve on; beyond loopback a token is needed")
-    port: int = parameter(0, "port to serve on; 0 takes the first free one of 8500 to 8599")
+    port: int = parameter(
+        0, "port to serve on; 0 takes the first free one of 8500 to 8599", least=0, most=65535
+    )
     token: str = parameter("", "the token beyond loopback; a random one when empty")
-    seed: int = parameter(0, "seed of the episodes' starts")
+    seed: int = parameter(0, "seed of the episodes' starts", least=0)
     policy: str = parameter("none", "what drives in a rollout, for the page")
 
 
@@ -161,31 +164,31 @@ class ConsoleNode(CellNode):
 
     def _connect(self) -> None:
         for topic in self._desk.joy_topics:
-            self._joys[topic] = self.create_publisher(Joy, topic, 10)
-        self._start_pose = self.create_publisher(PoseStamped, "/trial/start_pose", 10)
-        self._trials = self.create_publisher(String, "/trials/request", 10)
-        self._replay = self.create_publisher(String, "/replay/request", 10)
+            self._joys[topic] = self.create_publisher(Joy, live(topic), RELIABLE)
+        self._start_pose = self.create_publisher(PoseStamped, "trial/start_pose", RELIABLE)
+        self._trials = self.create_publisher(String, "trials/request", RELIABLE)
+        self._replay = self.create_publisher(String, "replay/request", RELIABLE)
         own = self._desk.procedures.by_service
         for name, procedure in own.items():
-            self.create_service(Trigger, name, self._starter(procedure))
+            self.create_service(Trigger, live(name), self._starter(procedure))
         asked = {action.service for action in ACTIONS.values()} - set(own)
         for name in asked | self._desk.procedures.needed_services:
-            self._triggers[name] = self.create_client(Trigger, name)
-        self._change_policy = self.create_client(ChangeState, "/policy_node/change_state")
-        self._policy_state = self.create_client(GetState, "/policy_node/get_state")
+            self._triggers[name] = self.create_client(Trigger, live(name))
+        self._change_policy = self.create_client(ChangeState, "policy_node/change_state")
+        self._policy_state = self.create_client(GetState, "policy_node/get_state")
         view = self._desk.view
-        self.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        self.create_subscription(PoseStamped, "/motion/target", self._on_commanded, 1)
+        self.create_subscription(DiagnosticStatus, "motion/state", self._on_motion, RELIABLE)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, RELIABLE)
+        self.create_subscription(PoseStamped, "motion/target", self._on_commanded, NEWEST)
         self.create_subscription(
-            PoseStamped, "/pusher/pose", lambda message: view.pusher.put(to_pose(message)), 1
+            PoseStamped, "pusher/pose", lambda message: view.pusher.put(to_pose(message)), NEWEST
         )
         for topic, take in (
-            ("/teleop/state", view.devices.put),
-            ("/trials/state", view.trials.put),
-            ("/replay/state", view.replay.put),
-            ("/recorder/state", self._on_recorder),
-            ("/calibration/state", view.calibration.put),
+            ("teleop/state", view.devices.put),
+            ("trials/state", view.trials.put),
+            ("replay/state", view.replay.put),
+            ("recorder/state", self._on_recorder),
+            ("calibration/state", view.calibration.put),
         ):
             self.create_subscription(String, topic, _json_taker(take), LATCHED)
         self.every_steady(_LOOK_RATE_HZ, self._look_or_not)
@@ -202,11 +205,9 @@ class ConsoleNode(CellNode):
         """Take pictures only while a page is open: they are what a camera and a renderer cost."""
         if self._server.watched and not self._images:
             for name in self._feeds:
-                topic = IMAGE_TOPIC.format(name)
+                topic = live(IMAGE_TOPIC.format(name))
                 take = self._image_taker(name)
-                self._images.append(
-                    self.create_subscription(Image, topic, take, qos_profile_sensor_data)
-                )
+                self._images.append(self.create_subscription(Image, topic, take, SENSOR_DATA))
         elif self._images and not self._server.watched:
             for subscription in self._images:
                 self.destroy_subscription(subscription)
@@ -228,8 +229,11 @@ class ConsoleNode(CellNode):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
+            space, _, name = f"/{status.name}".rpartition("/")
+            if (space or "/") != self.get_namespace():
+                continue  # of another cell
             level, values = status.level[0], status_values(status)
-            self._desk.view.put_node(status.name, level, status.message, values)
+            self._desk.view.put_node(name, level, status.message, values)
 
     def _on_commanded(self, message: PoseStamped) -> None:
         tip = np.array([message.pose.position.x, message.pose.position.y])

@@ -10,7 +10,12 @@ import numpy as np
 from builtin_interfaces.msg import Duration as DurationMsg
 from builtin_interfaces.msg import Time as TimeMsg
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, Transform
+from geometry_msgs.msg import (
+    PoseStamped,
+    PoseWithCovarianceStamped,
+    Transform,
+    TransformStamped,
+)
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 from rosbags.interfaces import (
@@ -31,10 +36,10 @@ from trajectory_msgs.msg import (
 )
 
 from pushcell.action_chunk import MOST_ACTIONS, ActionChunk
+from pushcell.arm.frame_tree import Frame
 from pushcell.bags.messages import BASE_FRAME, optical_frame
 from pushcell.bags.pixels import pixels_of
 from pushcell.cameras.camera_model import Lens
-from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 
 # Of a command's number.
@@ -74,6 +79,16 @@ def pose_message(pose: Pose, stamp: TimeMsg) -> PoseStamped:
     p, q = message.pose.position, message.pose.orientation
     p.x, p.y, p.z = (float(v) for v in pose.translation)
     q.x, q.y, q.z, q.w = (float(v) for v in pose.quaternion_xyzw)
+    return message
+
+
+def transform_message(frame: Frame, stamp: TimeMsg) -> TransformStamped:
+    """One frame of tf."""
+    message = TransformStamped(child_frame_id=frame.child)
+    message.header.stamp, message.header.frame_id = stamp, frame.parent
+    t, q = message.transform.translation, message.transform.rotation
+    t.x, t.y, t.z = (float(v) for v in frame.pose.translation)
+    q.x, q.y, q.z, q.w = (float(v) for v in frame.pose.quaternion_xyzw)
     return message
 
 
@@ -214,14 +229,6 @@ def image_message(image: np.ndarray, frame_id: str, stamp: TimeMsg) -> Image:
 def to_image(message: Image) -> np.ndarray:
     """(H, W, 3) uint8 RGB; ValueError for an encoding that `pixels_of` does not read."""
     return pixels_of(message)
-
-
-def camera_info_message(camera: CameraConfig, stamp: TimeMsg) -> CameraInfo:
-    """The camera's pinhole model, without distortion."""
-    size = camera.width_px, camera.height_px
-    message = lens_message(Lens(camera.matrix, np.zeros(5), size), camera.name)
-    message.header.stamp = stamp
-    return message
 
 
 def lens_message(lens: Lens, camera: str) -> CameraInfo:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rclpy.executors import Executor
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool
 
@@ -15,9 +14,11 @@ from pushcell.cameras.calibrated import active_lens
 from pushcell.errors import CalibrationError
 from pushcell.processes.priority import Urgency
 from pushcell.recording.streams import IMAGE_TOPIC
-from pushcell_ros.base_node import LATCHED, OK, CellNode, run_node, wait_until
+from pushcell_ros.base_node import OK, CellNode, run_node, wait_until
 from pushcell_ros.conversions import to_image
+from pushcell_ros.names import live
 from pushcell_ros.params import CellParams, parameter
+from pushcell_ros.qos import LATCHED, SENSOR_DATA
 
 _IMAGE_TIMEOUT_S = 60.0
 
@@ -26,7 +27,9 @@ _IMAGE_TIMEOUT_S = 60.0
 class DriftParams(CellParams):
     """Parameters of ``drift_node``."""
 
-    max_px: float = parameter(1.0, "how far a reference board's image may have moved [px, RMS]")
+    max_px: float = parameter(
+        1.0, "how far a reference board's image may have moved [px, RMS]", least=0.0
+    )
 
 
 class DriftNode(CellNode):
@@ -38,7 +41,7 @@ class DriftNode(CellNode):
     def __init__(self) -> None:
         super().__init__("drift_node")
         self._found: dict[str, object] = {}
-        self._unmoved = self.create_publisher(Bool, "/drift/unmoved", LATCHED)
+        self._unmoved = self.create_publisher(Bool, "drift/unmoved", LATCHED)
 
     def spin(self, executor: Executor) -> None:
         """The check; raises CalibrationError where a camera, or its board, has moved."""
@@ -56,10 +59,8 @@ class DriftNode(CellNode):
     def _check(self, executor: Executor, camera: str, reference: Reference) -> Drift:
         # A list of its own: a picture of the camera before may still be queued.
         images: list[Image] = []
-        topic = IMAGE_TOPIC.format(camera)
-        subscription = self.create_subscription(
-            Image, topic, images.append, qos_profile_sensor_data
-        )
+        topic = live(IMAGE_TOPIC.format(camera))
+        subscription = self.create_subscription(Image, topic, images.append, SENSOR_DATA)
         problem = f"no image on {topic} within {_IMAGE_TIMEOUT_S:.0f} s"
         wait_until(executor, lambda: bool(images), _IMAGE_TIMEOUT_S, problem)
         self.destroy_subscription(subscription)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.executors import Executor
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool
 
@@ -26,7 +25,9 @@ from pushcell_ros.base_node import OK, WARN, wait_until
 from pushcell_ros.board_params import BoardParams
 from pushcell_ros.commanding_node import CommandingNode
 from pushcell_ros.conversions import status_message, to_image
+from pushcell_ros.names import live
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import RELIABLE, SENSOR_DATA
 
 _GRAPH_TIMEOUT_S = 60.0
 _DRIVE_TIMEOUT_S = 300.0
@@ -38,7 +39,7 @@ _STATE_RATE_HZ = 20.0
 class DrivingParams(BoardParams):
     """Parameters of whoever drives."""
 
-    speed: float = parameter(0.3, "share of the joints' limits")
+    speed: float = parameter(0.3, "share of the joints' limits", least=0.01, most=1.0)
     require_deadman: bool = parameter(
         True, "no motion unless the operator holds the deadman; false also releases the stop"
     )
@@ -56,9 +57,9 @@ class DrivingNode(CommandingNode, ABC):
             self.arm.emergency_stop.release()
         self.progress = "waiting for the cell"
         self._executor: Executor
-        self._motion_state = self.create_publisher(DiagnosticStatus, "/motion/state", 10)
-        self.create_subscription(JointState, "/joint_states", self._on_joints, 10)
-        self.create_subscription(Bool, "/safety/deadman", self._on_deadman, 10)
+        self._motion_state = self.create_publisher(DiagnosticStatus, "motion/state", RELIABLE)
+        self.create_subscription(JointState, "joint_states", self._on_joints, RELIABLE)
+        self.create_subscription(Bool, "safety/deadman", self._on_deadman, RELIABLE)
         self.serve_stop(self.arm.emergency_stop)
         self.every(self.cell.motion.rate_hz, self._tick)
         self.every(_STATE_RATE_HZ, self._publish_motion_state)
@@ -106,13 +107,13 @@ class DrivingNode(CommandingNode, ABC):
         # A list of its own: a picture from the pose before may still be queued.
         pictures: list[np.ndarray] = []
         still_since_s = self.arm.still_since_s
-        topic = IMAGE_TOPIC.format(camera.name)
+        topic = live(IMAGE_TOPIC.format(camera.name))
 
         def on_image(message: Image) -> None:
             if self.control_time(message.header.stamp) > still_since_s:
                 pictures.append(to_image(message))
 
-        subscription = self.create_subscription(Image, topic, on_image, qos_profile_sensor_data)
+        subscription = self.create_subscription(Image, topic, on_image, SENSOR_DATA)
         problem = f"no picture on {topic}"
         self.wait(lambda: bool(pictures), _PICTURE_TIMEOUT_S, problem)
         self.destroy_subscription(subscription)

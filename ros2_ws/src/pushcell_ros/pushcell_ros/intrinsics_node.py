@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rclpy.executors import Executor
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -19,9 +18,11 @@ from calibration.held_board import ENOUGH_VIEWS, HeldBoard
 from calibration.taken_views import TakenViews
 from pushcell.processes.priority import Urgency
 from pushcell.recording.streams import IMAGE_TOPIC
-from pushcell_ros.base_node import LATCHED, OK, CellNode, NodeExit, run_node, running
+from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, running
 from pushcell_ros.conversions import to_image
+from pushcell_ros.names import live
 from pushcell_ros.params import CellParams, parameter
+from pushcell_ros.qos import LATCHED, SENSOR_DATA
 
 _STATE_RATE_HZ = 2.0
 
@@ -32,7 +33,9 @@ class IntrinsicsParams(CellParams):
 
     camera: str = parameter("", "which of the cell's cameras, which runs")
     board: str = parameter("", "the board in the person's hands")
-    views: int = parameter(ENOUGH_VIEWS, "how many views are enough, where nothing is missing")
+    views: int = parameter(
+        ENOUGH_VIEWS, "how many views are enough, where nothing is missing", least=1
+    )
 
 
 class IntrinsicsNode(CellNode):
@@ -49,10 +52,10 @@ class IntrinsicsNode(CellNode):
         self._held = HeldBoard(self._taken, self.params.views)
         self._guidance: dict[str, Any] = {}
         self._finish = False
-        self._state = self.create_publisher(String, "/calibration/state", LATCHED)
-        topic = IMAGE_TOPIC.format(camera)
-        self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
-        self.create_service(Trigger, "/calibration/finish", self._on_finish)
+        self._state = self.create_publisher(String, "calibration/state", LATCHED)
+        topic = live(IMAGE_TOPIC.format(camera))
+        self.create_subscription(Image, topic, self._on_image, SENSOR_DATA)
+        self.create_service(Trigger, "calibration/finish", self._on_finish)
         self.every_steady(_STATE_RATE_HZ, self._publish_state)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:

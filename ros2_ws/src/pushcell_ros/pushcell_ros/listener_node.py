@@ -14,6 +14,7 @@ from pushcell.geometry import Array
 from pushcell_ros.base_node import OK, CellNode, run_node
 from pushcell_ros.conversions import joint_message, to_planar
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import RELIABLE
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class ListenerNode(CellNode):
         self._joints: Array | None = None
         self._commands = 0
         self._pusher: Array | None = None
-        self._states = self.create_publisher(JointState, "/joint_states", 10)
-        self.create_subscription(JointState, "/arm/joint_command", self._on_command, 10)
-        self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 10)
+        self._states = self.create_publisher(JointState, "joint_states", RELIABLE)
+        self.create_subscription(JointState, "arm/joint_command", self._on_command, RELIABLE)
+        self.create_subscription(PoseStamped, "pusher/pose", self._on_pusher, RELIABLE)
         self.every(self.cell.arm.status_rate_hz, self._report)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:

@@ -25,11 +25,12 @@ from pushcell_ros.conversions import (
     to_nanoseconds,
 )
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import RELIABLE
 from pushcell_ros.stamped_stream import StampedStream
 
 _STATE_RATE_HZ = 20.0
-_CHUNK_TOPICS = {Source.POLICY: "/policy/chunk", Source.REPLAY: "/replay/chunk"}
-_TELEOP_TOPIC = "/teleop/target"
+_CHUNK_TOPICS = {Source.POLICY: "policy/chunk", Source.REPLAY: "replay/chunk"}
+_TELEOP_TOPIC = "teleop/target"
 _Handler = Callable[[Trigger.Request, Trigger.Response], Trigger.Response]
 
 
@@ -63,11 +64,11 @@ class MotionNode(CommandingNode):
         self._missed = 0
         # What was heard since the last tick, for the next one.
         self._heard: list[Callable[[float], None]] = []
-        self._target = self.create_publisher(PoseStamped, "/motion/target", 10)
-        self._state = self.create_publisher(DiagnosticStatus, "/motion/state", 10)
+        self._target = self.create_publisher(PoseStamped, "motion/target", RELIABLE)
+        self._state = self.create_publisher(DiagnosticStatus, "motion/state", RELIABLE)
         self._subscribe()
         for name in (Source.HOLD, Source.HOME, Source.POLICY, Source.REPLAY):
-            self.create_service(Trigger, f"/motion/{name.value}", self._selector(name))
+            self.create_service(Trigger, f"motion/{name.value}", self._selector(name))
         self.serve_stop(self._guard.emergency_stop)
         self.every(self.cell.motion.rate_hz, self._tick)
         self.every(_STATE_RATE_HZ, self._publish_state)
@@ -87,17 +88,17 @@ class MotionNode(CommandingNode):
         return levels.get(state.phase, OK), state.reason.value, figures
 
     def _subscribe(self) -> None:
-        topic = "/joint_states"
+        topic = "joint_states"
         if self.simulated_time:
             self._period_ns = round(1e9 / self.cell.motion.rate_hz)
-            self._joints = StampedStream(self, JointState, topic, 10, self._period_ns)
+            self._joints = StampedStream(self, JointState, topic, RELIABLE, self._period_ns)
         else:
-            self.create_subscription(JointState, topic, self._on_joints, 10)
-        self.create_subscription(PoseStamped, _TELEOP_TOPIC, self._on_teleop, 10)
-        self.create_subscription(Bool, "/safety/deadman", self._on_deadman, 10)
+            self.create_subscription(JointState, topic, self._on_joints, RELIABLE)
+        self.create_subscription(PoseStamped, _TELEOP_TOPIC, self._on_teleop, RELIABLE)
+        self.create_subscription(Bool, "safety/deadman", self._on_deadman, RELIABLE)
         for source, topic in _CHUNK_TOPICS.items():
             take = self._chunk_taker(source)
-            self.create_subscription(MultiDOFJointTrajectory, topic, take, 10)
+            self.create_subscription(MultiDOFJointTrajectory, topic, take, RELIABLE)
 
     def _on_joints(self, message: JointState) -> None:
         position, names = np.array(message.position), message.name

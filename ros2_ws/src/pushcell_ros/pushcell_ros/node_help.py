@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pushcell_ros.params import allowed
+
 _ROS_ARGUMENTS = "--ros-args"
 
 
@@ -22,9 +24,12 @@ def help_text(node: Any) -> str:
     fields = dataclasses.fields(node.Params)
     purpose = sys.modules[node.__module__].__doc__ or ""
     width = max(len(field.name) for field in fields)
-    lines = [
-        f"  {field.name:<{width}}  {field.metadata['description']} (default: {field.default!r})"
-        for field in fields
-    ]
+    lines = [f"  {field.name:<{width}}  {_words(field)}" for field in fields]
     usage = f"usage: {Path(sys.argv[0]).name} {_ROS_ARGUMENTS} -p NAME:=VALUE ..."
     return "\n".join([usage, "", purpose.strip(), "", "parameters:", *lines])
+
+
+def _words(field: dataclasses.Field[Any]) -> str:
+    bounds = allowed(field)
+    default = f"default: {field.default!r}{bounds and f'; allowed: {bounds}'}"
+    return f"{field.metadata['description']} ({default})"

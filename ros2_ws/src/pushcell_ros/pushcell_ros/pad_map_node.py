@@ -15,6 +15,7 @@ from sensor_msgs.msg import Joy
 
 from pushcell.errors import ConfigError, PushcellError
 from pushcell.timing import steady_seconds
+from pushcell_ros.qos import RELIABLE
 from teleop.devices.pad_map import told_name, write_map
 from teleop.devices.pad_mapping import ACTIONS, PadMapper
 
@@ -56,7 +57,7 @@ class PadMapNode(Node):
         super().__init__("pad_map_node")
         self.heard = False
         self._mapper = mapper
-        self.create_subscription(Joy, topic, self._on_joy, 10)
+        self.create_subscription(Joy, topic, self._on_joy, RELIABLE)
 
     def _on_joy(self, message: Joy) -> None:
         self.heard = True

@@ -19,6 +19,7 @@ from pushcell.timing import is_older
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import chunk_message, to_nanoseconds, to_planar
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import RELIABLE
 from pushcell_ros.stamped_stream import StampedStream
 
 # A chunk is sent again this often, as a sign of life; well inside motion.command_silence_s.
@@ -51,11 +52,11 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
         self._due_s = 0.0
         self._chunk: ActionChunk | None = None
         self._problem = ""
-        self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
+        self._chunks = self.create_publisher(MultiDOFJointTrajectory, "policy/chunk", RELIABLE)
         # By their stamps: the executor may come to the poses of a moment long after its time.
         period_ns = round(1e9 / self.cell.simulated.state_rate_hz)
-        self._slider = StampedStream(self, PoseStamped, "/slider/true_pose", 10, period_ns)
-        self._pusher = StampedStream(self, PoseStamped, "/pusher/pose", 10, period_ns)
+        self._slider = StampedStream(self, PoseStamped, "slider/true_pose", RELIABLE, period_ns)
+        self._pusher = StampedStream(self, PoseStamped, "pusher/pose", RELIABLE, period_ns)
         self.every(_REPUBLISH_RATE_HZ, self._tick)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

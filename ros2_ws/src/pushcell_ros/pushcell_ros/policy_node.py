@@ -9,7 +9,6 @@ from functools import partial
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
@@ -25,7 +24,7 @@ from pushcell.errors import PushcellError
 from pushcell.motion.filter import PREVIEW_S
 from pushcell.recording.control_log import PolicyIdentity
 from pushcell.recording.streams import IMAGE_TOPIC, POLICY_TOPIC
-from pushcell_ros.base_node import LATCHED, OK, WARN, CellNode, run_node
+from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import (
     chunk_message,
     status_message,
@@ -33,7 +32,9 @@ from pushcell_ros.conversions import (
     to_nanoseconds,
     to_planar,
 )
+from pushcell_ros.names import live
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import LATCHED, RELIABLE, SENSOR_DATA
 from pushcell_ros.stamped_stream import StampedStream
 
 _TICK_RATE_HZ = 100.0
@@ -49,16 +50,18 @@ class PolicyParams:
         "realtime", "how chunks follow each other: receding, asynchronous, ensembling[:K], realtime"
     )
     provider: str = parameter("cpu", "where the networks run: cpu, cuda, tensorrt")
-    threads: int = parameter(1, "threads of one inference")
-    server_timeout_s: float = parameter(1.0, "how long a server may take for one chunk [s]")
-    seed: int = parameter(0, "of the noise that chunks are made of")
+    threads: int = parameter(1, "threads of one inference", least=1)
+    server_timeout_s: float = parameter(
+        1.0, "how long a server may take for one chunk [s]", least=0.0
+    )
+    seed: int = parameter(0, "of the noise that chunks are made of", least=0)
     inference_s: str = parameter(
         "bundle",
         "how long a chunk takes in simulated time [s]; bundle: the p95 of its latency record; "
         "measured: what it takes, of recordings that are played back",
     )
-    delay_s: float = parameter(0.0, "how long each chunk takes at least, in a test [s]")
-    slider_topic: str = parameter("/slider/pose", "the slider's pose, for policies that use it")
+    delay_s: float = parameter(0.0, "how long each chunk takes at least, in a test [s]", least=0.0)
+    slider_topic: str = parameter("slider/pose", "the slider's pose, for policies that use it")
     drift_check: bool = parameter(False, "be no driver before drift_node has seen the cameras")
 
 
@@ -79,10 +82,10 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         self._active = False
         self._unmoved = not self.params.drift_check
         if self.params.drift_check:
-            self.create_subscription(Bool, "/drift/unmoved", self._on_unmoved, LATCHED)
-        self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
-        self._identity = self.create_publisher(String, POLICY_TOPIC, LATCHED)
-        self._requests = self.create_publisher(DiagnosticStatus, "/policy/request", 10)
+            self.create_subscription(Bool, "drift/unmoved", self._on_unmoved, LATCHED)
+        self._chunks = self.create_publisher(MultiDOFJointTrajectory, "policy/chunk", RELIABLE)
+        self._identity = self.create_publisher(String, live(POLICY_TOPIC), LATCHED)
+        self._requests = self.create_publisher(DiagnosticStatus, "policy/request", RELIABLE)
         self.every(_TICK_RATE_HZ, self._tick)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -176,30 +179,28 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
     def _listen(self, driver: PolicyDriver) -> None:
         """Subscribe to what this policy uses, and to the motion that comes of it."""
         spec = driver.manifest.observation
-        poses = {"pusher": "/pusher/pose", "slider": self.params.slider_topic}
+        poses = {"pusher": "pusher/pose", "slider": self.params.slider_topic}
         for name in spec.keys:
             if name in poses:
                 self._subscribe(PoseStamped, poses[name], self._pose_taker(driver, name))
         for camera in spec.cameras:
-            topic = IMAGE_TOPIC.format(camera.name)
+            topic = live(IMAGE_TOPIC.format(camera.name))
             if self._simulated:
                 config = self.cell.camera(camera.name)
                 period_ns = round(1e9 / config.rate_hz)
-                stream = StampedStream(self, Image, topic, qos_profile_sensor_data, period_ns)
+                stream = StampedStream(self, Image, topic, SENSOR_DATA, period_ns)
                 self._cameras.append((config, stream))
                 self._inputs.append(stream.subscription)
             else:
                 self._subscribe(Image, topic, partial(self._see, driver, camera.name))
         self._subscribe(
             PoseStamped,
-            "/motion/target",
+            "motion/target",
             lambda message: driver.on_motion(self.control_time(message.header.stamp)),
         )
 
     def _subscribe(self, kind: type, topic: str, callback: Callable[..., None]) -> None:
-        self._inputs.append(
-            self.create_subscription(kind, topic, callback, qos_profile_sensor_data)
-        )
+        self._inputs.append(self.create_subscription(kind, topic, callback, SENSOR_DATA))
 
     def _pose_taker(self, driver: PolicyDriver, name: str) -> Callable[[PoseStamped], None]:
         def take(message: PoseStamped) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import rclpy
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -23,9 +23,11 @@ from std_srvs.srv import Trigger
 from pushcell.processes.priority import Urgency
 from pushcell.recording.recorder import FAILED, RECORDING, Recorder
 from pushcell.recording.streams import Stream
-from pushcell_ros.base_node import ERROR, LATCHED, OK, WARN, CellNode, run_node
+from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import offered_qos
+from pushcell_ros.names import live
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import LATCHED, recorded
 
 _STATE_RATE_HZ = 5.0
 _PEERS_RATE_HZ = 4.0
@@ -50,6 +52,7 @@ class _Tap:
 
     def __init__(self, node: Node, stream: Stream) -> None:
         self._node, self._stream = node, stream
+        self._topic = node.resolve_topic_name(live(stream.topic))
         self._type = _message_class(stream.message_type)
         self._subscription: Subscription | None = None
         self._offered: tuple[bool, bool] = (False, False)
@@ -65,8 +68,7 @@ class _Tap:
     def adapt(self) -> None:
         """Subscribe as strongly as every publisher offers; what asks for more hears nothing."""
         profiles = [
-            offer.qos_profile
-            for offer in self._node.get_publishers_info_by_topic(self._stream.topic)
+            offer.qos_profile for offer in self._node.get_publishers_info_by_topic(self._topic)
         ]
         self._publishers = len(profiles)
         offered = (
@@ -80,7 +82,7 @@ class _Tap:
         self._offered = offered
         self.stored = self._stream.stored([offered_qos(profile) for profile in profiles])
         self._subscription = self._node.create_subscription(
-            self._type, self._stream.topic, lambda _: None, self._profile(*offered), raw=True
+            self._type, self._topic, lambda _: None, recorded(self._depth(), *offered), raw=True
         )
 
     def taken(self) -> Iterator[tuple[bytes, dict[str, Any], int]]:
@@ -98,14 +100,9 @@ class _Tap:
         # Each publisher counts by itself, from one on: of several the counts say nothing.
         return sequence - last - 1 if 0 < last < sequence and self._publishers == 1 else 0
 
-    def _profile(self, reliable: bool, latched: bool) -> QoSProfile:
+    def _depth(self) -> int:
         rate_hz = self._stream.rate_hz
-        depth = _LEAST_DEPTH if rate_hz is None else int(_PATIENCE_S * rate_hz) + 1
-        return QoSProfile(
-            depth=depth,
-            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
-        )
+        return _LEAST_DEPTH if rate_hz is None else int(_PATIENCE_S * rate_hz) + 1
 
 
 class RecorderNode(CellNode):
@@ -134,17 +131,19 @@ class RecorderNode(CellNode):
         # the time that a call for each message would, and tells the messages' sequence numbers.
         # What the middleware's threads do not take from the wire in time is lost.
         Urgency.REAL_TIME.apply()
-        self._tap_node = rclpy.create_node("recorder_taps", use_global_arguments=False)
+        self._tap_node = rclpy.create_node(
+            "recorder_taps", namespace=self.get_namespace(), use_global_arguments=False
+        )
         Urgency.NORMAL.apply()
         self._taps = {
             topic: _Tap(self._tap_node, stream) for topic, stream in self.recorder.streams.items()
         }
-        self._hold = self.create_client(Trigger, "/motion/hold")
-        self._state = self.create_publisher(String, "/recorder/state", LATCHED)
-        self.create_service(Trigger, "/recorder/start", self._on_start)
-        self.create_service(Trigger, "/recorder/success", self._stopper("success"))
-        self.create_service(Trigger, "/recorder/failure", self._stopper("failure"))
-        self.create_service(Trigger, "/recorder/discard", self._stopper("discard"))
+        self._hold = self.create_client(Trigger, "motion/hold")
+        self._state = self.create_publisher(String, "recorder/state", LATCHED)
+        self.create_service(Trigger, "recorder/start", self._on_start)
+        self.create_service(Trigger, "recorder/success", self._stopper("success"))
+        self.create_service(Trigger, "recorder/failure", self._stopper("failure"))
+        self.create_service(Trigger, "recorder/discard", self._stopper("discard"))
         self.recorder.recover()
         # Both must go on when the simulated time stands still.
         self.every_steady(_STATE_RATE_HZ, self._publish_state)

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from builtin_interfaces.msg import Time as TimeMsg
 from numpy.typing import NDArray
-from rclpy.qos import qos_profile_system_default
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from pushcell.bags.messages import optical_frame
+from pushcell.cameras.calibrated import active_lens
 from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array, Pose
 from pushcell.processes.priority import Urgency
@@ -26,12 +26,13 @@ from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
 from pushcell_ros.base_node import OK, CellNode, run_node
 from pushcell_ros.board_params import BoardParams
 from pushcell_ros.conversions import (
-    camera_info_message,
     image_message,
+    lens_message,
     to_nanoseconds,
     to_scene,
 )
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import RELIABLE, SENSOR_SOURCE
 from pushcell_ros.stamped_stream import StampedStream
 
 _LIVE_VIEW_RATE_HZ = 20.0
@@ -43,11 +44,18 @@ class RenderParams(BoardParams):
     """Parameters of ``render_node``, which draws the boards exactly where they are said to be."""
 
     live_view: bool = parameter(True, "show the cell on a web page on loopback")
-    live_view_port: int = parameter(0, "the page's port; 0 takes the first free one")
-    scale: float = parameter(
-        1.0, "pictures are so many times as wide and high as the cell's cameras'"
+    live_view_port: int = parameter(
+        0, "the page's port; 0 takes the first free one", least=0, most=65535
     )
-    finer: int = parameter(1, "pictures are drawn so much larger, shrunk and blurred")
+    scale: float = parameter(
+        1.0,
+        "pictures are so many times as wide and high as the cell's cameras'",
+        least=0.1,
+        most=10.0,
+    )
+    finer: int = parameter(
+        1, "pictures are drawn so much larger, shrunk and blurred", least=1, most=16
+    )
 
 
 class Camera:
@@ -56,9 +64,12 @@ class Camera:
     def __init__(self, node: CellNode, config: CameraConfig) -> None:
         self.config = config
         self.frames = PeriodMonitor()
-        topic = f"/camera/{config.name}/color"
-        qos = qos_profile_system_default
+        topic = f"camera/{config.name}/color"
+        qos = SENSOR_SOURCE
         self.image = node.create_publisher(Image, f"{topic}/image_raw", qos)
+        # The calibration in force, also where it is not what the picture is drawn by.
+        size = config.width_px, config.height_px
+        self.lens = lens_message(active_lens(node.cell, config.name).resized(size), config.name)
         self.info = node.create_publisher(CameraInfo, f"{topic}/camera_info", qos)
 
     @property
@@ -86,7 +97,7 @@ class RenderNode(CellNode):
         ]
         self._render_s: list[float] = []
         period_ns = round(1e9 / self.cell.simulated.state_rate_hz)
-        self._stream = StampedStream(self, JointState, "/cell/scene", 10, period_ns)
+        self._stream = StampedStream(self, JointState, "cell/scene", RELIABLE, period_ns)
         self._live_view: LiveView | None = None
         if self.params.live_view:
             self._live_view = LiveView(self.cell, self.params.live_view_port or None)
@@ -143,7 +154,8 @@ class RenderNode(CellNode):
         image = self._draw(camera.config, joints, slider)
         self._render_s.append(steady_seconds() - started)
         camera.image.publish(image_message(image, optical_frame(camera.config.name), stamp))
-        camera.info.publish(camera_info_message(camera.config, stamp))
+        camera.lens.header.stamp = stamp
+        camera.info.publish(camera.lens)
         camera.frames.tick(steady_seconds())
 
 

@@ -30,9 +30,11 @@ from pushcell.replay.player import Player
 from pushcell.replay.recording import Recording
 from pushcell.replay.topic_map import CHUNK_TOPIC, REQUEST_TOPIC
 from pushcell.timing import steady_seconds
-from pushcell_ros.base_node import LATCHED, OK, CellNode, run_node
+from pushcell_ros.base_node import OK, CellNode, run_node
 from pushcell_ros.conversions import image_message
+from pushcell_ros.names import live
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import LATCHED, RELIABLE
 
 _RATE_HZ = 100.0
 _STATE_RATE_HZ = 10.0
@@ -49,7 +51,7 @@ class ReplayParams:
 
     cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     recording: str = parameter("", "an episode, a bag's folder, or a file of one")
-    rate: float = parameter(1.0, "how many seconds of the recording pass in one")
+    rate: float = parameter(1.0, "how many seconds of the recording pass in one", least=0.0)
     loop: bool = parameter(False, "begin again at the end")
     paused: bool = parameter(False, "wait for /replay/play")
     topics: str = parameter("", "what to publish; empty takes all that can be")
@@ -67,9 +69,9 @@ class _Waker:
     """
 
     def __init__(self, node: CellNode) -> None:
-        self._change = node.create_client(ChangeState, "/policy_node/change_state")
+        self._change = node.create_client(ChangeState, "policy_node/change_state")
         self._motion = [
-            node.create_client(Trigger, name) for name in ("/safety/release", "/motion/policy")
+            node.create_client(Trigger, live(name)) for name in ("safety/release", "motion/policy")
         ]
         self._calls: list[tuple[Client, Any]] = []
         self._answer: Future | None = None
@@ -136,15 +138,15 @@ class ReplayNode(CellNode):
         self._remap = _pairs(self.params.remap)
         self._out = {t: self._publisher(t) for t in chosen}
         self._pictures = {
-            topic: self.create_publisher(Image, topic.removesuffix(COMPRESSED), 10)
+            topic: self.create_publisher(Image, live(topic.removesuffix(COMPRESSED)), RELIABLE)
             for topic in chosen
             if there[topic].message_type == COMPRESSED_IMAGE and topic.endswith(COMPRESSED)
         }
-        self._clock_out = self.create_publisher(Clock, "/clock", 10)
-        self._state = self.create_publisher(String, "/replay/state", LATCHED)
-        self.create_subscription(String, "/replay/request", self._on_request, 10)
+        self._clock_out = self.create_publisher(Clock, "clock", RELIABLE)
+        self._state = self.create_publisher(String, "replay/state", LATCHED)
+        self.create_subscription(String, "replay/request", self._on_request, RELIABLE)
         for do in ("play", "pause", "step"):
-            self.create_service(Trigger, f"/replay/{do}", self._handler(do))
+            self.create_service(Trigger, f"replay/{do}", self._handler(do))
         self._waker = _Waker(self) if self.params.drive else None
         if self._waker is not None:
             self._player.on_jump = self._waker.begin
@@ -166,8 +168,8 @@ class ReplayNode(CellNode):
         package, _, name = self._recording.bag.topics[topic].message_type.split("/")
         kind = getattr(importlib.import_module(f"{package}.msg"), name)
         aside = topic in _OF_EVERY_NODE or (self.params.drive and topic in _OF_ROLLOUT)
-        name = self._remap.get(topic, (_ASIDE if aside else "") + topic)
-        return self.create_publisher(kind, name, 10)
+        name = self._remap.get(topic) or live((_ASIDE if aside else "") + topic)
+        return self.create_publisher(kind, name, RELIABLE)
 
     def _play(self) -> None:
         if self._waker is not None:

@@ -26,7 +26,9 @@ from pushcell.replay.samples import SampleReader
 from pushcell.replay.trajectory import SENT_RATE_HZ, Trajectory
 from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, wait_until
 from pushcell_ros.conversions import chunk_message, pose_message, status_values, to_planar
+from pushcell_ros.names import live
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import RELIABLE
 
 _GRAPH_TIMEOUT_S = 60.0
 _PATIENCE_S = 600.0  # a person has to hold the deadman
@@ -39,7 +41,7 @@ class RetraceParams:
 
     cell: str = parameter("", "the cell: its name, or the path of its YAML file")
     recording: str = parameter("", "an episode, a bag's folder, or a file of one")
-    runs: int = parameter(1, "how often to drive the way")
+    runs: int = parameter(1, "how often to drive the way", least=1)
     simulated: bool = parameter(
         False, "release the stop, and put the slider where it was; for simulation only"
     )
@@ -60,12 +62,12 @@ class RetraceNode(CellNode):
         self._pusher: PlanarPose | None = None
         self._now_on: Trajectory | None = None
         self._track, self._track_from_s = Track(), 0.0
-        self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/replay/chunk", 10)
-        self._start = self.create_publisher(PoseStamped, "/trial/start_pose", 10)
-        self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 10)
-        self.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
+        self._chunks = self.create_publisher(MultiDOFJointTrajectory, "replay/chunk", RELIABLE)
+        self._start = self.create_publisher(PoseStamped, "trial/start_pose", RELIABLE)
+        self.create_subscription(PoseStamped, "pusher/pose", self._on_pusher, RELIABLE)
+        self.create_subscription(DiagnosticStatus, "motion/state", self._on_motion, RELIABLE)
         self._home, self._replay, self._release, self._hold = (
-            self.create_client(Trigger, name)
+            self.create_client(Trigger, live(name))
             for name in ("/motion/home", "/motion/replay", "/safety/release", "/motion/hold")
         )
         self._sent_s = -math.inf

@@ -16,9 +16,9 @@ from pushcell.simulation.arm_cell import ArmCell
 from pushcell.simulation.controllers import SimulatedController
 from pushcell.timing import steady_seconds
 from pushcell_ros.conversions import joint_message, to_seconds
+from pushcell_ros.qos import RELIABLE
 from pushcell_ros.stamped_stream import take_in
 
-_WAITING = 10
 # How long an answer may be on its way [s]; a driver that stops answering costs this once.
 _ANSWER_S, _LOOK_AGAIN_S = 0.5, 0.0002
 
@@ -36,12 +36,12 @@ class SimulatedControllers:
         self._joints = link.joints or world.joint_names
         self._controller = SimulatedController(world, self._joints)
         self._answered = self._answered_before = False
-        self._states = node.create_publisher(JointState, link.state_topic, _WAITING)
+        self._states = node.create_publisher(JointState, link.state_topic, RELIABLE)
         command = link.command
         kind, on_command = Float64MultiArray, self._on_positions
         if isinstance(command, TrajectoryCommandConfig):
             kind, on_command = JointTrajectory, self._on_trajectory
-        self._commands = node.create_subscription(kind, command.topic, on_command, _WAITING)
+        self._commands = node.create_subscription(kind, command.topic, on_command, RELIABLE)
 
     @property
     def refused(self) -> int:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
 from calibration.files import read_fiducials
@@ -18,7 +17,9 @@ from pushcell.processes.priority import Urgency
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import planar_estimate_message, pose_message, to_image
+from pushcell_ros.names import live
 from pushcell_ros.params import CellParams, parameter
+from pushcell_ros.qos import RELIABLE, SENSOR_DATA
 
 _OLD_S = 0.5
 
@@ -47,10 +48,12 @@ class SliderNode(CellNode):
         self._pose = active_pose(self.cell, camera)
         self._filter = SliderFilter()
         # The pose alone is what a simulated slider publishes too: policies and recorders take it.
-        self._poses = self.create_publisher(PoseStamped, "/slider/pose", 10)
-        self._estimates = self.create_publisher(PoseWithCovarianceStamped, "/slider/estimate", 10)
-        topic = IMAGE_TOPIC.format(camera)
-        self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
+        self._poses = self.create_publisher(PoseStamped, "slider/pose", RELIABLE)
+        self._estimates = self.create_publisher(
+            PoseWithCovarianceStamped, "slider/estimate", RELIABLE
+        )
+        topic = live(IMAGE_TOPIC.format(camera))
+        self.create_subscription(Image, topic, self._on_image, SENSOR_DATA)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """How old and how sure the pose is."""

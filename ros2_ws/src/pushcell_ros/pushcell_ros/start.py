@@ -6,6 +6,7 @@ Imports nothing but Python's own at first, so that a Python that lacks something
 from __future__ import annotations
 
 import importlib
+import os
 import platform
 import sys
 from pathlib import Path
@@ -16,11 +17,22 @@ def main() -> None:
     name = Path(sys.argv[0]).name
     try:
         importlib.import_module("pushcell")
+        _check_release(name)
         node = importlib.import_module(f"pushcell_ros.{name}")
     except ImportError as error:
         print(f"error: {name} cannot start: {explain(error)}", file=sys.stderr, flush=True)
         sys.exit(2)
     node.main()
+
+
+def _check_release(name: str) -> None:
+    """End where the nodes do not run on this ROS 2."""
+    from pushcell.ros_release import rclpy_version, refusal
+
+    problem = refusal(os.environ, rclpy_version())
+    if problem is not None:
+        print(f"error: {name} cannot start: {problem}", file=sys.stderr, flush=True)
+        sys.exit(2)
 
 
 def explain(error: ImportError) -> str:

@@ -10,14 +10,12 @@ import ctypes
 from collections.abc import Iterator
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Bool
 
 from pushcell.errors import PushcellError
+from pushcell_ros.qos import EVERYBODY_LATCHED
 
-STOP_TOPIC = "/safety/estop"
-# Of all publishers together: the last word of each comes at once to whoever begins to listen.
-STOP_QOS = QoSProfile(depth=200, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+STOP_TOPIC = "safety/estop"
 _TAKEN = 0
 _GID_BYTES = 16
 
@@ -37,11 +35,12 @@ class _MessageInfo(ctypes.Structure):
 
 
 class StopSwitchesNode(Node):
-    """Reads `STOP_TOPIC`."""
+    """Reads `STOP_TOPIC` as its owner, another node, names it."""
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: Node) -> None:
         super().__init__(
-            f"{owner}_stop_switches",
+            f"{owner.get_name()}_stop_switches",
+            namespace=owner.get_namespace(),
             use_global_arguments=False,
             enable_rosout=False,
             start_parameter_services=False,
@@ -55,7 +54,8 @@ class StopSwitchesNode(Node):
                 "install ROS 2 Jazzy's rclpy (README.md)"
             ) from None
         self._take.argtypes = [ctypes.c_void_p] * 4
-        self._words = self.create_subscription(Bool, STOP_TOPIC, lambda _: None, STOP_QOS)
+        self._topic = owner.resolve_topic_name(STOP_TOPIC)
+        self._words = self.create_subscription(Bool, self._topic, lambda _: None, EVERYBODY_LATCHED)
 
     def heard(self) -> Iterator[tuple[bytes, bool]]:
         """Each word that has come since the last call: who said it, and whether it is pressed."""
@@ -70,5 +70,5 @@ class StopSwitchesNode(Node):
         """The publishers that are there."""
         return {
             bytes(found.endpoint_gid[:_GID_BYTES])
-            for found in self.get_publishers_info_by_topic(STOP_TOPIC)
+            for found in self.get_publishers_info_by_topic(self._topic)
         }

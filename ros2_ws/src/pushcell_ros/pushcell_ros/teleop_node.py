@@ -16,9 +16,11 @@ from std_srvs.srv import Trigger
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.processes.priority import Urgency
 from pushcell.timing import Distribution, steady_seconds
-from pushcell_ros.base_node import LATCHED, OK, WARN, CellNode, run_node
+from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import pose_message, to_seconds
+from pushcell_ros.names import live
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import LATCHED, NEWEST, RELIABLE
 from teleop.actions import ACTIONS
 from teleop.device_arbiter import DriverSeat
 from teleop.devices.open_devices import open_devices
@@ -60,19 +62,24 @@ class TeleopNode(CellNode):
         self._reading_s = -float("inf")
         self._given = TimeMsg()
         self._releases = 0
-        self._target = self.create_publisher(PoseStamped, "/teleop/target", 10)
-        self._deadman = self.create_publisher(Bool, "/safety/deadman", 10)
-        self._state = self.create_publisher(String, "/teleop/state", LATCHED)
+        self._target = self.create_publisher(PoseStamped, "teleop/target", RELIABLE)
+        self._deadman = self.create_publisher(Bool, "safety/deadman", RELIABLE)
+        self._state = self.create_publisher(String, "teleop/state", LATCHED)
         self._actions = {
-            name: self.create_client(Trigger, action.service) for name, action in ACTIONS.items()
+            name: self.create_client(Trigger, live(action.service))
+            for name, action in ACTIONS.items()
         }
         self._ages: list[float] = []
-        self.create_subscription(PoseStamped, "/motion/target", self._on_tip, 1)
+        self.create_subscription(PoseStamped, "motion/target", self._on_tip, NEWEST)
         for device in self._seat.devices:
             if isinstance(device, PointerDevice):
-                self.create_subscription(Joy, BROWSER_TOPIC, self._pointer_listener(device), 10)
+                self.create_subscription(
+                    Joy, live(BROWSER_TOPIC), self._pointer_listener(device), RELIABLE
+                )
             elif isinstance(device, PadDevice) and device.pad.topic:
-                self.create_subscription(Joy, device.pad.topic, self._pad_listener(device), 10)
+                self.create_subscription(
+                    Joy, live(device.pad.topic), self._pad_listener(device), RELIABLE
+                )
         self.every_steady(_RATE_HZ, self._drive)
         self.every_steady(_STATE_RATE_HZ, self._publish_state)
 

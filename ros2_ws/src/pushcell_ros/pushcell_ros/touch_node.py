@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import Executor
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -25,9 +24,11 @@ from calibration.touch_check import Touching
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
 from pushcell.recording.streams import IMAGE_TOPIC
-from pushcell_ros.base_node import LATCHED, OK, CellNode, NodeExit, run_node, wait_until
+from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, wait_until
 from pushcell_ros.conversions import to_image, to_pose
+from pushcell_ros.names import live
 from pushcell_ros.params import CellParams, parameter
+from pushcell_ros.qos import LATCHED, RELIABLE, SENSOR_DATA
 
 _STATE_RATE_HZ = 2.0
 
@@ -38,7 +39,7 @@ class TouchParams(CellParams):
 
     camera: str = parameter("overhead", "which camera, on the base, sees the marks")
     board: str = parameter("", "the board on the table whose corners are the marks")
-    height: float = parameter(0.0, "thickness of that board [m]")
+    height: float = parameter(0.0, "thickness of that board [m]", least=0.0)
 
 
 class TouchNode(CellNode):
@@ -55,13 +56,11 @@ class TouchNode(CellNode):
         self._touching: Touching | None = None
         self._asked = "waits for a picture of the marks"
         self._tip: Array | None = None
-        self._state = self.create_publisher(String, "/calibration/state", LATCHED)
-        topic = IMAGE_TOPIC.format(self.params.camera)
-        self._looking = self.create_subscription(
-            Image, topic, self._on_image, qos_profile_sensor_data
-        )
-        self.create_subscription(PoseStamped, "/pusher/pose", self._on_pusher, 10)
-        self.create_service(Trigger, "/touch/mark", self._on_mark)
+        self._state = self.create_publisher(String, "calibration/state", LATCHED)
+        topic = live(IMAGE_TOPIC.format(self.params.camera))
+        self._looking = self.create_subscription(Image, topic, self._on_image, SENSOR_DATA)
+        self.create_subscription(PoseStamped, "pusher/pose", self._on_pusher, RELIABLE)
+        self.create_service(Trigger, "touch/mark", self._on_mark)
         self.every_steady(_STATE_RATE_HZ, self._publish_state)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:

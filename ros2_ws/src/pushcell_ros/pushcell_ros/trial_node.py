@@ -17,7 +17,6 @@ from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.executors import Executor
-from rclpy.qos import qos_profile_sensor_data
 from rich.console import Console
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
@@ -40,7 +39,6 @@ from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.task import Judgement, Task
 from pushcell.timing import steady_seconds
 from pushcell_ros.base_node import (
-    LATCHED,
     LOST_TOPIC,
     OK,
     NodeExit,
@@ -55,7 +53,9 @@ from pushcell_ros.conversions import (
     to_nanoseconds,
     to_planar,
 )
+from pushcell_ros.names import live
 from pushcell_ros.params import parameter
+from pushcell_ros.qos import LATCHED, NEWEST, RELIABLE, SENSOR_DATA
 from pushcell_ros.stamped_stream import StampedStream
 from pushcell_ros.stepping_node import NoAnswerError, SteppingNode
 
@@ -93,8 +93,8 @@ class TrialParams:
     """Parameters of ``trial_node``."""
 
     cell: str = parameter("", "the cell: its name, or the path of its YAML file")
-    trials: int = parameter(3, "how many trials to run")
-    seed: int = parameter(0, "seed of the random starts; trial i uses seed + i")
+    trials: int = parameter(3, "how many trials to run", least=1)
+    seed: int = parameter(0, "seed of the random starts; trial i uses seed + i", least=0)
     policy: str = parameter("planner", "what drives, for the record")
     release_stop: bool = parameter(
         False, "release the emergency stop, in which motion starts; for simulation only"
@@ -103,10 +103,13 @@ class TrialParams:
         False, "run trials when they are asked for on /trials/request, until told to end"
     )
     min_success: float = parameter(
-        0.0, "end with exit code 1 where a smaller share of the trials succeeded, from 0 to 1"
+        0.0,
+        "end with exit code 1 where a smaller share of the trials succeeded, from 0 to 1",
+        least=0.0,
+        most=1.0,
     )
     video: bool = parameter(True, "write an mp4 of each trial from the overhead camera")
-    slider_topic: str = parameter("/slider/true_pose", "the slider's pose, to judge by")
+    slider_topic: str = parameter("slider/true_pose", "the slider's pose, to judge by")
     drift_check: bool = parameter(False, "let nothing move before drift_node has seen the cameras")
 
 
@@ -133,32 +136,32 @@ class TrialNode(SteppingNode):
         self._request: dict[str, Any] | None = None
         self._running = False
         self._unmoved = not self.params.drift_check
-        self._start = self.create_publisher(PoseStamped, "/trial/start_pose", 10)
+        self._start = self.create_publisher(PoseStamped, "trial/start_pose", RELIABLE)
         self._pose_ns = round(1e9 / _POSE_RATE_HZ)
         self._sliders = StampedStream(
-            self, PoseStamped, self.params.slider_topic, 10, self._pose_ns
+            self, PoseStamped, self.params.slider_topic, RELIABLE, self._pose_ns
         )
-        self._pushers = StampedStream(self, PoseStamped, "/pusher/pose", 10, self._pose_ns)
-        self.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
-        self.create_subscription(DiagnosticStatus, "/policy/request", self._on_chunk, 10)
+        self._pushers = StampedStream(self, PoseStamped, "pusher/pose", RELIABLE, self._pose_ns)
+        self.create_subscription(DiagnosticStatus, "motion/state", self._on_motion, RELIABLE)
+        self.create_subscription(DiagnosticStatus, "policy/request", self._on_chunk, RELIABLE)
         self.create_subscription(String, LOST_TOPIC, self._on_lost, LATCHED)
-        self._hold = self.create_client(Trigger, "/motion/hold")
-        self._home = self.create_client(Trigger, "/motion/home")
-        self._follow = self.create_client(Trigger, "/motion/policy")
-        self._release = self.create_client(Trigger, "/safety/release")
-        self._get_policy = self.create_client(GetState, "/policy_node/get_state")
-        self._change_policy = self.create_client(ChangeState, "/policy_node/change_state")
+        self._hold = self.create_client(Trigger, "motion/hold")
+        self._home = self.create_client(Trigger, "motion/home")
+        self._follow = self.create_client(Trigger, "motion/policy")
+        self._release = self.create_client(Trigger, "safety/release")
+        self._get_policy = self.create_client(GetState, "policy_node/get_state")
+        self._change_policy = self.create_client(ChangeState, "policy_node/change_state")
         if self.params.drift_check:
-            self.create_subscription(Bool, "/drift/unmoved", self._on_unmoved, LATCHED)
+            self.create_subscription(Bool, "drift/unmoved", self._on_unmoved, LATCHED)
         if self.params.on_request:
-            self._state = self.create_publisher(String, "/trials/state", LATCHED)
-            self.create_subscription(String, "/trials/request", self._on_request, 1)
+            self._state = self.create_publisher(String, "trials/state", LATCHED)
+            self.create_subscription(String, "trials/request", self._on_request, NEWEST)
             self.every_steady(_STATE_RATE_HZ, self._publish_state)
         if self.params.video:
             self._lens = active_lens(self.cell, _VIDEO_CAMERA)
             self._X_BaseCamera = Pose.from_matrix(active_pose(self.cell, _VIDEO_CAMERA))
-            topic = IMAGE_TOPIC.format(_VIDEO_CAMERA)
-            self.create_subscription(Image, topic, self._on_image, qos_profile_sensor_data)
+            topic = live(IMAGE_TOPIC.format(_VIDEO_CAMERA))
+            self.create_subscription(Image, topic, self._on_image, SENSOR_DATA)
 
     def spin(self, executor: Executor) -> None:
         """All trials, then the table; exit code 0 when they were carried out, 1 when fewer than
