@@ -22,8 +22,8 @@ PLACES = {
 """Package -> its folder."""
 
 BASE = (
-    "ament_index", "closing", "command_output", "errors", "extras", "geometry", "ros_release",
-    "shipped", "timing", "units",
+    "ament_index", "closing", "command_output", "errors", "extras", "geometry", "node_states",
+    "ros_release", "shipped", "timing", "units",
 )  # fmt: skip
 """Modules of ``pushcell/`` that everything may import; together they are the room ``base``."""
 

@@ -18,7 +18,7 @@ INTERFACES = importlib.util.module_from_spec(SPEC)
 NODES = {
     path.stem
     for path in (ROOT / "ros2_ws/src/pushcell_ros/pushcell_ros").glob("*_node.py")
-    if "\n    run_node(" in path.read_text()
+    if "def main()" in path.read_text()
 }
 
 

@@ -13,7 +13,6 @@ NODES = [
     "intrinsics_node",
     "listener_node",
     "motion_node",
-    "pad_map_node",
     "planner_node",
     "policy_node",
     "recorder_node",

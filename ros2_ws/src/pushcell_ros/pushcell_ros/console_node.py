@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -24,6 +23,7 @@ from std_srvs.srv import Trigger
 
 from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
+from pushcell.node_states import TimeLineRequest, TrialsRequest, read_state
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.timing import steady_seconds
 from pushcell_ros.base_node import OK, CellNode, run_node
@@ -112,11 +112,11 @@ class ConsoleNode(CellNode):
 
     def request_trials(self, trials: int, seed: int) -> None:
         """Ask trial_node for trials."""
-        self._trials.publish(String(data=json.dumps({"trials": trials, "seed": seed})))
+        self._trials.publish(String(data=TrialsRequest(trials=trials, seed=seed).model_dump_json()))
 
     def request_replay(self, do: str, value: float) -> None:
         """Ask replay_node to be elsewhere in its recording."""
-        self._replay.publish(String(data=json.dumps({"do": do, "value": value})))
+        self._replay.publish(String(data=TimeLineRequest(do=do, value=value).model_dump_json()))
 
     async def call(self, service: str) -> str:
         """Call a Trigger service; why it was refused, else nothing."""
@@ -190,8 +190,19 @@ class ConsoleNode(CellNode):
             ("recorder/state", self._on_recorder),
             ("calibration/state", view.calibration.put),
         ):
-            self.create_subscription(String, topic, _json_taker(take), LATCHED)
+            self.create_subscription(String, topic, self._state_taker(topic, take), LATCHED)
         self.every_steady(_LOOK_RATE_HZ, self._look_or_not)
+
+    def _state_taker(
+        self, topic: str, take: Callable[[dict[str, Any]], object]
+    ) -> Callable[[String], None]:
+        def hear(message: String) -> None:
+            try:
+                take(read_state(message.data))
+            except PushcellError as error:
+                self.get_logger().error(f"{topic}: {error}", throttle_duration_sec=5.0)
+
+        return hear
 
     def _starter(self, procedure: Callable[[], Coroutine[Any, Any, str]]) -> Any:
         def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -256,13 +267,6 @@ class ConsoleNode(CellNode):
 
     def _finish(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-
-def _json_taker(take: Callable[[Any], object]) -> Callable[[String], None]:
-    def hear(message: String) -> None:
-        take(json.loads(message.data))
-
-    return hear
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,16 +128,3 @@ def _ask(node: PadMapNode, mapper: PadMapper, topic: str) -> None:
             print(f"({mapper.remark})" if mapper.remark else "", mapper.prompt, flush=True)
         rclpy.spin_once(node, timeout_sec=0.05)
         mapper.look(steady_seconds())
-
-
-def main() -> None:
-    """Run it as a node's program."""
-    try:
-        sys.exit(map_pad(rclpy.utilities.remove_ros_args(sys.argv)[1:]))
-    except PushcellError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

@@ -24,6 +24,7 @@ from pushcell.bags.bag import RawMessage
 from pushcell.bags.messages import COMPRESSED_IMAGE, is_standard
 from pushcell.bags.pixels import compressed_pixels_of
 from pushcell.errors import EpisodeError, PushcellError
+from pushcell.node_states import TimeLineRequest, read_request
 from pushcell.processes.priority import Urgency
 from pushcell.recording.streams import COMPRESSED, JOINTS_TOPIC, MOTION_TOPIC, TARGET_TOPIC
 from pushcell.replay.player import Player
@@ -203,9 +204,9 @@ class ReplayNode(CellNode):
 
     def _on_request(self, message: String) -> None:
         try:
-            wish = json.loads(message.data)
-            self._say(self._player.request(str(wish["do"]), float(wish.get("value", 0.0))))
-        except (EpisodeError, ValueError, KeyError, TypeError) as error:
+            wish = read_request(TimeLineRequest, message.data)
+            self._say(self._player.request(wish.do, wish.value))
+        except PushcellError as error:
             self.get_logger().error(f"/replay/request: {error}")
         self._tell()
 

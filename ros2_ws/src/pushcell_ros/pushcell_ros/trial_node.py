@@ -9,7 +9,6 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -34,6 +33,7 @@ from pushcell.evaluation.trial_records import (
     trials_table,
 )
 from pushcell.geometry import PlanarPose, Pose
+from pushcell.node_states import TrialsRequest, read_request
 from pushcell.processes.priority import Urgency
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.task import Judgement, Task
@@ -133,7 +133,7 @@ class TrialNode(SteppingNode):
         self._video: VideoWriter | None = None
         self._progress = "waiting for the cell"
         self._records: list[TrialRecord] = []
-        self._request: dict[str, Any] | None = None
+        self._request: TrialsRequest | None = None
         self._running = False
         self._unmoved = not self.params.drift_check
         self._start = self.create_publisher(PoseStamped, "trial/start_pose", RELIABLE)
@@ -204,7 +204,7 @@ class TrialNode(SteppingNode):
             if request is None:
                 continue
             try:
-                self._run_series(int(request["trials"]), int(request["seed"]), run_dir)
+                self._run_series(request.trials, request.seed, run_dir)
                 self._progress = "waiting for a request"
             except PushcellError as error:
                 self._progress = str(error)
@@ -418,8 +418,13 @@ class TrialNode(SteppingNode):
         return self._task.judge(slider, pusher.position, self.now() - began_s)
 
     def _on_request(self, message: String) -> None:
-        if not self._running:
-            self._request = json.loads(message.data)
+        if self._running:
+            return
+        try:
+            self._request = read_request(TrialsRequest, message.data)
+        except PushcellError as error:
+            self._progress = str(error)
+            self.get_logger().error(self._progress)
 
     def _publish_state(self) -> None:
         state = {
