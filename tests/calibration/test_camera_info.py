@@ -75,7 +75,9 @@ def test_coefficients_of_no_lens_are_told(tmp_path, model):
     rest = [0.0] * 3 if model == "rational_polynomial" else []
     given = {"distortion_model": model}
     wild = coefficients(14.2, -1523.0, 0.1, 0.1, 1250.0, *rest)
-    with pytest.raises(CalibrationError, match="points near the image's middle would be seen twice"):
+    with pytest.raises(
+        CalibrationError, match="points near the image's middle would be seen twice"
+    ):
         read(tmp_path, **given, distortion_coefficients=wild)
     wide = coefficients(-0.31, 0.09, 0.0002, -0.0001, -0.011, *rest)
     assert read(tmp_path, **given, distortion_coefficients=wide).model == model
