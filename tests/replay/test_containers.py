@@ -160,6 +160,23 @@ def test_a_split_bag_is_one_recording_with_metadata_or_without(cell, tmp_path):
     assert len(find_recordings(apart)) == 3, "files of another name are recordings of their own"
 
 
+def test_parts_of_a_recording_stay_together_in_a_folder_of_another_name(tmp_path):
+    everything = list(messages())
+    folder = tmp_path / "push to the left"
+    folder.mkdir()
+    for part in range(2):
+        some = everything[part * COUNT : (part + 1) * COUNT]
+        write_mcap(folder / f"rosbag2_2026_11_20-18_20_31_{part}.mcap", some)
+    assert find_recordings(folder) == [folder]
+    bag = open_bag(folder)
+    assert sum(1 for _ in bag.messages(["/hand"])) == COUNT
+    bag.close()
+    files = sorted(folder.iterdir())
+    renamed = [file.rename(folder / f"try_{k}.mcap") for k, file in enumerate(files)]
+    assert find_recordings(folder) == renamed, "they may be of different runs"
+
+
+
 def test_of_a_damaged_part_what_is_whole_is_read(cell, tmp_path):
     folder = parts(tmp_path / "run")
     names = "".join(f"  - run_{k}.mcap\n" for k in range(4))
