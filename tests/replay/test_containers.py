@@ -140,6 +140,19 @@ def test_a_torn_chunk_is_read_up_to_its_last_whole_message(cell, tmp_path, compr
     assert left_out["index"] == 1
 
 
+def test_of_a_chunk_without_a_checksum_what_makes_no_sense_is_counted(cell, tmp_path):
+    path = tmp_path / "bag.mcap"
+    plain = {"compression": CompressionType.NONE, "enable_crcs": False, "chunk_size": 10**8}
+    write_mcap(path, **plain)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 5000] = b"\xff" * 5000
+    path.write_bytes(content)
+    samples, left_out = read(path, cell, tmp_path)
+    assert 0.4 * COUNT < len(poses(samples)) < 0.6 * COUNT
+    assert left_out["chunks with a wrong checksum or length"] == 1
+
+
 def parts(folder, count=3):
     """One recording in several files, without metadata.yaml."""
     folder.mkdir()
