@@ -29,8 +29,8 @@ def open_data_set(path: Path, image_px: tuple[int, int], labels: bool = False) -
         with path.open("rb") as file:
             if file.read(len(_PARQUET)) != _PARQUET:
                 raise EpisodeError(
-                    f"{path} is no data set; those read are folders of episodes, LeRobot's folders, "
-                    "zarr groups, also as a zip, and packed files (Parquet)"
+                    f"{path} is no data set; those read are folders of episodes, LeRobot's, zarr "
+                    "groups, also as a zip, and packed files (Parquet)"
                 )
         from pushcell.formats.packed_format import PackedSet
 

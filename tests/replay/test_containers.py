@@ -189,7 +189,6 @@ def test_parts_of_a_recording_stay_together_in_a_folder_of_another_name(tmp_path
     assert find_recordings(folder) == renamed, "they may be of different runs"
 
 
-
 def test_of_a_damaged_part_what_is_whole_is_read(cell, tmp_path):
     folder = parts(tmp_path / "run")
     names = "".join(f"  - run_{k}.mcap\n" for k in range(4))
