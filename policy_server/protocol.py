@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policy_server.bundle_files import manifest_from_text
 from policy_server.bundle_format import Manifest
@@ -16,6 +17,7 @@ from policy_server.request_images import LARGEST_PX, described, resized
 from policy_server.wire import WireError
 from pushcell.errors import BundleError
 from pushcell.geometry import Array
+from pushcell.units import angle_problem, length_problem
 
 _TERMS = "pushcell"  # the key under which our own clients send what a chunk is asked for with
 _MANIFEST = "manifest"
@@ -88,6 +90,9 @@ def to_request(message: Any, manifest: Manifest, seed: int) -> Request:
             raise WireError(f"the request lacks {key}; it has {_some(message)}")
         if not isinstance(values[key], np.ndarray):
             raise WireError(_not_an_array(key, values[key], manifest))
+    if isinstance(manifest.task, CellTask):
+        for key in manifest.observation.keys:
+            _require_units(key, values[key])
     return Request(values, **_terms(terms, manifest, seed))
 
 
@@ -97,6 +102,15 @@ def _not_an_array(key: str, value: Any, manifest: Manifest) -> str:
     if wanted["dtype"] != "uint8":
         return said + described(value)
     return f"{said}{described(value)}; with {_RESIZE} = true JPEG, PNG and lists are taken too"
+
+
+def _require_units(key: str, poses: NDArray[Any]) -> None:
+    """Raise WireError for poses (..., 3) that are not in metres and radians."""
+    if poses.dtype.kind not in "fiu" or poses.shape[-1:] != (3,) or not np.isfinite(poses).all():
+        return  # the policy tells what it must be
+    for problem in (length_problem(poses[..., :2]), angle_problem(poses[..., 2])):
+        if problem:
+            raise WireError(f"{key} is at {problem}")
 
 
 def to_actions(message: Any, manifest: Manifest) -> Array:

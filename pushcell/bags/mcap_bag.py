@@ -64,6 +64,13 @@ class _Place(NamedTuple):
         )
 
 
+class _Read(NamedTuple):
+    """What was read of a chunk, and whether that is all of it."""
+
+    messages: list[RawMessage]
+    whole: bool
+
+
 class McapBag:
     """A `Bag`; raises EpisodeError for what is no MCAP file, or holds nothing."""
 
@@ -106,7 +113,7 @@ class McapBag:
         self._not_read = Counter()
         wanted = {number: name for number, name in self._names.items() if name in topics}
         places = (place for place in self._places if place.end_ns >= from_ns)
-        coming: deque[Future[list[RawMessage] | None]] = deque()
+        coming: deque[Future[_Read]] = deque()
         with ThreadPoolExecutor(_THREADS, "bag") as threads:
             try:
                 for place in places:
@@ -118,20 +125,21 @@ class McapBag:
             finally:
                 threads.shutdown(cancel_futures=True)
 
-    def _taken(self, chunk: Future[list[RawMessage] | None], from_ns: int) -> Iterator[RawMessage]:
-        messages = chunk.result()
-        if messages is None:
+    def _taken(self, chunk: Future[_Read], from_ns: int) -> Iterator[RawMessage]:
+        read = chunk.result()
+        if not read.whole:
             self._not_read[DAMAGED] += 1
-            return
-        yield from (message for message in messages if message.log_ns >= from_ns)
+        yield from (message for message in read.messages if message.log_ns >= from_ns)
 
-    def _read(self, place: _Place, wanted: dict[int, str]) -> list[RawMessage] | None:
-        """In a thread: the messages of a chunk in their order; None for a damaged one."""
+    def _read(self, place: _Place, wanted: dict[int, str]) -> _Read:
+        """In a thread: the messages of a chunk in their order, up to where it is damaged."""
+        found: list[RawMessage] = []
+        whole = True
         try:
-            data = self._data(place)
-            return sorted(_messages(data, wanted), key=lambda message: message.log_ns)
+            found.extend(_messages(self._data(place), wanted))
         except DAMAGE:
-            return None
+            whole = False
+        return _Read(sorted(found, key=lambda message: message.log_ns), whole)
 
     def _data(self, place: _Place) -> bytes:
         """The records at a place; raises one of DAMAGE."""
@@ -231,13 +239,17 @@ class McapBag:
 
 
 def _messages(data: bytes, wanted: dict[int, str]) -> Iterator[RawMessage]:
-    """The messages in a chunk's data; their bytes are not copied."""
+    """The messages in a chunk's data, whose bytes are not copied; raises one of DAMAGE where they
+    end and something else begins.
+    """
     view, offset = memoryview(data), 0
-    while offset + HEAD_BYTES <= len(data):
+    while offset < len(data):
         opcode, length = struct.unpack_from("<BQ", data, offset)
         content = offset + HEAD_BYTES
         offset = content + length
-        if opcode != Opcode.MESSAGE or offset > len(data):
+        if offset > len(data):
+            raise ValueError("a record is longer than its chunk")
+        if opcode != Opcode.MESSAGE:
             continue
         channel, _, log_ns, _ = _MESSAGE.unpack_from(data, content)
         if channel in wanted:

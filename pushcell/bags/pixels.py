@@ -20,11 +20,19 @@ _DEPTH_HEAD = struct.Struct("<iff")  # format, and two parameters of a quantisat
 
 @dataclass(frozen=True)
 class _Layout:
-    """How an encoding lies in memory: bytes a pixel, and OpenCV's conversion to RGB."""
+    """How an encoding lies in memory: bytes a pixel, and OpenCV's conversion to RGB.
+
+    ``chroma`` is for planes: half as many rows again, with the colours of four pixels each.
+    """
 
     bytes_each: int
     conversion: int | None = None
     channels: int = 1
+    chroma: bool = False
+
+    def height(self, image_height: int) -> int:
+        """How many rows of bytes an image has."""
+        return image_height + (image_height + 1) // 2 if self.chroma else image_height
 
     def rgb(self, rows: Image) -> Image:
         """(H, W, 3) of rows of bytes without padding."""
@@ -41,6 +49,8 @@ _LAYOUTS = {
     "mono8": _Layout(1, cv2.COLOR_GRAY2RGB),
     "yuv422": _Layout(2, cv2.COLOR_YUV2RGB_UYVY, 2),
     "yuv422_yuy2": _Layout(2, cv2.COLOR_YUV2RGB_YUY2, 2),
+    "nv12": _Layout(1, cv2.COLOR_YUV2RGB_NV12, chroma=True),
+    "nv21": _Layout(1, cv2.COLOR_YUV2RGB_NV21, chroma=True),
     "bayer_rggb8": _Layout(1, cv2.COLOR_BayerRGGB2RGB),
     "bayer_bggr8": _Layout(1, cv2.COLOR_BayerBGGR2RGB),
     "bayer_gbrg8": _Layout(1, cv2.COLOR_BayerGBRG2RGB),
@@ -68,11 +78,13 @@ def pixels_of(message: Any, encoding: str | None = None, white: float = WHITE) -
     name = _SAME.get(said, said)
     if name == _DEEP:
         order = ">u2" if message.is_bigendian else "<u2"
-        return _grey(np.ascontiguousarray(_rows(message, 2)).view(order), white)
+        deep = _rows(message, 2, message.height)
+        return _grey(np.ascontiguousarray(deep).view(order), white)
     if name not in _LAYOUTS:
         raise ValueError(f"images of encoding {said!r}; those read are {', '.join(ENCODINGS)}")
     layout = _LAYOUTS[name]
-    rows = np.ascontiguousarray(_rows(message, layout.bytes_each))
+    height = layout.height(message.height)
+    rows = np.ascontiguousarray(_rows(message, layout.bytes_each, height))
     try:
         return layout.rgb(rows)
     except cv2.error:
@@ -101,17 +113,18 @@ def compressed_pixels_of(message: Any, encoding: str | None = None, white: float
     return image if encoding == "rgb8" else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _rows(message: Any, bytes_each: int) -> Image:
+def _rows(message: Any, bytes_each: int, height: int) -> Image:
     """(height, bytes of a row) without what pads the rows."""
     width = message.width * bytes_each
     data = np.frombuffer(message.data, np.uint8)
-    if (
-        not (width and message.height)
-        or message.step < width
-        or len(data) < message.height * message.step
-    ):
-        raise ValueError(f"images with less data than {message.height} rows of {width} bytes")
-    return data[: message.height * message.step].reshape(message.height, message.step)[:, :width]
+    step = message.step
+    if width and len(data) == height * width:
+        step = width  # some publishers leave it 0, or give the bytes of a pixel, or of all planes
+    if not (width and height) or len(data) < height * step:
+        raise ValueError(f"images with less data than {height} rows of {width} bytes")
+    if step < width:
+        raise ValueError(f"images whose step is {step} bytes, though their rows have {width}")
+    return data[: height * step].reshape(height, step)[:, :width]
 
 
 def _depth_png(data: Image, said: str) -> Image:

@@ -16,6 +16,9 @@ from pushcell.geometry import Array
 # Times the image's width: 0.1 looks at 157 deg of it, 50 at one.
 _LEAST_FOCAL, _MOST_FOCAL = 0.1, 50.0
 _MOST_SKEW_PX = 0.1
+# A lens shows what is this near to the middle, in parts of the image's sides, once.
+_RING, _SAME_PX = 0.25, 0.5
+_ROUND = np.column_stack([f(np.arange(12) * np.pi / 6) for f in (np.cos, np.sin)])
 _BY_CAMERA_MODEL: dict[str, Model] = {"fisheye": "equidistant"}
 
 
@@ -64,19 +67,46 @@ def read_camera_info(path: Path) -> Lens:
             f"{path}: distortion_model {model!r} with {distortion.size} coefficients is not read; "
             f"those read are {known}, and plumb_bob with 0 or 4"
         )
-    if not (np.isfinite(matrix).all() and np.isfinite(distortion).all() and matrix[0, 0] > 0):
+    if not (np.isfinite(matrix).all() and np.isfinite(distortion).all()):
         raise CalibrationError(f"{path}: its numbers are not those of a camera: calibrate again")
     if abs(matrix[0, 1]) > _MOST_SKEW_PX:
         raise CalibrationError(
             f"{path}: its matrix has a skew of {matrix[0, 1]:.3g} px, which the models here do not "
             "have: calibrate the camera again, with `pushcell calibrate intrinsics` or without skew"
         )
-    if not _LEAST_FOCAL * size[0] < matrix[0, 0] < _MOST_FOCAL * size[0]:
-        raise CalibrationError(
-            f"{path}: a focal length of {matrix[0, 0]:g} px is not that of an image {size[0]} px "
-            "wide: camera_matrix is in pixels, not in millimetres or parts of the image"
+    lens = Lens(matrix, distortion, size, model)
+    problem = _problem(lens)
+    if problem:
+        raise CalibrationError(f"{path}: {problem}")
+    return lens
+
+
+def _problem(lens: Lens) -> str:
+    """Why no camera can be like this; empty where one can."""
+    (width, height), matrix = lens.size, lens.matrix
+    if not (width > 0 and height > 0):
+        return f"an image cannot be {width}x{height} px"
+    for focal_px, side, sides in ((matrix[0, 0], width, "wide"), (matrix[1, 1], height, "high")):
+        if not _LEAST_FOCAL * side < focal_px < _MOST_FOCAL * side:
+            return (
+                f"a focal length of {focal_px:g} px is not that of an image {side} px {sides}: "
+                "camera_matrix is in pixels, not in millimetres or parts of the image"
+            )
+    middle = matrix[:2, 2]
+    if not ((middle > 0) & (middle < lens.size)).all() or (matrix[2] != [0, 0, 1]).any():
+        return (
+            f"camera_matrix must be fx 0 cx, 0 fy cy, 0 0 1 with cx and cy inside the image of "
+            f"{width}x{height} px, not {', '.join(f'{value:g}' for value in matrix.ravel())}"
         )
-    return Lens(matrix, distortion, size, model)
+    ring = middle + _RING * np.array(lens.size) * _ROUND
+    back = lens.project(lens.rays(ring))
+    if not (np.abs(back - ring) < _SAME_PX).all():
+        return (
+            f"with distortion_coefficients {', '.join(f'{value:g}' for value in lens.distortion)} "
+            "points near the image's middle would be seen twice: they are of another order, or of "
+            "another model"
+        )
+    return ""
 
 
 def _block(matrix: Array) -> dict[str, object]:

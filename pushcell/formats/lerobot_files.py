@@ -166,7 +166,9 @@ class LeRobotFiles:
                 "from 0 on, without gaps"
             )
         off_s = np.abs(times_s - expected / self.fps)
-        late = np.flatnonzero(~(off_s <= TOLERANCE_S))
+        # They are in single precision, which is coarse after half an hour.
+        coarse_s = np.spacing((expected / self.fps).astype(np.float32))
+        late = np.flatnonzero(~(off_s <= TOLERANCE_S + coarse_s))
         if len(late):
             row = int(late[0])
             unit = _unit_of(times_s[row] * self.fps / max(row, 1))
@@ -185,20 +187,28 @@ class LeRobotFiles:
         if not files:
             raise EpisodeError(f"{self.folder} lacks meta/episodes: it was copied in part")
         rows = [r for path in files for r in pq.read_table(path, columns=columns).to_pylist()]
-        return [
-            EpisodeEntry(
-                int(row["episode_index"]),
-                int(row["length"]),
-                tuple(row["tasks"] or ()),
-                self._path("data_path", row["data/chunk_index"], row["data/file_index"]),
-                {key: self._video(key, row) for key in videos},
-            )
-            for row in rows
-        ]
+        return [self._entry(row, videos) for row in rows]
+
+    def _entry(self, row: Mapping[str, Any], videos: list[str]) -> EpisodeEntry:
+        """Of one row of the metadata; raises EpisodeError naming what it does not tell."""
+        for column, value in row.items():
+            if column != "tasks" and (value is None or value != value):
+                raise EpisodeError(
+                    f"{self.folder}/meta/episodes, episode {row['episode_index']}: its {column} is "
+                    f"{'missing' if value is None else value}"
+                )
+        chunk, file = (int(row[f"data/{name}"]) for name in ("chunk_index", "file_index"))
+        return EpisodeEntry(
+            int(row["episode_index"]),
+            int(row["length"]),
+            tuple(row["tasks"] or ()),
+            self._path("data_path", chunk, file),
+            {key: self._video(key, row) for key in videos},
+        )
 
     def _video(self, key: str, row: Mapping[str, Any]) -> tuple[Path, float]:
         chunk, file, start_s = (row[f"videos/{key}/{name}"] for name in _VIDEO)
-        return self._path("video_path", chunk, file, key), float(start_s)
+        return self._path("video_path", int(chunk), int(file), key), float(start_s)
 
     def _older(self) -> list[EpisodeEntry]:
         """Versions 2.0 and 2.1: one episode a file."""

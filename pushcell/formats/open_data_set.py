@@ -8,6 +8,8 @@ from pathlib import Path
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import DataSet
 
+_PARQUET = b"PAR1"
+
 
 def open_data_set(path: Path, image_px: tuple[int, int], labels: bool = False) -> DataSet:
     """The data set at a path; raises EpisodeError for what is none.
@@ -24,6 +26,12 @@ def open_data_set(path: Path, image_px: tuple[int, int], labels: bool = False) -
             raise EpisodeError(f"{path} is no folder of episodes: only those have labels")
         return EpisodeSet(path, image_px, labels=True)
     if path.is_file() and not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            if file.read(len(_PARQUET)) != _PARQUET:
+                raise EpisodeError(
+                    f"{path} is no data set; those read are folders of episodes, LeRobot's, zarr "
+                    "groups, also as a zip, and packed files (Parquet)"
+                )
         from pushcell.formats.packed_format import PackedSet
 
         return PackedSet(path)

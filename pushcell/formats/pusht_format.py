@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration, check_ends
-from pushcell.formats.zarr_arrays import check_complete, open_group, rows_of
+from pushcell.formats.zarr_arrays import check_complete, malformed_group, open_group, rows_of
 from pushcell.recording.steps import Steps
 
 RATE_HZ = 10.0
@@ -48,6 +48,10 @@ class PushTSet:
 
     def __init__(self, path: Path, change: Callable[[Steps], Steps] = lambda steps: steps) -> None:
         self._path, self._change = path, change
+        with malformed_group(path):
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
         self._group = open_group(path)
         wanted = [f"data/{name}" for name in _SHAPES] + ["meta/episode_ends"]
         missing = [name for name in wanted if name not in self._group]

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
+from numcodecs.errors import UnknownCodecError
 from numpy.typing import NDArray
 
 from policy_server.bundle_files import UNREADABLE_ZIP
 from pushcell.errors import EpisodeError
-from pushcell.formats.data_set import MOST_BYTES
+from pushcell.formats.data_set import MOST_BYTES, malformed_set
 
 _EVERYTHING = slice(None)
+
+
+@contextmanager
+def malformed_group(path: Path) -> Iterator[None]:
+    """Raise EpisodeError for whatever goes wrong with arrays that nobody has checked."""
+    with malformed_set(path):
+        try:
+            yield
+        except UnknownCodecError as error:
+            raise EpisodeError(
+                f"{path} has an array in a codec that is not read ({error}): write it again with "
+                "one of zarr's own"
+            ) from None
 
 
 def open_group(path: Path) -> Any:

@@ -16,8 +16,8 @@ from numcodecs import Zstd
 from numpy.typing import NDArray
 
 from pushcell.errors import EpisodeError
-from pushcell.formats.data_set import Demonstration, check_ends, malformed_set, require_units
-from pushcell.formats.zarr_arrays import check_complete, open_group, rows_of
+from pushcell.formats.data_set import Demonstration, check_ends, require_units
+from pushcell.formats.zarr_arrays import check_complete, malformed_group, open_group, rows_of
 from pushcell.recording.steps import Steps
 
 RATE_HZ = 10.0
@@ -39,7 +39,7 @@ class ZarrSet:
 
     def __init__(self, path: Path, slider_needed: bool = True) -> None:
         self._path = path
-        with malformed_set(path):
+        with malformed_group(path):
             self._open(path, slider_needed)
 
     def _open(self, path: Path, slider_needed: bool) -> None:
@@ -71,7 +71,7 @@ class ZarrSet:
         return len(self._ends)
 
     def __iter__(self) -> Iterator[Demonstration]:
-        with malformed_set(self._path):
+        with malformed_group(self._path):
             yield from self._episodes()
 
     def _episodes(self) -> Iterator[Demonstration]:

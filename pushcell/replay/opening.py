@@ -19,6 +19,8 @@ from pushcell.recording.episode_info import INFO_FILE
 from pushcell.recording.store import METADATA_FILE, PARTIAL, find_episodes
 
 SUFFIXES = (".mcap", ".db3")
+_PART = re.compile(r".*_\d+\.(mcap|db3)")
+_DATED = re.compile(r"rosbag2_\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d")
 
 
 def find_recordings(path: Path) -> list[Path]:
@@ -94,9 +96,16 @@ def _is_bag(folder: Path) -> bool:
 
 
 def _is_series(folder: Path, files: Sequence[Path]) -> bool:
-    """Whether these are the parts of one recording, as rosbag2 names them after its folder."""
-    pattern = re.compile(rf"{re.escape(folder.name)}_\d+\.(mcap|db3)")
-    return len(files) > 1 and all(pattern.fullmatch(file.name) for file in files)
+    """Whether these are the parts of one recording, as rosbag2 names them.
+
+    That is after its folder, which has the time in its own name unless it was given another; and
+    people move files on.
+    """
+    stems = {file.stem.rpartition("_")[0] for file in files if _PART.fullmatch(file.name)}
+    if len(files) < 2 or len(stems) > 1 or not all(_PART.fullmatch(f.name) for f in files):
+        return False
+    (stem,) = stems
+    return stem == folder.name or _DATED.fullmatch(stem) is not None
 
 
 def _storages(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pushcell.geometry import Array
 from teleop.devices.pad_map import PadMap
 from teleop.devices.reading import DeviceReading, Presence
 from teleop.devices.shaping import StickSpeed, shaped
@@ -58,8 +59,9 @@ class PadDevice:
         self._recognise(len(axes), len(buttons), name)
         self._axes = [value if math.isfinite(value) else 0.0 for value in axes]
         self._buttons = list(buttons)
-        held = not self.problem and self.pad.deadman.pressed(self._axes, self._buttons)
-        self._presence.hear(now_s, held)
+        # Some drivers give every axis an end as its place until it is first moved.
+        held = self.pad.deadman.pressed(self._axes, self._buttons) or self._stick().any()
+        self._presence.hear(now_s, not self.problem and bool(held))
 
     def read(self, now_s: float) -> DeviceReading:
         """What the pad asks for; released when it fell silent."""
@@ -69,12 +71,11 @@ class PadDevice:
         if self.problem:
             return DeviceReading(self._presence.heard_s, velocity=np.zeros(2))
         raw = self._axes, self._buttons
-        stick = np.array([self.pad.right.value(*raw), self.pad.up.value(*raw)])
         return DeviceReading(
             self._presence.heard_s,
             deadman=self.pad.deadman.pressed(*raw) and self._presence.may_drive(now_s),
             velocity=self._speed.velocity(
-                shaped(stick, self.pad.dead_zone, self.pad.expo),
+                self._stick(),
                 self.pad.slow.pressed(*raw),
                 self.pad.fast.pressed(*raw),
             ),
@@ -82,6 +83,12 @@ class PadDevice:
                 name for name, switch in self.pad.actions.items() if switch.pressed(*raw)
             ),
         )
+
+    def _stick(self) -> Array:
+        """(2,) right and up; zero in the dead zone."""
+        raw = self._axes, self._buttons
+        stick = np.array([self.pad.right.value(*raw), self.pad.up.value(*raw)])
+        return shaped(stick, self.pad.dead_zone, self.pad.expo)
 
     def _recognise(self, axes: int, buttons: int, name: str) -> None:
         """Take the map of this kind of pad; a new kind must be seen released before it drives."""

@@ -54,8 +54,8 @@ class Device(Protocol):
 class Presence:
     """Whether a device speaks, and whether its deadman may count.
 
-    After a silence the deadman must be seen released first: a button that was stuck, or still
-    held when a device came back, moves nothing.
+    After a silence the device must be seen at rest first: a button or a stick that was stuck, or
+    still held when a device came back, moves nothing.
     """
 
     def __init__(self, silence_s: float) -> None:

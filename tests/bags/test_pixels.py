@@ -17,9 +17,8 @@ COLOUR = np.array([200, 90, 40])
 
 def message(encoding: str, rows: np.ndarray, padding: int = 3, big: int = 0) -> SimpleNamespace:
     """An image of rows of bytes, each with some bytes of padding."""
-    data = np.pad(
-        np.ascontiguousarray(rows).view(np.uint8).reshape(HEIGHT, -1), ((0, 0), (0, padding))
-    )
+    flat = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)
+    data = np.pad(flat, ((0, 0), (0, padding)))
     size = {"height": HEIGHT, "width": WIDTH, "step": data.shape[1]}
     return SimpleNamespace(**size, encoding=encoding, is_bigendian=big, data=data.ravel())
 
@@ -42,6 +41,14 @@ def yuv(order: str) -> np.ndarray:
     return np.tile(np.array(pair, np.uint8), (HEIGHT, WIDTH // 2, 1))
 
 
+def planes(order: str) -> np.ndarray:
+    """(H + H / 2, W): luma, then both differences of each four pixels in turns."""
+    y, u, v = (int(yuv("yuyv")[0, k, i]) for k, i in ((0, 0), (0, 1), (1, 1)))
+    pair = [u, v] if order == "nv12" else [v, u]
+    luma = np.full((HEIGHT, WIDTH), y, np.uint8)
+    return np.vstack([luma, np.tile(np.array(pair, np.uint8), (HEIGHT // 2, WIDTH // 2))])
+
+
 SEEN = {
     "rgb8": plain(),
     "bgr8": plain()[:, :, ::-1],
@@ -53,6 +60,8 @@ SEEN = {
     "uyvy": yuv("uyvy"),
     "yuv422_yuy2": yuv("yuyv"),
     "yuyv": yuv("yuyv"),
+    "nv12": planes("nv12"),
+    "nv21": planes("nv21"),
     "bayer_rggb8": mosaic("rggb"),
     "bayer_bggr8": mosaic("bggr"),
     "bayer_gbrg8": mosaic("gbrg"),
@@ -65,8 +74,19 @@ GREY = {"mono8", "8UC1", "mono16", "16UC1"}
 def test_colours_are_right_in_every_encoding(encoding):
     rgb = pixels_of(message(encoding, SEEN[encoding]))
     assert rgb.shape == (HEIGHT, WIDTH, 3)
-    rounding = 3 if encoding.startswith(("yu", "uy")) else 0
+    rounding = 3 if encoding.startswith(("yu", "uy", "nv")) else 0
     assert np.abs(rgb[2:-2, 2:-2].astype(int) - COLOUR).max() <= rounding
+
+
+@pytest.mark.parametrize("encoding", ["rgba8", "nv12"])
+@pytest.mark.parametrize("step", [0, 4, WIDTH * 3 // 2])
+def test_a_step_that_was_filled_in_wrongly_does_not_matter_where_nothing_pads(encoding, step):
+    image = message(encoding, SEEN[encoding], padding=0)
+    image.step = step
+    assert np.abs(pixels_of(image)[2:-2, 2:-2].astype(int) - COLOUR).max() <= 3
+    image.data = np.append(image.data, np.uint8(0))
+    with pytest.raises(ValueError, match=r"images (whose step is|with less data)"):
+        pixels_of(image)
 
 
 def test_no_encoding_is_without_a_test():
@@ -102,7 +122,7 @@ def test_compressed_images_and_compressed_depth():
 
 
 @given(
-    st.sampled_from([*ENCODINGS, "", "rgb16", "nv21"]),
+    st.sampled_from([*ENCODINGS, "", "rgb16", "nv24"]),
     *[st.integers(0, 20)] * 2,
     st.integers(0, 90),
     st.binary(max_size=900),

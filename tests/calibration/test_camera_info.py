@@ -51,3 +51,33 @@ def test_a_skew_does_not_pass_silently(tmp_path):
     matrix = {"rows": 3, "cols": 3, "data": [300.0, -0.97, 400, 0, 301, 300, 0, 0, 1]}
     with pytest.raises(CalibrationError, match=r"a skew of -0\.97 px"):
         read(tmp_path, camera_model="fisheye", camera_matrix=matrix)
+
+
+def matrix_of(*values):
+    return {"rows": 3, "cols": 3, "data": list(values)}
+
+
+@pytest.mark.parametrize(
+    ("matrix", "problem"),
+    [
+        ([300.0, 0, 400, 0, 1, 300, 0, 0, 1], "focal length of 1 px is not that of .* 600 px high"),
+        ([300.0, 0, 0, 0, 301, 0, 0, 0, 1], "with cx and cy inside the image of 800x600 px, not"),
+        ([300.0, 0, 400, 0, 301, 300, 0, 7e-310, 2e-323], "camera_matrix must be fx 0 cx"),
+    ],
+)
+def test_a_matrix_that_was_never_filled_in_is_told(tmp_path, matrix, problem):
+    with pytest.raises(CalibrationError, match=problem):
+        read(tmp_path, camera_model="fisheye", camera_matrix=matrix_of(*matrix))
+
+
+@pytest.mark.parametrize("model", ["plumb_bob", "rational_polynomial"])
+def test_coefficients_of_no_lens_are_told(tmp_path, model):
+    rest = [0.0] * 3 if model == "rational_polynomial" else []
+    given = {"distortion_model": model}
+    wild = coefficients(14.2, -1523.0, 0.1, 0.1, 1250.0, *rest)
+    with pytest.raises(
+        CalibrationError, match="points near the image's middle would be seen twice"
+    ):
+        read(tmp_path, **given, distortion_coefficients=wild)
+    wide = coefficients(-0.31, 0.09, 0.0002, -0.0001, -0.011, *rest)
+    assert read(tmp_path, **given, distortion_coefficients=wide).model == model

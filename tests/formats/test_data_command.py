@@ -188,3 +188,9 @@ def test_it_is_not_learned_of_and_invents_no_slider(no_slider, tmp_path, capsys)
     assert np.isnan(one.steps.goal).all()
     with pytest.raises(EpisodeError, match="slider must be finite"):
         replace(one.steps, has_slider=True)
+
+
+def test_a_file_of_another_kind_is_told_what_is_read(tmp_path):
+    (tmp_path / "demo.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(900))
+    with pytest.raises(EpisodeError, match="is no data set; those read are folders of episodes"):
+        open_any(tmp_path / "demo.hdf5", (128, 128))

@@ -195,6 +195,34 @@ def test_metadata_that_do_not_hold_are_named(plain):
         LeRobotSet(plain)
 
 
+def with_column(path, name, values):
+    table = pq.read_table(path)
+    pq.write_table(
+        table.set_column(table.schema.get_field_index(name), name, pa.array(values)), path
+    )
+
+
+@pytest.mark.parametrize(("value", "told"), [(float("nan"), "nan"), (None, "missing")])
+def test_metadata_with_holes_are_named_and_whole_numbers_may_be_floats(tmp_path, value, told):
+    write_lerobot(demonstrations(), tmp_path / "film", "h264")
+    path = tmp_path / "film/meta/episodes/chunk-000/file-000.parquet"
+    column = f"videos/{CAMERA}/file_index"
+    with_column(path, column, [0.0, 0.0, 0.0])
+    assert_as_written(tmp_path / "film", most_off=2.5)
+    with_column(path, column, [0.0, value, 0.0])
+    with pytest.raises(EpisodeError, match=f"episode 1: its {column} is {told}"):
+        list(LeRobotSet(tmp_path / "film"))
+
+
+def test_an_hour_long_episode_is_read_in_spite_of_single_precision(tmp_path):
+    count, rate_hz = 3600 * 30, 30.0
+    way = np.zeros((count, 3))
+    steps = Steps(rate_hz, way, way, way[:, :2], np.zeros(3), {})
+    write_lerobot(iter([Demonstration("episode_000000", steps)]), tmp_path / "long")
+    (read,) = LeRobotSet(tmp_path / "long")
+    assert len(read.steps) == count
+
+
 def test_a_set_that_was_copied_in_part_is_named(plain):
     (plain / DATA).unlink()
     with pytest.raises(EpisodeError, match="episode 0: the file is not there: the set was copied"):

@@ -1,5 +1,6 @@
 """Push-T sets: units and zips; in the mirror, with the same physics; moved to end at the goal."""
 
+import json
 import shutil
 
 import gym_pusht  # noqa: F401 - its import registers the environment
@@ -104,6 +105,26 @@ def published(path, factors=(1.0, 1.0, 1.0), ends=(12, 30)):
     for name, values in arrays.items():
         group.create_array(name, shape=values.shape, dtype=values.dtype)[:] = values
     return path
+
+
+def test_a_codec_that_is_not_here_is_told(tmp_path):
+    path = published(tmp_path / "set.zarr")
+    described = path / "data" / "img" / ".zarray"
+    text = json.loads(described.read_text())
+    described.write_text(json.dumps({**text, "compressor": {"id": "imagecodecs_jpegxl"}}))
+    for opened in (PushTSet, lambda there: open_data_set(there, (128, 128))):
+        with pytest.raises(EpisodeError, match=r"codec that is not read .*imagecodecs_jpegxl"):
+            opened(path)
+
+
+@pytest.mark.parametrize("damage", [{"shape": [30]}, {"dtype": "<M8[s]"}, {"shape": []}])
+def test_arrays_of_another_kind_are_told(tmp_path, damage):
+    path = published(tmp_path / "set.zarr")
+    described = path / "data" / "state" / ".zarray"
+    text = json.loads(described.read_text()) | damage
+    described.write_text(json.dumps({**text, "chunks": text["chunks"][: len(text["shape"])]}))
+    with pytest.raises(EpisodeError):
+        list(PushTSet(path))
 
 
 def test_a_set_and_a_zip_of_it_are_the_same(tmp_path):

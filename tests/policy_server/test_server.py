@@ -160,6 +160,8 @@ def test_too_many_clients_are_turned_away(policy: BundlePolicy) -> None:
     [
         ({"pusher": np.full((2, 3), np.nan)}, "pusher must be"),
         ({"pusher": np.zeros((3, 3))}, "pusher must be"),
+        ({"pusher": np.full((2, 3), 600)}, "pusher is at 600 m: lengths are in metres; divide"),
+        ({"pusher": np.array([[0.6, 0, -90.0]] * 2)}, "pusher is at 90 rad: angles are in radians"),
         ({"overhead_image": np.zeros((2, 32, 32, 3), np.float32)}, "overhead_image must be"),
         ({"overhead_image": np.zeros((2, 8, 8, 3), np.uint8)}, "overhead_image must be"),
         ({"overhead_image": np.zeros((2, 720, 1280, 3), np.uint8)}, "not (2, 720, 1280, 3) uint8"),

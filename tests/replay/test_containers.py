@@ -140,6 +140,19 @@ def test_a_torn_chunk_is_read_up_to_its_last_whole_message(cell, tmp_path, compr
     assert left_out["index"] == 1
 
 
+def test_of_a_chunk_without_a_checksum_what_makes_no_sense_is_counted(cell, tmp_path):
+    path = tmp_path / "bag.mcap"
+    plain = {"compression": CompressionType.NONE, "enable_crcs": False, "chunk_size": 10**8}
+    write_mcap(path, **plain)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 5000] = b"\xff" * 5000
+    path.write_bytes(content)
+    samples, left_out = read(path, cell, tmp_path)
+    assert 0.4 * COUNT < len(poses(samples)) < 0.6 * COUNT
+    assert left_out["chunks with a wrong checksum or length"] == 1
+
+
 def parts(folder, count=3):
     """One recording in several files, without metadata.yaml."""
     folder.mkdir()
@@ -158,6 +171,22 @@ def test_a_split_bag_is_one_recording_with_metadata_or_without(cell, tmp_path):
     assert not left_out
     apart = shutil.copytree(folder, tmp_path / "others")
     assert len(find_recordings(apart)) == 3, "files of another name are recordings of their own"
+
+
+def test_parts_of_a_recording_stay_together_in_a_folder_of_another_name(tmp_path):
+    everything = list(messages())
+    folder = tmp_path / "push to the left"
+    folder.mkdir()
+    for part in range(2):
+        some = everything[part * COUNT : (part + 1) * COUNT]
+        write_mcap(folder / f"rosbag2_2026_11_20-18_20_31_{part}.mcap", some)
+    assert find_recordings(folder) == [folder]
+    bag = open_bag(folder)
+    assert sum(1 for _ in bag.messages(["/hand"])) == COUNT
+    bag.close()
+    files = sorted(folder.iterdir())
+    renamed = [file.rename(folder / f"try_{k}.mcap") for k, file in enumerate(files)]
+    assert find_recordings(folder) == renamed, "they may be of different runs"
 
 
 def test_of_a_damaged_part_what_is_whole_is_read(cell, tmp_path):

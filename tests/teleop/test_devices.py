@@ -83,6 +83,17 @@ def test_a_pad_that_comes_with_its_deadman_held_does_not_drive(cell):
     assert not held(device, 0.0)
 
 
+def test_a_pad_whose_axes_begin_at_their_end_does_not_drive_before_it_was_at_rest(cell):
+    """As SDL has them until each is first moved."""
+    device, ends = pad(cell), [-1.0, -1.0, *AXES[2:]]
+    device.hear(0.0, ends, RELEASED)
+    device.hear(0.1, ends, HELD)
+    assert not held(device, 0.1)
+    device.hear(0.2, AXES, RELEASED)
+    device.hear(0.3, ends, HELD)
+    assert held(device, 0.3)
+
+
 def test_a_pad_drives_as_the_picture_shows(cell):
     device = pad(cell)
     device.hear(0.0, [-1.0, 0.0, *AXES[2:]], RELEASED)
