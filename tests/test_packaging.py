@@ -108,7 +108,7 @@ def test_every_node_has_its_executable():
     setup = (PACKAGE / "setup.py").read_text()
     nodes = {path.stem for path in (PACKAGE / "pushcell_ros").glob("*_node.py")}
     nodes -= {"base_node", "commanding_node", "driving_node", "pad_map_node", "stepping_node"}
-        nodes -= {"stop_switches_node"}
+    nodes -= {"stop_switches_node"}
     assert set(re.findall(r'"(\w+_node)"', setup)) == nodes
     for node in nodes:
         assert "def main() -> None:" in (PACKAGE / "pushcell_ros" / f"{node}.py").read_text()
