@@ -266,15 +266,21 @@ def run_node(kind: type[CellNode]) -> None:
 
 
 def wait_until(
-    executor: Executor, condition: Callable[[], bool], timeout_s: float, problem: str
+    executor: Executor,
+    condition: Callable[[], bool],
+    timeout_s: float,
+    problem: str | Callable[[], str],
 ) -> None:
-    """Handle events until a condition holds; raises PushcellError(problem) after the timeout."""
+    """Handle events until a condition holds; raises PushcellError(problem) after the timeout.
+
+    A problem that depends on what happens meanwhile is a function, called at the end.
+    """
     deadline = steady_seconds() + timeout_s
     while not condition():
         if not running():
             raise NodeExit(0)
         if steady_seconds() > deadline:
-            raise PushcellError(problem)
+            raise PushcellError(problem if isinstance(problem, str) else problem())
         executor.spin_once(timeout_sec=0.05)
 
 

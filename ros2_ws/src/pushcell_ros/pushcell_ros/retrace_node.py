@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ class RetraceNode(CellNode):
         self._wait(
             lambda: self._motion.get("reason") == "at_home",
             _GRAPH_TIMEOUT_S,
-            f"the pusher did not get home: motion_node says {self._reason!r}",
+            lambda: f"the pusher did not get home: motion_node says {self._reason!r}",
         )
 
     def _place_slider(self) -> None:
@@ -170,9 +171,11 @@ class RetraceNode(CellNode):
             return bool(answer.success)
 
         future: Any = None
-        self._wait(granted, _PATIENCE_S, f"{name} was not granted: {told}")
+        self._wait(granted, _PATIENCE_S, lambda: f"{name} was not granted: {told}")
 
-    def _wait(self, condition: Any, timeout_s: float, problem: str) -> None:
+    def _wait(
+        self, condition: Callable[[], bool], timeout_s: float, problem: str | Callable[[], str]
+    ) -> None:
         wait_until(self._executor, condition, timeout_s, problem)
 
     def _on_pusher(self, message: PoseStamped) -> None:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import PoseStamped
-from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
+from lifecycle_msgs.msg import State
 from rclpy.executors import Executor
 from rich.console import Console
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
-from std_srvs.srv import Trigger
 
 from pushcell.cameras.calibrated import active_lens, active_pose
 from pushcell.cameras.overlay import draw_task
@@ -46,17 +42,15 @@ from pushcell_ros.base_node import (
     running,
     wait_until,
 )
+from pushcell_ros.cell_client import CellClient
 from pushcell_ros.conversions import (
-    pose_message,
     status_values,
     to_image,
     to_nanoseconds,
-    to_planar,
 )
 from pushcell_ros.names import live
 from pushcell_ros.params import parameter
 from pushcell_ros.qos import LATCHED, NEWEST, RELIABLE, SENSOR_DATA
-from pushcell_ros.stamped_stream import StampedStream
 from pushcell_ros.stepping_node import NoAnswerError, SteppingNode
 
 # Of real time: until the graph is there, whoever was lost is back.
@@ -65,16 +59,10 @@ _RETURN_TIMEOUT_S = 120.0
 # Of simulated time.
 _DRIFT_TIMEOUT_S = 60.0  # or of real time, where there is nothing to look at
 _LINK_TIMEOUT_S = 20.0
-_HOMING_TIMEOUT_S = 30.0
-_PLACING_TIMEOUT_S = 10.0
 _SELECTED_TIMEOUT_S = 2.0
 _JUDGE_RATE_HZ = 20.0
-_POSE_RATE_HZ = 50.0  # of slider and pusher
-_ASK_PERIOD_S = 1.0
 _STATE_RATE_HZ = 5.0
-_PLACED_M, _PLACED_RAD = 0.002, math.radians(1.0)
 _VIDEO_CAMERA = "overhead"
-_TRANSITIONS = 4  # from any state to any, one lost
 _TRIES = 3  # of one trial, before the run is given up
 
 _NOT_UP = (
@@ -126,8 +114,6 @@ class TrialNode(SteppingNode):
     def __init__(self) -> None:
         super().__init__("trial_node")
         self._task = Task.of(self.cell.task, self.cell.pusher.radius_m)
-        self._motion: dict[str, str] = {}
-        self._motion_reason = ""
         self._chunks = ChunkTally()
         self._lost = ""
         self._video: VideoWriter | None = None
@@ -136,21 +122,9 @@ class TrialNode(SteppingNode):
         self._request: TrialsRequest | None = None
         self._running = False
         self._unmoved = not self.params.drift_check
-        self._start = self.create_publisher(PoseStamped, "trial/start_pose", RELIABLE)
-        self._pose_ns = round(1e9 / _POSE_RATE_HZ)
-        self._sliders = StampedStream(
-            self, PoseStamped, self.params.slider_topic, RELIABLE, self._pose_ns
-        )
-        self._pushers = StampedStream(self, PoseStamped, "pusher/pose", RELIABLE, self._pose_ns)
-        self.create_subscription(DiagnosticStatus, "motion/state", self._on_motion, RELIABLE)
+        self._client = CellClient(self, self.params.slider_topic)
         self.create_subscription(DiagnosticStatus, "policy/request", self._on_chunk, RELIABLE)
         self.create_subscription(String, LOST_TOPIC, self._on_lost, LATCHED)
-        self._hold = self.create_client(Trigger, "motion/hold")
-        self._home = self.create_client(Trigger, "motion/home")
-        self._follow = self.create_client(Trigger, "motion/policy")
-        self._release = self.create_client(Trigger, "safety/release")
-        self._get_policy = self.create_client(GetState, "policy_node/get_state")
-        self._change_policy = self.create_client(ChangeState, "policy_node/change_state")
         if self.params.drift_check:
             self.create_subscription(Bool, "drift/unmoved", self._on_unmoved, LATCHED)
         if self.params.on_request:
@@ -169,12 +143,12 @@ class TrialNode(SteppingNode):
         run_dir = Path(os.environ.get("PUSHCELL_RUN_DIR", _default_run_dir()))
         # Time stands still until everybody is there, so that every run begins alike.
         self.begin_stepping(executor, _JUDGE_RATE_HZ)
-        wait_until(executor, self._is_served, _GRAPH_TIMEOUT_S, _NOT_UP)
-        self._bring_policy_to(State.PRIMARY_STATE_INACTIVE)
-        self.wait(self._is_up, _LINK_TIMEOUT_S, lambda: _NOT_UP)
+        wait_until(executor, self._client.is_served, _GRAPH_TIMEOUT_S, _NOT_UP)
+        self._client.bring_policy_to(State.PRIMARY_STATE_INACTIVE)
+        self.wait(self._client.is_up, _LINK_TIMEOUT_S, lambda: _NOT_UP)
         self._await_drift_check(executor)
         if self.params.release_stop:
-            self.call(self._release, Trigger.Request(), "/safety/release")
+            self._client.release_stop()
         if self.params.on_request:
             self._serve(run_dir)
         else:
@@ -214,11 +188,11 @@ class TrialNode(SteppingNode):
     def _run_series(self, trials: int, seed: int, run_dir: Path) -> None:
         """One trial after the other, until all are done or a person has taken over."""
         self._running = True
-        interventions = self._motion["interventions"]
+        interventions = self._client.motion["interventions"]
         for index in range(trials):
             self._progress = f"trial {index + 1} of {trials}"
             self._records.append(self._run_trial(len(self._records), seed + index, run_dir))
-            if self._motion["interventions"] != interventions and self.params.on_request:
+            if self._client.motion["interventions"] != interventions and self.params.on_request:
                 raise PushcellError("a person took over: ask for the remaining trials again")
 
     def _run_trial(self, index: int, seed: int, run_dir: Path) -> TrialRecord:
@@ -241,9 +215,9 @@ class TrialNode(SteppingNode):
     def _try_trial(self, index: int, seed: int, run_dir: Path) -> TrialRecord:
         began_s = steady_seconds()
         start = self._start_of(seed)
-        self._bring_policy_to(State.PRIMARY_STATE_INACTIVE)
-        self._go_home()
-        self._place_slider(start)
+        self._client.bring_policy_to(State.PRIMARY_STATE_INACTIVE)
+        self._client.go_home()
+        self._client.place_slider(start)
         # Cameras and ticks of any whole rate are in the same phase then, in every trial.
         self.wait(self._begins_second, 2.0, lambda: "no whole second came")
         stamp_ns = to_nanoseconds(self.stamp())
@@ -300,23 +274,10 @@ class TrialNode(SteppingNode):
             shown = run_dir / (record.video or "trials.jsonl")
             self.get_logger().warning(f"{self._progress}: {record.told}; see {shown}")
 
-    def _is_served(self) -> bool:
-        clients = (self._hold, self._home, self._follow, self._release)
-        policy = (self._get_policy, self._change_policy)
-        return all(client.service_is_ready() for client in (*clients, *policy))
-
-    def _is_up(self) -> bool:
-        return (
-            self._is_served()
-            and self._pose_of(self._sliders) is not None
-            and self._pose_of(self._pushers) is not None
-            and self._motion.get("phase", "no_arm") != "no_arm"
-        )
-
     def _await_return(self, reason: str) -> None:
         """Until whoever was lost takes part again."""
         deadline_s = steady_seconds() + _RETURN_TIMEOUT_S
-        while self._lost or not self._is_up():
+        while self._lost or not self._client.is_up():
             if steady_seconds() > deadline_s:
                 raise PushcellError(
                     f"{self._progress} is void: {reason}; it did not come back within "
@@ -324,76 +285,24 @@ class TrialNode(SteppingNode):
                 )
             self.step()
 
-    def _bring_policy_to(self, wanted: int) -> None:
-        """Into a lifecycle state, from whichever it is in."""
-        for _ in range(_TRANSITIONS):
-            answer = self.call(self._get_policy, GetState.Request(), "/policy_node/get_state")
-            state = answer.current_state.id
-            if state == wanted:
-                return
-            if state == State.PRIMARY_STATE_UNCONFIGURED:
-                step = Transition.TRANSITION_CONFIGURE
-            elif state == State.PRIMARY_STATE_INACTIVE:
-                step = Transition.TRANSITION_ACTIVATE
-            else:
-                step = Transition.TRANSITION_DEACTIVATE
-            request = ChangeState.Request(transition=Transition(id=step))
-            changed = self._change_policy.call_async(request)
-            # Its answer may be lost; the state tells.
-            with suppress(NoAnswerError):
-                self.await_answer(changed, "/policy_node/change_state")
-            if changed.done() and not changed.result().success:
-                break
-        raise PushcellError("policy_node does not change its state: it says why, above")
-
-    def _go_home(self) -> None:
-        self.call(self._home, Trigger.Request(), "/motion/home")
-        # What was said of an earlier homing is not of this one.
-        self.step()
-        self.wait(
-            lambda: self._motion.get("reason") == "at_home",
-            _HOMING_TIMEOUT_S,
-            lambda: f"the pusher did not get home: motion_node says {self._motion_reason!r}",
-        )
-
-    def _place_slider(self, start: PlanarPose) -> None:
-        """A simulated cell puts the slider there when asked."""
-        asked_s = -math.inf
-
-        def placed() -> bool:
-            nonlocal asked_s
-            position, angle = self._pose_of(self._sliders).distance_to(start)
-            if position < _PLACED_M and angle < _PLACED_RAD:
-                return True
-            if self.now() - asked_s > _ASK_PERIOD_S:
-                asked_s = self.now()
-                self._start.publish(pose_message(Pose.from_planar(start), self.stamp()))
-            return False
-
-        self.wait(
-            placed,
-            _PLACING_TIMEOUT_S,
-            lambda: f"the slider was not placed at its start {start.as_array().round(3)}",
-        )
-
     def _begins_second(self) -> bool:
         return to_nanoseconds(self.stamp()) % 10**9 == self.phase_ns
 
     def _push(self) -> tuple[Judgement, float]:
         """Let the policy drive until the task is done or its time is over."""
         limit_s = self._task.success.time_limit_s
-        began_s, before = self.now(), self._motion.get("reason")
+        began_s, before = self.now(), self._client.motion.get("reason")
         progress = Progress(began_s)
         self._chunks = ChunkTally()
-        self._bring_policy_to(State.PRIMARY_STATE_ACTIVE)
-        self.call(self._follow, Trigger.Request(), "/motion/policy")
+        self._client.bring_policy_to(State.PRIMARY_STATE_ACTIVE)
+        self._client.follow_policy()
         # A policy whose first wish is refused is stopped sooner than it is seen to drive.
         self.wait(
-            lambda: self._motion.get("source") == "policy" or self._motion.get("reason") != before,
+            lambda: self._client.follows_policy or self._client.motion.get("reason") != before,
             _SELECTED_TIMEOUT_S,
             lambda: "motion_node does not follow the policy",
         )
-        while self._motion.get("source") == "policy" and self.now() - began_s <= limit_s:
+        while self._client.follows_policy and self.now() - began_s <= limit_s:
             judgement = self._judge(began_s)
             if judgement.success:
                 break
@@ -404,9 +313,9 @@ class TrialNode(SteppingNode):
                 self.get_logger().info(f"{self._progress}: {said}")
             self.step()
         judgement, duration_s = self._judge(began_s), self.now() - began_s
-        stopped = "" if self._motion.get("source") == "policy" else self._motion_reason
-        self.call(self._hold, Trigger.Request(), "/motion/hold")
-        self._bring_policy_to(State.PRIMARY_STATE_INACTIVE)
+        stopped = "" if self._client.follows_policy else self._client.motion_reason
+        self._client.hold()
+        self._client.bring_policy_to(State.PRIMARY_STATE_INACTIVE)
         if self._lost:
             raise _Void(self._lost)
         if stopped and not judgement.success:
@@ -414,7 +323,7 @@ class TrialNode(SteppingNode):
         return judgement, duration_s
 
     def _judge(self, began_s: float) -> Judgement:
-        slider, pusher = self._pose_of(self._sliders), self._pose_of(self._pushers)
+        slider, pusher = self._client.slider(), self._client.pusher()
         return self._task.judge(slider, pusher.position, self.now() - began_s)
 
     def _on_request(self, message: String) -> None:
@@ -439,14 +348,6 @@ class TrialNode(SteppingNode):
     def _on_unmoved(self, message: Bool) -> None:
         self._unmoved = message.data
 
-    def _pose_of(self, stream: StampedStream[PoseStamped]) -> PlanarPose | None:
-        now_ns = to_nanoseconds(self.stamp())
-        message = stream.newest(now_ns // self._pose_ns * self._pose_ns)
-        return None if message is None else to_planar(message)
-
-    def _on_motion(self, message: DiagnosticStatus) -> None:
-        self._motion, self._motion_reason = status_values(message), message.message
-
     def _on_chunk(self, message: DiagnosticStatus) -> None:
         values = status_values(message)
         self._chunks = self._chunks.with_one(values["outcome"], values["reason"])
@@ -458,7 +359,7 @@ class TrialNode(SteppingNode):
         if self._video is None:
             return
         image = to_image(message).copy()
-        draw_task(image, self._lens, self._X_BaseCamera, self._task, self._pose_of(self._sliders))
+        draw_task(image, self._lens, self._X_BaseCamera, self._task, self._client.slider())
         self._video.add(image)
 
 
