@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import cache
 
@@ -116,11 +117,13 @@ def can_cut(drill: Drill) -> bool:
 
 
 def cut_wire(drill: Drill) -> None:
-    """Nothing goes to LCM's multicast address any more."""
+    """Nothing goes to LCM's multicast address any more, for a while of simulated time."""
     address = f"{drill.lcm_address}/32"
     subprocess.run(["ip", "route", "add", "blackhole", address], check=True)
     try:
-        drill.run(CUT_S)
+        until_s, deadline = drill.ros_s + CUT_S, time.monotonic() + 20 * CUT_S
+        while drill.ros_s < until_s and time.monotonic() < deadline:
+            drill.run(0.02)
     finally:
         subprocess.run(["ip", "route", "del", "blackhole", address], check=True)
 

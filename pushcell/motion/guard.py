@@ -134,7 +134,7 @@ class MotionGuard:
             self._status_s, self._q_measured = now_s, ordered
 
     def on_deadman(self, now_s: float, held: bool) -> None:
-        """The operator holds the deadman, or let it go; of two words at a time letting go counts."""
+        """The operator holds the deadman, or let go; of two words at a time letting go counts."""
         if not held:
             self._deadman_s, self._let_go_s = -np.inf, now_s
         elif now_s != self._let_go_s:
