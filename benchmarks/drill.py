@@ -20,9 +20,10 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool, String
+from std_msgs.msg import Bool, Header, String
 from std_srvs.srv import Trigger
 
+from benchmarks.rivals import LcmRival, Rival
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config.arm import Ros2ControlLinkConfig
 from pushcell.config.cell import load_cell
@@ -40,7 +41,7 @@ DOMAIN = 84
 ASIDE = PlanarPose(0.62, -0.22, 0.0)
 _DEADMAN_PERIOD_S = 0.02
 # A node that was started imports for long on a busy machine.
-_STARTING_S = 60.0
+_STARTING_S = 180.0
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 _SIM_TIME = ("use_sim_time", True)
@@ -71,6 +72,9 @@ class Drill:
         self.motion: dict[str, str] = {}
         # (simulated time [s], measured joints (n,)) of every report on the wire
         self.wire: list[tuple[float, Array]] = []
+        # Which report was the last one before the fault.
+        self.struck = 0
+        self.rivals: list[Rival | LcmRival] = []
         self._deadman_due_s = 0.0
 
     def __enter__(self) -> Drill:
@@ -90,7 +94,7 @@ class Drill:
         for name in self.processes:
             self.kill(name)
         # Else its stop switch would stay pressed for the next drill of this process.
-        self._node.destroy_node()
+        self.node.destroy_node()
         rclpy.shutdown()
 
     # Processes
@@ -132,8 +136,35 @@ class Drill:
         self.processes[name].kill()
         self.processes[name].wait()
 
+    def hold(self, name: str, duration_s: float) -> None:
+        """Stop a node's process for so long of simulated time, and let it go on.
+
+        Simulated time would wait for it: it is told that the node has nothing to do till then.
+        """
+        word = Header(frame_id=f"/{name} {self.processes[name].pid}")
+        until_s = self.ros_s + duration_s
+        word.stamp = to_stamp(until_s)
+        self.signal(name, signal.SIGSTOP)
+        deadline = time.monotonic() + 10 * duration_s + 2 * self._patience_s
+        while self.ros_s < until_s - 1e-6 and time.monotonic() < deadline:
+            self._done_publisher.publish(word)
+            self.run(0.01)
+        self.signal(name, signal.SIGCONT)
+
+    def join(self, rival: Rival | LcmRival) -> None:
+        """Somebody else speaks from now on; the fault begins when it is heard of."""
+        self.wait_for(rival.is_heard, _STARTING_S, "somebody who listens to a rival")
+        self.rivals.append(rival)
+        self.mark()
+
+    def mark(self) -> None:
+        """The fault strikes now."""
+        self.struck = len(self.wire) - 1
+
     def stop_extra(self) -> None:
         """End what a fault started beside the graph."""
+        while self.rivals:
+            self.rivals.pop().leave()
         for process in self.extra:
             process.kill()
             process.wait()
@@ -148,15 +179,24 @@ class Drill:
             if self.deadman is not None and now >= self._deadman_due_s:
                 self._deadman_due_s = now + _DEADMAN_PERIOD_S
                 self._deadman_publisher.publish(Bool(data=self.deadman))
+            for rival in self.rivals:
+                rival.speak()
             self._executor.spin_once(timeout_sec=0.002)
-            if self._lcm is not None:
-                self._lcm.HandleSubscriptions(0)
+            if self.lcm is not None:
+                self.lcm.HandleSubscriptions(0)
 
     def run_simulated(self, duration_s: float) -> None:
         """Watch for a while of simulated time, as the arm reports it, or until it is gone."""
-        until_s, deadline = self.wire[-1][0] + duration_s, time.monotonic() + 4 * duration_s
+        until_s = self.wire[-1][0] + duration_s
+        deadline = time.monotonic() + 4 * duration_s + 2 * self._patience_s
         while self.wire[-1][0] < until_s and time.monotonic() < deadline:
             self.run(0.02)
+
+    def watch_anew(self, duration_s: float) -> None:
+        """Forget what was seen on the wire, and watch it for a while of simulated time."""
+        self.wire.clear()
+        self.wait_for(lambda: bool(self.wire), _STARTING_S, "the arm's reports")
+        self.run_simulated(duration_s)
 
     def wait_for(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
         """Watch until a condition holds; PushcellError otherwise."""
@@ -197,9 +237,11 @@ class Drill:
         self._slider_publisher.publish(
             pose_message(Pose.from_planar(ASIDE), to_stamp(self.wire[-1][0]))
         )
-        self.wait_for(lambda: self.call("/safety/release").success, 10, "the stop's release")
-        self.wait_for(lambda: self._follows("home", "at_home"), 30, "the pusher at home")
-        self.wait_for(lambda: self._follows("policy", "none"), 15, "motion")
+        self.wait_for(
+            lambda: self.call("/safety/release").success, _STARTING_S, "the stop's release"
+        )
+        self.wait_for(lambda: self._follows("home", "at_home"), _STARTING_S, "the pusher at home")
+        self.wait_for(lambda: self._follows("policy", "none"), _STARTING_S, "motion")
         self.run(1.6)
 
     def set_fault(self, fault: str) -> None:
@@ -211,8 +253,11 @@ class Drill:
         self._stop_publisher.publish(Bool(data=pressed))
 
     def jump_clock(self, by_s: float) -> None:
-        """One message of another time on /clock."""
-        self._clock_publisher.publish(Clock(clock=to_stamp(self._ros_s + by_s)))
+        """Another time on /clock, as often as it takes to be heard between the true one's words."""
+        wrong = Clock(clock=to_stamp(self.ros_s + by_s))
+        for _ in range(10):
+            self._clock_publisher.publish(wrong)
+            self.run(0.003)
 
     def tips(self) -> tuple[Array, Array]:
         """Simulated times (N,) and measured tips (N, 2) of every report."""
@@ -225,6 +270,9 @@ class Drill:
             self.call("/arm/reset")
             self.run(0.5)
         return self.motion.get("phase", "no_arm") != "no_arm"
+
+    def _released(self) -> bool:
+        return bool(self.call("/safety/release").success)
 
     def _follows(self, source: str, reason: str) -> bool:
         """Whether a source has come as far as a reason; it is selected until that is granted.
@@ -240,16 +288,17 @@ class Drill:
         return self.motion["reason"] == reason
 
     def _connect(self) -> None:
-        self._node = node = rclpy.create_node("drill")
+        self.node = node = rclpy.create_node("drill")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
         node.create_subscription(DiagnosticStatus, "/motion/state", self._on_motion, 10)
         node.create_subscription(Clock, "/clock", self._on_clock, 10)
-        self._ros_s = 0.0
+        self.ros_s = 0.0
         self._deadman_publisher = node.create_publisher(Bool, "/safety/deadman", 10)
         self._stop_publisher = node.create_publisher(Bool, "/safety/estop", _LATCHED)
         self._fault_publisher = node.create_publisher(String, "/exerciser/fault", _LATCHED)
         self._slider_publisher = node.create_publisher(PoseStamped, "/trial/start_pose", 10)
+        self._done_publisher = node.create_publisher(Header, "/cell/done", _LATCHED)
         self._clock_publisher = node.create_publisher(Clock, "/clock", 10)
         names = ("/arm/reset", "/motion/home", "/motion/policy", "/safety/release")
         self._clients = {name: node.create_client(Trigger, name) for name in names}
@@ -257,19 +306,19 @@ class Drill:
 
     def _watch_wire(self, node: Node) -> None:
         link = self.cell.arm.link
-        self._lcm = None
+        self.lcm = None
         if isinstance(link, Ros2ControlLinkConfig):
             node.create_subscription(JointState, link.state_topic, self._on_joint_state, 1000)
             return
         self.lcm_address = link.lcm.url.split("/")[2].split(":")[0]
-        self._lcm = open_lcm(instance_url(link.lcm.url, DOMAIN))
-        self._lcm.Subscribe(link.lcm.status_channel, self._on_status)
+        self.lcm = open_lcm(instance_url(link.lcm.url, DOMAIN))
+        self.lcm.Subscribe(link.lcm.status_channel, self._on_status)
 
     def _on_motion(self, message: DiagnosticStatus) -> None:
         self.motion = status_values(message)
 
     def _on_clock(self, message: Clock) -> None:
-        self._ros_s = message.clock.sec + message.clock.nanosec * 1e-9
+        self.ros_s = message.clock.sec + message.clock.nanosec * 1e-9
 
     def _on_joint_state(self, message: JointState) -> None:
         self.wire.append((to_seconds(message.header.stamp), np.array(message.position)))

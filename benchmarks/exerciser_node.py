@@ -45,6 +45,7 @@ class Exerciser(CellNode):
         self._began_s: float | None = None
         self._image_s: float | None = None
         self._fault = ""
+        self._misdated_s: float | None = None
         self._chunk: ActionChunk | None = None
         self._last: MultiDOFJointTrajectory | None = None
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "/policy/chunk", 10)
@@ -62,7 +63,7 @@ class Exerciser(CellNode):
             self._began_s = self.now()
 
     def _on_fault(self, message: String) -> None:
-        self._fault = message.data
+        self._fault, self._misdated_s = message.data, None
 
     def _on_image(self, message: Image) -> None:
         self._image_s = self.control_time(message.header.stamp)
@@ -75,6 +76,8 @@ class Exerciser(CellNode):
             times = now + np.arange(ACTIONS) / ACTION_RATE_HZ
             self._chunk = ActionChunk(self._image_s, times, self._circle(times - self._began_s))
         message = chunk_message(self._chunk, self.stamp(self._image_s))
+        if self._fault in ("from the future", "repeated stamp"):
+            message = self._misdated(now)
         if self._fault == "not finite":
             message.points[3].transforms[0].translation.x = float("nan")
         if self._fault == "far target":
@@ -88,6 +91,14 @@ class Exerciser(CellNode):
             self._chunks.publish(self._last)
             return
         self._last = message
+
+    def _misdated(self, now: float) -> MultiDOFJointTrajectory:
+        """The way from now on, as if computed from a picture of the future, or always of one."""
+        if self._misdated_s is None:
+            self._misdated_s = self._image_s + (10 if self._fault == "from the future" else 0)
+        times = now + np.arange(ACTIONS) / ACTION_RATE_HZ
+        chunk = ActionChunk(self._misdated_s, times, self._circle(times - self._began_s))
+        return chunk_message(chunk, self.stamp(self._misdated_s))
 
     def _circle(self, elapsed_s: Array) -> Array:
         """(H, 2) positions on the circle; speed grows evenly during the ramp."""

@@ -1,6 +1,8 @@
-"""Writes docs/interfaces.md from the running nodes: topics, services, types, QoS, parameters.
+"""Writes docs/interfaces.md and config/security/policy.xml from the nodes themselves.
 
 python docs/make_interfaces.py
+
+The page has topics, services, types, QoS and parameters; the policy is SROS2's, version 0.2.0.
 
 Every node is made as a launch file makes it, and asked what it has. Nothing is driven.
 """
@@ -11,12 +13,15 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import rclpy
 from rclpy.lifecycle import LifecycleNodeMixin
@@ -24,17 +29,27 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from pushcell.bags.bag_writer import BagWriter, Topic
 from pushcell.bags.messages import POSE, tool_pose_cdr
+from pushcell.config.cell import load_cell
 from pushcell.geometry import PlanarPose
-from pushcell.recording.streams import PUSHER_TOPIC
+from pushcell.recording.streams import PUSHER_TOPIC, streams_of
+from pushcell.shipped import CELLS
 from pushcell_ros.base_node import CellNode
 from pushcell_ros.params import allowed
 
 PAGE = Path(__file__).parent / "interfaces.md"
+POLICY = PAGE.parent.parent / "config" / "security" / "policy.xml"
 BEGIN = "<!-- docs/make_interfaces.py writes what is below -->"
 DOMAIN = 90
 BOARD = "charuco:7x5:0.036:0.028:DICT_5X5_50"
 # Every node has these; the page's text says so once.
 COMMON = {"/rosout", "/parameter_events", "/diagnostics", "/clock", "/cell/done"}
+_RULES = {
+    "publishes": ("topic", "publish"),
+    "subscribes": ("topic", "subscribe"),
+    "serves": ("service", "reply"),
+    "calls": ("service", "request"),
+}
+_CAMERA = re.compile("^camera/[^/]+/")
 _PARAMETER_SERVICES = "rcl_interfaces/srv/"
 _LIFE_CYCLE = "lifecycle_msgs/srv/"
 
@@ -46,6 +61,45 @@ class Sample:
     module: str
     parameters: tuple[str, ...] = ()
     simulated: bool = True
+    cell: str = "sim"
+
+
+@dataclass(frozen=True)
+class End:
+    """A topic or service of a node."""
+
+    heading: str
+    name: str
+    kind: str
+    quality: str = ""
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a node said when it was asked."""
+
+    sample: Sample
+    purpose: str
+    lifecycle: bool
+    ends: list[End]
+    parameters: list[tuple[str, ...]]
+
+
+# What rcl makes for every node, and what a node has in simulated time alone.
+EVERYBODYS = (
+    *(End("publishes", name, "") for name in ("/rosout", "/parameter_events", "/cell/done")),
+    End("subscribes", "/clock", ""),
+)
+# recorder_node takes what it records in a node of its own, which has the same enclave.
+OF_ITS_TAPS = {
+    "recorder_node": [
+        End("subscribes", stream.topic, "") for stream in streams_of(load_cell(CELLS.find("sim")))
+    ]
+}
+BEHIND_ROS2_CONTROL = (
+    Sample("arm_node", cell="ur5e_sim"),
+    Sample("cell_node", simulated=False, cell="ur5e_sim"),
+)
 
 
 def samples(folder: Path) -> list[Sample]:
@@ -79,23 +133,42 @@ def samples(folder: Path) -> list[Sample]:
     ]
 
 
-def page() -> str:
-    """What stands below the mark."""
+@cache
+def described() -> list[Described]:
+    """Every node, made and asked; arm and cell also behind ros2_control."""
     before = dict(os.environ)
     try:
         with tempfile.TemporaryDirectory() as name:
             os.environ.update({"PUSHCELL_RUN_DIR": name, "ROS_DOMAIN_ID": str(DOMAIN)})
-            return "\n".join(section(sample) for sample in samples(Path(name)))
+            return [_described(sample) for sample in (*samples(Path(name)), *BEHIND_ROS2_CONTROL)]
     finally:
         os.environ.clear()
         os.environ.update(before)
 
 
-def section(sample: Sample) -> str:
+def page() -> str:
+    """What stands below the mark."""
+    return "\n".join(
+        section(node) for node in described() if node.sample not in BEHIND_ROS2_CONTROL
+    )
+
+
+def section(node: Described) -> str:
     """One node's part of the page."""
+    life = "\n\nA lifecycle node.\n" if node.lifecycle else "\n"
+    rows = {(e.heading, _name(e.name), e.kind, e.quality) for e in node.ends if not _common(e)}
+    return (
+        f"## {node.sample.module}\n\n{node.purpose}{life}\n"
+        + _table(("", "name", "type", "QoS"), sorted(rows))
+        + "\n"
+        + _table(("parameter", "default", "allowed", "what"), node.parameters)
+    )
+
+
+def _described(sample: Sample) -> Described:
     module = importlib.import_module(f"pushcell_ros.{sample.module}")
     kind = _node_class(module)
-    parameters = ("cell:=sim", *sample.parameters)
+    parameters = (f"cell:={sample.cell}", *sample.parameters)
     words = ["--ros-args", *(word for text in parameters for word in ("-p", text))]
     words += ["-p", f"use_sim_time:={str(sample.simulated).lower()}"]
     rclpy.init(args=words, domain_id=DOMAIN)
@@ -105,20 +178,14 @@ def section(sample: Sample) -> str:
             lifecycle = isinstance(node, LifecycleNodeMixin)
             if lifecycle and sample.module == "policy_node":
                 node.trigger_configure()  # it subscribes to what its policy uses
-            rows = list(_rows(node))
+            ends = list(_ends(node))
         finally:
             node.close()
             node.destroy_node()
     finally:
         rclpy.try_shutdown()
     purpose = " ".join((module.__doc__ or "").partition("\n\n")[0].split())
-    life = "\n\nA lifecycle node.\n" if lifecycle else "\n"
-    return (
-        f"## {sample.module}\n\n{purpose}{life}\n"
-        + _table(("", "name", "type", "QoS"), sorted(set(rows)))
-        + "\n"
-        + _table(("parameter", "default", "allowed", "what"), _parameters(kind))
-    )
+    return Described(sample, purpose, lifecycle, ends, _parameters(kind))
 
 
 def _node_class(module: Any) -> type[CellNode]:
@@ -132,18 +199,20 @@ def _node_class(module: Any) -> type[CellNode]:
     return kind
 
 
-def _rows(node: CellNode) -> Iterator[tuple[str, str, str, str]]:
+def _ends(node: CellNode) -> Iterator[End]:
     for heading, ends in (("publishes", node.publishers), ("subscribes", node.subscriptions)):
         for end in ends:
-            if end.topic_name not in COMMON:
-                kind = _type(end.msg_type)
-                yield heading, _name(end.topic_name), kind, quality(end.qos_profile)
+            yield End(heading, end.topic_name, _type(end.msg_type), quality(end.qos_profile))
     for heading, ends in (("serves", node.services), ("calls", node.clients)):
         for end in ends:
-            kind = _type(end.srv_type)
-            own = heading == "serves" and kind.startswith((_PARAMETER_SERVICES, _LIFE_CYCLE))
-            if not own and "type_description" not in kind:
-                yield heading, _name(node.resolve_service_name(end.srv_name)), kind, ""
+            name = node.resolve_service_name(end.srv_name)
+            yield End(heading, name, _type(end.srv_type))
+
+
+def _common(end: End) -> bool:
+    """Whether every node, or every lifecycle node, has it."""
+    own = end.heading == "serves" and end.kind.startswith((_PARAMETER_SERVICES, _LIFE_CYCLE))
+    return end.name in COMMON or own or "type_description" in end.kind
 
 
 def quality(profile: QoSProfile) -> str:
@@ -155,6 +224,41 @@ def quality(profile: QoSProfile) -> str:
     if profile.durability == DurabilityPolicy.TRANSIENT_LOCAL:
         words.append("latched")
     return f"{', '.join(words)}, depth {profile.depth}"
+
+
+def policy() -> str:
+    """SROS2's policy: an enclave for each node, with what the node has and nothing else."""
+    root = ElementTree.Element("policy", version="0.2.0")
+    enclaves = ElementTree.SubElement(root, "enclaves")
+    rights: dict[str, dict[str, set[str]]] = {}
+    for node in described():
+        of_node = rights.setdefault(node.sample.module, {heading: set() for heading in _RULES})
+        for end in (*node.ends, *EVERYBODYS, *OF_ITS_TAPS.get(node.sample.module, ())):
+            of_node[end.heading].add(_expression(end.name, node.sample.module))
+    for module, of_node in sorted(rights.items()):
+        enclave = ElementTree.SubElement(enclaves, "enclave", path=f"/pushcell/{module}")
+        profiles = ElementTree.SubElement(enclave, "profiles")
+        profile = ElementTree.SubElement(profiles, "profile", ns="/", node=module)
+        for heading, (kind, rule) in _RULES.items():
+            if of_node[heading]:
+                group = ElementTree.SubElement(profile, f"{kind}s", {rule: "ALLOW"})
+                for name in sorted(of_node[heading]):
+                    ElementTree.SubElement(group, kind).text = name
+    ElementTree.indent(root)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        "<!-- python docs/make_interfaces.py writes it; a test compares. See docs/security.md -->\n"
+        + ElementTree.tostring(root, encoding="unicode")
+        + "\n"
+    )
+
+
+def _expression(name: str, module: str) -> str:
+    """A name as a policy has it: without the namespace, and of any camera."""
+    own = f"/{module}/"
+    if name.startswith(own):
+        return f"~/{name.removeprefix(own)}"
+    return _CAMERA.sub("camera/*/", name.removeprefix("/"))
 
 
 def _parameters(kind: type[CellNode]) -> list[tuple[str, ...]]:
@@ -196,9 +300,11 @@ def _write_recording(path: Path) -> None:
 
 
 def main() -> None:
-    """Write the page."""
+    """Write both."""
     head = PAGE.read_text(encoding="utf-8").partition(BEGIN)[0]
     PAGE.write_text(f"{head}{BEGIN}\n\n{page()}", encoding="utf-8")
+    POLICY.parent.mkdir(exist_ok=True)
+    POLICY.write_text(policy(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -35,15 +35,19 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("name", choices=names, help="the benchmark")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too; - for stdout")
-    parser.add_argument("--seconds", type=float, help="how long, of those that can be told")
+    asked = [
+        parser.add_argument("--seconds", type=float, help="how long, of those that can be told"),
+        parser.add_argument("--cell", help="on which cell, of those that can be told"),
+        parser.add_argument(
+            "--resume", metavar="FILE", help="go on where this file ends, of those that can"
+        ),
+    ]
     options = parser.parse_args(arguments)
     module = _load(options.name)
-    if options.seconds is None:
-        figures = module.run()
-    elif "seconds" in inspect.signature(module.run).parameters:
-        figures = module.run(seconds=options.seconds)
-    else:
-        parser.error(f"{options.name} takes no --seconds: it lasts as long as it lasts")
+    told = {a.dest: value for a in asked if (value := getattr(options, a.dest)) is not None}
+    for name in told.keys() - inspect.signature(module.run).parameters.keys():
+        parser.error(f"{options.name} takes no --{name}")
+    figures = module.run(**told)
     Console(file=sys.stderr if options.json == "-" else sys.stdout).print(module.table(figures))
     if options.json:
         _write({"machine": platform.platform(), **figures}, options.json)

@@ -86,7 +86,7 @@ class MotionGuard:
         self._status_s = -np.inf
         self._q_measured = np.zeros(len(kinematics.joint_names))
         self._other_joints = False
-        self._deadman_s = -np.inf
+        self._deadman_s = self._let_go_s = -np.inf
         self._publishers: dict[Source, int] = {}
         self._ticked_s = -np.inf
         self._settling = False
@@ -134,8 +134,11 @@ class MotionGuard:
             self._status_s, self._q_measured = now_s, ordered
 
     def on_deadman(self, now_s: float, held: bool) -> None:
-        """The operator holds the deadman, or let it go."""
-        self._deadman_s = now_s if held else -np.inf
+        """The operator holds the deadman, or let go; of two words at a time letting go counts."""
+        if not held:
+            self._deadman_s, self._let_go_s = -np.inf, now_s
+        elif now_s != self._let_go_s:
+            self._deadman_s = now_s
 
     def on_publishers(self, source: Source, count: int) -> None:
         """How many publishers there are for a source's commands."""

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import atexit
+import copy
 import io
 import json
 import resource
@@ -324,7 +325,8 @@ def edited(data: st.DataObject, values: Any) -> Any:
         if data.draw(st.integers(0, 5)) == 0:
             del holder[last]
         else:
-            holder[last] = data.draw(ODD)
+            # A copy, since what was drawn may be edited too, and is drawn again.
+            holder[last] = copy.deepcopy(data.draw(ODD))
     return values
 
 

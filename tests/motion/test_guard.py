@@ -252,6 +252,15 @@ def test_the_deadman_must_be_held(operated):
     assert operated.guard.select(Source.POLICY) is Reason.DEADMAN_RELEASED
 
 
+@pytest.mark.parametrize("words", [(False, True), (True, False)])
+def test_whoever_lets_go_is_heard_whatever_another_says_at_the_same_time(operated, words):
+    operated.drive_policy()
+    for held in words:
+        operated.guard.on_deadman(operated.now, held)
+    operated.guard.tick(operated.now)
+    assert operated.guard.state.reason is Reason.DEADMAN_RELEASED
+
+
 def test_a_deadman_that_falls_silent_is_released(operated, monkeypatch):
     operated.drive_policy()
     monkeypatch.setattr(operated.guard, "on_deadman", lambda *_: None)

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import sys
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -43,6 +44,22 @@ def test_the_page_is_what_the_nodes_have():
     _, mark, written = text.partition(INTERFACES.BEGIN)
     assert mark
     assert written.strip() == INTERFACES.page().strip(), f"python {PATH.relative_to(ROOT)}"
+
+
+def test_the_security_policy_is_what_the_nodes_have():
+    written = INTERFACES.POLICY.read_text(encoding="utf-8")
+    assert written == INTERFACES.policy(), f"python {PATH.relative_to(ROOT)}"
+
+
+def test_only_who_commands_the_arm_may_do_so():
+    policy = ElementTree.parse(INTERFACES.POLICY)
+    may = {
+        profile.get("node")
+        for profile in policy.iter("profile")
+        for group in profile.findall("topics[@publish='ALLOW']")
+        if "arm/joint_command" in [topic.text for topic in group]
+    }
+    assert may == {"motion_node", "calibrate_node"}
 
 
 def test_viewers_look_at_topics_that_there_are():
