@@ -20,6 +20,7 @@ from policy_server.bundle_format import FILES, MANIFEST, Manifest
 from policy_server.bundle_sections import FileRecord
 from pushcell.config.strict_yaml import MOST_BYTES, parse_yaml
 from pushcell.errors import BundleError, ConfigError
+from pushcell.shipped import POLICIES
 
 MAX_FILE_BYTES = 512 << 20
 UNREADABLE_ZIP = (
@@ -110,6 +111,11 @@ def _read(path: Path, name: str, most_bytes: int) -> bytes:
             raise BundleError(
                 f"there is no bundle {path}: name a bundle's folder or zip, or planner"
             )
+    except FileNotFoundError:
+        raise BundleError(
+            f"{path} is no whole bundle, it has no {name}: pushcell export makes one of a "
+            f"checkpoint; known by name are {', '.join(sorted(POLICIES.names()))}"
+        ) from None
     except OSError as error:
         raise BundleError(f"{path}: {name} cannot be read ({error.strerror or error})") from None
     if len(data) > most_bytes:

@@ -29,7 +29,7 @@ def joint_limits(model: ArmModelConfig) -> JointLimits:
     """The joints between base and tip link, and their limits.
 
     Raises ConfigError where there is no such chain, where one of its joints slides or has no
-    limits, and where there are too few or too many.
+    limits or the name of another one, and where there are too few or too many.
     """
     joints = _chain(read_robot(model), model)
     names = tuple(joint.get("name", "") for joint in joints)
@@ -39,11 +39,13 @@ def joint_limits(model: ArmModelConfig) -> JointLimits:
             f"({', '.join(names)}), allowed: {FEWEST_JOINTS} or {MOST_JOINTS}; name other links as "
             "base_link and tip_link, or make a joint that is never moved fixed in the URDF"
         )
-    try:
-        position = [_ends(joint) for joint in joints]
-        speed = [_limit(joint, "velocity") for joint in joints]
-    except ValueError as error:
-        raise ConfigError(f"arm.model: a joint's limit is no number ({error})") from None
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"arm.model: two joints have one name ({', '.join(names)}): give each its own in the "
+            "URDF"
+        )
+    position = [_ends(joint) for joint in joints]
+    speed = [_limit(joint, "velocity") for joint in joints]
     return JointLimits(names, np.array(position), np.array(speed))
 
 
@@ -62,7 +64,12 @@ def _chain(robot: ElementTree.Element, model: ArmModelConfig) -> list[ElementTre
     joints, link = [], model.tip_link
     while link != model.base_link:
         if link not in above:
-            raise ConfigError(f"arm.model: no joint leads from {model.base_link!r} to {link!r}")
+            links = ", ".join(child.get("name", "") for child in robot.findall("link"))
+            raise ConfigError(
+                f"arm.model: no joint leads from {model.base_link!r} to {link!r}; give as "
+                f"base_link and tip_link two of the URDF's links ({links or 'it has none'}), and "
+                "make a URDF of a xacro file with ROS's xacro first"
+            )
         joint = above.pop(link)  # each once: a URDF may be a circle
         if joint.get("type") != "fixed":
             joints.append(joint)
@@ -91,7 +98,16 @@ def _limit(joint: ElementTree.Element, which: str) -> float:
             f"arm.model: joint {joint.get('name')!r} has no limit {which!r}: write it into the "
             "URDF's <limit>, from the arm's data sheet"
         )
-    return float(value)
+    try:
+        number = float(value)
+    except ValueError:
+        number = np.nan
+    if not np.isfinite(number):
+        raise ConfigError(
+            f"arm.model: joint {joint.get('name')!r}: limit {which!r} = {value!r} is no number: "
+            "write it into the URDF's <limit>, from the arm's data sheet"
+        )
+    return number
 
 
 def _link(joint: ElementTree.Element, which: str) -> str:

@@ -121,7 +121,18 @@ def with_an_eighth_joint() -> str:
             URDF.replace('lower="-2.094395" upper="2.094395"', 'lower="2" upper="-2"'),
             "leaves joint 2 no way between 2 and -2",
         ),
-        (URDF.replace('velocity="1.7104"', 'velocity="fast"'), "a joint's limit is no number"),
+        (
+            URDF.replace('velocity="1.7104"', 'velocity="fast"'),
+            "joint 'joint_1': limit 'velocity' = 'fast' is no number: write it into the URDF's",
+        ),
+        (
+            URDF.replace('velocity="1.7104"', 'velocity="nan"'),
+            "joint 'joint_1': limit 'velocity' = 'nan' is no number",
+        ),
+        (
+            URDF.replace('"joint_3" type', '"joint_2" type'),
+            "two joints have one name (joint_1, joint_2, joint_2, joint_4, ",
+        ),
         (URDF.replace('velocity="1.7104"', 'velocity="0.5"'), "joint 1: allowed: up to 0.5"),
         (
             URDF.replace(' velocity="1.7453"', ""),
@@ -148,7 +159,14 @@ def with_an_eighth_joint() -> str:
             "joint 'joint_4' is floating, allowed: joints that turn",
         ),
         (fixed(3), "arm.nominal_joints_rad has 7 values, allowed: one for each of the 6 joints"),
-        ("<robot/>", "no joint leads from 'base' to 'link_7'"),
+        (
+            "<robot/>",
+            "no joint leads from 'base' to 'link_7'; give as base_link and tip_link two of",
+        ),
+        (
+            URDF.replace('child link="link_6"', 'child link="wrist"'),
+            "to 'link_6'; give as base_link and tip_link two of the URDF's links (base, link_1, ",
+        ),
         ("<robot", "no arm can be read from"),
         ("\x00", "no arm can be read from"),
     ],
