@@ -52,7 +52,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "file", metavar="FILE", help="a *.launch.yaml file, or the name of a shipped one"
     )
-    parser.add_argument("arguments", nargs="*", metavar="name:=value", help="its arguments")
+    parser.add_argument(
+        "arguments", nargs="*", default=[], metavar="name:=value", help="its arguments"
+    )
     parser.add_argument("-s", "--show-args", action="store_true", help="show its arguments")
     options = parser.parse_intermixed_args(argv)
     file = LAUNCH_FILES.find(options.file)
