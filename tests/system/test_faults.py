@@ -14,18 +14,16 @@ STRUCK = (
     "NaN in a command",
     "emergency stop",
 )
-# Each takes long: an arm of six joints under ros2_control is struck by one.
-DRILLS = [*(("sim", name) for name in STRUCK), ("ur5e_sim", STRUCK[0])]
 
 
 @pytest.fixture(scope="module")
-def drill(request):
+def drill():
     # Patience, since these tests may share their machine.
-    with Drill(patience_s=0.5, cell=request.param) as running:
+    with Drill(patience_s=0.5) as running:
         yield running
 
 
-@pytest.mark.parametrize(("drill", "name"), DRILLS, indirect=["drill"])
+@pytest.mark.parametrize("name", STRUCK)
 def test_after_a_fault_the_arm_rests_in_time_and_within_its_limits(drill, name):
     fault = next(fault for fault in faults.faults(drill) if fault.name == name)
     outcome = faults.play(drill, fault)
