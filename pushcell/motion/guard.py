@@ -86,7 +86,8 @@ class MotionGuard:
         self._status_s = -np.inf
         self._q_measured = np.zeros(len(kinematics.joint_names))
         self._other_joints = False
-        self._deadman_s = self._let_go_s = -np.inf
+        self._deadman_s = -np.inf
+        self._let_go = False  # since the last tick
         self._publishers: dict[Source, int] = {}
         self._ticked_s = -np.inf
         self._settling = False
@@ -134,10 +135,10 @@ class MotionGuard:
             self._status_s, self._q_measured = now_s, ordered
 
     def on_deadman(self, now_s: float, held: bool) -> None:
-        """The operator holds the deadman, or let go; of two words at a time letting go counts."""
+        """The operator holds the deadman, or let go; the next tick sees that whoever holds it."""
         if not held:
-            self._deadman_s, self._let_go_s = -np.inf, now_s
-        elif now_s != self._let_go_s:
+            self._deadman_s, self._let_go = -np.inf, True
+        elif not self._let_go:
             self._deadman_s = now_s
 
     def on_publishers(self, source: Source, count: int) -> None:
@@ -174,7 +175,7 @@ class MotionGuard:
             # All that was heard before is of another time.
             self._status_s = self._deadman_s = -np.inf
             self._end_turn(Reason.CLOCK_JUMPED)
-        self._ticked_s = now_s
+        self._ticked_s, self._let_go = now_s, False
         self._meet_arm(now_s)
         if self._arm is None:
             return None

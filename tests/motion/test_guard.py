@@ -252,11 +252,13 @@ def test_the_deadman_must_be_held(operated):
     assert operated.guard.select(Source.POLICY) is Reason.DEADMAN_RELEASED
 
 
+@pytest.mark.parametrize("apart_s", [0.0, 0.002])
 @pytest.mark.parametrize("words", [(False, True), (True, False)])
-def test_whoever_lets_go_is_heard_whatever_another_says_at_the_same_time(operated, words):
+def test_whoever_lets_go_is_heard_whatever_another_says_before_the_tick(operated, words, apart_s):
     operated.drive_policy()
     for held in words:
         operated.guard.on_deadman(operated.now, held)
+        operated.now += apart_s
     operated.guard.tick(operated.now)
     assert operated.guard.state.reason is Reason.DEADMAN_RELEASED
 
