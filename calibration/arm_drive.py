@@ -10,6 +10,7 @@ import numpy as np
 from calibration.joint_drive import JointDrive
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array
+from pushcell.motion.deadman import Deadman
 from pushcell.motion.emergency_stop import EmergencyStop
 
 _REST_S, _REST_RAD_S = 0.3, 1e-3
@@ -24,14 +25,14 @@ class ArmDrive:
 
     def __init__(self, cell: CellConfig, require_deadman: bool) -> None:
         self._arm, self._share, self._within_rad = cell.arm, 0.0, 0.0
-        self._deadman_age_s = cell.motion.deadman_s if require_deadman else None
+        self._deadman = Deadman(cell.motion.deadman_s) if require_deadman else None
         self.emergency_stop = EmergencyStop()
         self.joints: Array | None = None
         self.commanded: list[tuple[float, Array]] = []
         self.measured: list[tuple[float, Array]] = []
         self._goal: Array | None = None
         self._drive: tuple[float, JointDrive] | None = None
-        self._moved_s = self._held_s = -np.inf
+        self._moved_s = -np.inf
 
     def on_joints(self, now_s: float, position: Array, velocity: Array) -> None:
         """The arm reports (n,) [rad], [rad/s]."""
@@ -43,7 +44,8 @@ class ArmDrive:
 
     def on_deadman(self, now_s: float, held: bool) -> None:
         """The operator says whether it is held."""
-        self._held_s = now_s if held else -np.inf
+        if self._deadman is not None:
+            self._deadman.hear(now_s, held)
 
     def go(self, goal: Array, share: float, within_rad: float) -> None:
         """Go to joints (n,) [rad] at a share of the joints' limits, from wherever it rests.
@@ -67,12 +69,14 @@ class ArmDrive:
         """Why nothing may move, in words."""
         if self.emergency_stop.cause is not None:
             return f"stopped: {self.emergency_stop.cause}; /safety/release lets it go on"
-        if self._deadman_age_s is not None and now_s - self._held_s > self._deadman_age_s:
+        if self._deadman is not None and not self._deadman.is_held(now_s):
             return "waits for the deadman"
         return None
 
     def tick(self, now_s: float) -> tuple[Array, Array] | None:
         """Positions (n,) [rad] and velocities [rad/s] to command now; None for silence."""
+        if self._deadman is not None:
+            self._deadman.ticked()
         if self.halted(now_s) is not None or self.joints is None or self._goal is None:
             self._drive = None
             return None

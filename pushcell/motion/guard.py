@@ -20,6 +20,7 @@ from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array
 from pushcell.motion.commanded import CommandedArm, JointTarget
+from pushcell.motion.deadman import Deadman
 from pushcell.motion.emergency_stop import EmergencyStop
 from pushcell.motion.reasons import Reason
 from pushcell.motion.sources import (
@@ -86,8 +87,7 @@ class MotionGuard:
         self._status_s = -np.inf
         self._q_measured = np.zeros(len(kinematics.joint_names))
         self._other_joints = False
-        self._deadman_s = -np.inf
-        self._let_go = False  # since the last tick
+        self._deadman = Deadman(cell.motion.deadman_s)
         self._publishers: dict[Source, int] = {}
         self._ticked_s = -np.inf
         self._settling = False
@@ -136,10 +136,7 @@ class MotionGuard:
 
     def on_deadman(self, now_s: float, held: bool) -> None:
         """The operator holds the deadman, or let go; the next tick sees that whoever holds it."""
-        if not held:
-            self._deadman_s, self._let_go = -np.inf, True
-        elif not self._let_go:
-            self._deadman_s = now_s
+        self._deadman.hear(now_s, held)
 
     def on_publishers(self, source: Source, count: int) -> None:
         """How many publishers there are for a source's commands."""
@@ -157,7 +154,7 @@ class MotionGuard:
 
     def on_teleop(self, now_s: float, stamp_s: float, target: Array) -> None:
         """A person gave a target (2,) [m]; with the deadman held that takes over at once."""
-        if self._arm is None or not self._deadman_held(now_s):
+        if self._arm is None or not self._deadman.is_held(now_s):
             return
         if self.state.source is not Source.TELEOP:
             took_over = self.state.source in self._chunks
@@ -173,9 +170,11 @@ class MotionGuard:
         """Move the commanded motion one tick; None while there is no arm to command."""
         if now_s < self._ticked_s:
             # All that was heard before is of another time.
-            self._status_s = self._deadman_s = -np.inf
+            self._status_s = -np.inf
+            self._deadman.forget()
             self._end_turn(Reason.CLOCK_JUMPED)
-        self._ticked_s, self._let_go = now_s, False
+        self._ticked_s = now_s
+        self._deadman.ticked()
         self._meet_arm(now_s)
         if self._arm is None:
             return None
@@ -230,12 +229,9 @@ class MotionGuard:
             return Reason.EMERGENCY_STOP
         if self._publishers.get(source, 1) > 1:
             return Reason.TWO_PUBLISHERS
-        if (self._require_deadman or source is Source.TELEOP) and not self._deadman_held(now_s):
+        if (self._require_deadman or source is Source.TELEOP) and not self._deadman.is_held(now_s):
             return Reason.DEADMAN_RELEASED
         return None
-
-    def _deadman_held(self, now_s: float) -> bool:
-        return not is_older(now_s, self._deadman_s, self._cell.motion.deadman_s)
 
     def _obey(self, answer: Reference | Halt | None) -> None:
         """Take over an answer's reason; a halt may end the source's turn."""
