@@ -9,6 +9,7 @@ from hypothesis import settings
 from pushcell.config.cell import CellConfig, load_cell
 
 ROOT = Path(__file__).resolve().parent.parent
+RUNS_NODES = {"ros", "system", "test_examples.py"}
 SIM_CELL = ROOT / "config" / "cell.sim.yaml"
 
 # The same examples on every run of the tests; a thorough run looks for new ones.
@@ -23,8 +24,18 @@ def cell() -> CellConfig:
     return load_cell(SIM_CELL)
 
 
+def runs_nodes(item: pytest.Item) -> bool:
+    """Whether a test starts processes of the graph, which a busy machine may hold up."""
+    return bool(RUNS_NODES & {*item.path.relative_to(ROOT).parts})
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of running nodes are tried up to three times: a busy machine may hold them up."""
+    """Keep tests that run nodes in one worker, and first; keep the others together by file."""
+    items.sort(key=runs_nodes, reverse=True)
     for item in items:
-        if {"ros", "system"} & set(item.path.relative_to(ROOT).parts):
+        if runs_nodes(item):
             item.add_marker(pytest.mark.flaky(reruns=2))
+            item.add_marker(pytest.mark.xdist_group("nodes"))
+        else:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))

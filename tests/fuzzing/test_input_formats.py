@@ -355,15 +355,22 @@ def test_anything_else_is_refused_in_one_sentence_or_accepted(
     TRIED[kind.name] += 1
     path = tmp_path / kind.file
     path.write_bytes(spoilt(data, kind))
-    began_s, before_mb = time.process_time(), peak_mb()
-    sentence = "accepted"
+    before_mb = peak_mb()
+    sentence, took_s = reading(kind, path)
+    assert 0 < len(sentence) < 5000
+    assert peak_mb() - before_mb < MOST_MB
+    # A machine may pause in a first reading, not in each of three.
+    assert took_s < LONGEST_S or min(reading(kind, path)[1] for _ in range(2)) < LONGEST_S
+
+
+def reading(kind: Format, path: Path) -> tuple[str, float]:
+    """What is said of an input, and the time of the processor that it took [s]."""
+    began_s = time.thread_time()
     try:
         kind.read(path)
     except PushcellError as error:
-        sentence = str(error)
-    assert 0 < len(sentence) < 5000
-    assert time.process_time() - began_s < LONGEST_S
-    assert peak_mb() - before_mb < MOST_MB
+        return str(error), time.thread_time() - began_s
+    return "accepted", time.thread_time() - began_s
 
 
 def peak_mb() -> float:

@@ -84,10 +84,17 @@ def held_keys(console: Served) -> int:
     return sum([joy[2] for joy in console.wire.joys if joy[0] == "/teleop/keyboard"][-1])
 
 
+def pressed_anew(page: Page) -> bool:
+    """Press Space; a page that lost its line for a moment has let go and waits for a new press."""
+    key(page, "keyUp", "Space")
+    key(page, "rawKeyDown", "Space")
+    time.sleep(0.3)
+    return True
+
+
 def test_a_key_is_let_go_wherever_the_focus_has_come_to(cell):
     def look(page, console, until):
-        key(page, "rawKeyDown", "Space")
-        until(lambda: held_keys(console) == 1)
+        until(lambda: pressed_anew(page) and held_keys(console) == 1)
         page.script(TYPE_SOMETHING)
         key(page, "keyUp", "Space")
         until(lambda: held_keys(console) == 0)
@@ -100,8 +107,7 @@ def test_a_key_is_let_go_wherever_the_focus_has_come_to(cell):
 
 def test_meta_lets_go_of_all_and_a_repeat_is_no_press(cell):
     def look(page, console, until):
-        key(page, "rawKeyDown", "Space")
-        until(lambda: held_keys(console) == 1)
+        until(lambda: pressed_anew(page) and held_keys(console) == 1)
         page.command("Input.dispatchKeyEvent", type="rawKeyDown", code="MetaLeft", key="Meta")
         until(lambda: held_keys(console) == 0)
         key(page, "rawKeyDown", "Space", autoRepeat=True)
@@ -135,19 +141,10 @@ def test_a_line_that_fell_silent_is_told_and_so_is_a_stop_that_was_not_sent(cell
     on_page(cell, look)
 
 
-def pressed_anew(page: Page) -> bool:
-    """A page that lost its line meanwhile has let go by itself."""
-    key(page, "keyUp", "Space")
-    key(page, "rawKeyDown", "Space")
-    time.sleep(0.3)
-    return True
-
-
 @pytest.mark.parametrize("queue_s", [2.0, 5.0])
 def test_behind_a_queue_nothing_is_held(cell, queue_s):
     def look(page, console, until):
-        key(page, "rawKeyDown", "Space")
-        until(lambda: held_keys(console) == 1)
+        until(lambda: pressed_anew(page) and held_keys(console) == 1)
         console.queue.delay_s = queue_s
         time.sleep(queue_s)
         key(page, "keyUp", "Space")
