@@ -22,7 +22,7 @@ collect: setup
 	$(BIN)/pushcell launch launch/collect.launch.yaml $(ARGS)
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 setup: $(VENV)/.run
 

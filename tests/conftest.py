@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from pushcell.config.cell import CellConfig, load_cell
 
 ROOT = Path(__file__).resolve().parent.parent
-RUNS_NODES = {"ros", "system", "test_examples.py"}
 SIM_CELL = ROOT / "config" / "cell.sim.yaml"
 
 # The same examples on every run of the tests; a thorough run looks for new ones.
@@ -24,18 +25,26 @@ def cell() -> CellConfig:
     return load_cell(SIM_CELL)
 
 
-def runs_nodes(item: pytest.Item) -> bool:
-    """Whether a test starts processes of the graph, which a busy machine may hold up."""
-    return bool(RUNS_NODES & {*item.path.relative_to(ROOT).parts})
+def runs_nodes(path: str) -> bool:
+    """Whether the tests of a file start processes of the graph."""
+    return path.startswith(("tests/ros/", "tests/system/", "tests/test_examples.py"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+class OneGraphAtATime(LoadScopeScheduling):
+    """Gives the tests that run nodes to one process, and the others by file to whoever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::")[0]
+        return "nodes" if runs_nodes(path) else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneGraphAtATime:
+    return OneGraphAtATime(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that run nodes in one worker, and first; keep the others together by file."""
-    items.sort(key=runs_nodes, reverse=True)
+    """Tests of running nodes come first; on a busy machine they may need up to three tries."""
+    items.sort(key=lambda item: not runs_nodes(item.nodeid))
     for item in items:
-        if runs_nodes(item):
+        if runs_nodes(item.nodeid):
             item.add_marker(pytest.mark.flaky(reruns=2))
-            item.add_marker(pytest.mark.xdist_group("nodes"))
-        else:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
