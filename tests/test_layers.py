@@ -47,7 +47,7 @@ ALLOWED = {
     "recording": "cameras bags processes config",
     "motion": "arm action_chunk config",
     "demonstrators": "limit_surface task config",
-    "cameras": "se3 task config",
+    "cameras": "se3 task config processes",
     "doctor": "drivers config",
     "drivers": "arm config",
     "launcher": "config",

@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from pushcell.closing import Closing
+from pushcell.processes.priority import kept_priority
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class VideoWriter(Closing):
         self._stream.width, self._stream.height = width_px, height_px
         self._stream.pix_fmt = "yuv420p"
         self._stream.options = dict(codec.options)
+        with kept_priority():
+            self._container.start_encoding()
 
     def close(self) -> None:
         """Write what is still held back, and end the file."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import Enum
+from pathlib import Path
 
 _REAL_TIME_PRIORITY = 10
 _PATIENT_NICENESS = 5
@@ -31,3 +33,27 @@ class Urgency(Enum):
             with suppress(PermissionError):
                 policy = os.SCHED_RR | (0 if for_children else os.SCHED_RESET_ON_FORK)
                 os.sched_setscheduler(0, policy, os.sched_param(_REAL_TIME_PRIORITY))
+
+
+@contextmanager
+def kept_priority() -> Iterator[None]:
+    """Undo what a library does to the priority of this thread and of the threads it starts.
+
+    SVT-AV1, run by root, makes them real-time threads of the highest priority, and every process
+    that is started later inherits it.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    before = _threads()
+    try:
+        yield
+    finally:
+        for thread in {0} | _threads() - before:
+            with suppress(ProcessLookupError):
+                os.sched_setscheduler(thread, policy, parameters)
+
+
+def _threads() -> set[int]:
+    return {int(task.name) for task in Path("/proc/self/task").iterdir()}
