@@ -30,10 +30,10 @@ from pushcell.geometry import Array, Pose
 
 @dataclass(frozen=True)
 class CalibrateHandEye:
-    """Calibrate where a camera is: in the base (eye-to-hand) or in the hand (eye-in-hand).
+    """Calibrate a camera's pose in the base (eye-to-hand) or in the hand (eye-in-hand).
 
-    Either from pairs of poses, or from images of a board with the arm's poses. Saves numbers as
-    JSON and a report as HTML, with the date in their names. A result over its limits is not
+    Give pairs of poses, or images of a board with the arm's poses. It saves the numbers as JSON and
+    a report as HTML, with the date in the file names. A result that exceeds its limits is not
     saved; the exit code is then 1.
 
     examples:
@@ -43,46 +43,49 @@ class CalibrateHandEye:
     """
 
     setup: Setup
-    """Camera on the base and board on the hand, or the other way round."""
+    """eye-to-hand: camera on the base, board on the hand; eye-in-hand: the other way round."""
     out: Path
     """Folder for the result."""
     pairs: Path | None = None
-    """JSON array (N, 2, 4, 4): hand in base, target in camera; metres."""
+    """JSON array (N, 2, 4, 4): poses of the hand in the base and of the target in the camera
+    (m)."""
     images: tuple[Path, ...] = ()
-    """Image files, or folders of them."""
+    """Image files, or folders of image files."""
     robot_poses: Path | None = None
-    """JSON: (N, 4, 4) hand in base in the order of the images, or {image's name: 4x4}; metres."""
+    """JSON: poses of the hand in the base (m), as (N, 4, 4) in the order of the images, or as
+    {image name: 4x4}."""
     intrinsics: Path | None = None
-    """The camera's camera_info YAML."""
+    """The camera's camera_info YAML file."""
     board: str | None = None
-    """The board, as for intrinsics; with --pairs only to undo half turns."""
+    """The board, as for intrinsics; with --pairs it only resolves half turns."""
     joints: Path | None = None
-    """JSON (N, joints) [rad]: estimate the joints' offsets too, with the arm of --cell."""
+    """JSON (N, joints) of joint positions (rad): also estimate the joint offsets of --cell's
+    arm."""
     cell: Path = Path("sim")
-    """The cell whose arm has these joints."""
+    """The cell to whose arm --joints belong."""
     refine_lens: bool = False
-    """Fit the lens to the arm's poses too, from the images that gave --intrinsics; saves another
-    camera_info YAML, which belongs to this pose."""
+    """Also fit the lens to the arm's poses, from the images of --intrinsics; saves another
+    camera_info YAML file, which is valid together with this pose."""
     camera: str = "camera"
-    """The camera's name, as in the cell's configuration."""
+    """Name of the camera in the cell file."""
     arm_mm: float = 1.0
-    """How exact the arm's poses are: standard deviation an axis. With the noise that is measured
-    in the corners it says how far a target may be from where the others put it."""
+    """Accuracy of the arm's positions: standard deviation per axis. Together with the measured
+    noise of the corners it sets the default of --max-left-out-mm and --max-left-out-deg."""
     arm_deg: float = 0.1
-    """The same of angles."""
+    """Accuracy of the arm's orientations: standard deviation per axis."""
     max_left_out_mm: float | None = None
-    """Limit: RMS distance of each target from where the others put it; by default three times
-    what the noise of corners and arm explains."""
+    """Limit: RMS distance of each target from its position predicted by the others; by default
+    three times what the noise of corners and arm explains."""
     max_left_out_deg: float | None = None
-    """Limit: the same of angles."""
+    """Limit: the same for angles."""
     max_deviation_mm: float = 2.0
     """Limit: standard deviation of the camera's position."""
     max_deviation_deg: float = 0.2
-    """Limit: standard deviation of the camera's direction."""
+    """Limit: standard deviation of the camera's orientation."""
     force: bool = False
-    """Save even a result over its limits."""
+    """Save the result even if it exceeds its limits."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the numbers there too; - for standard output."""
+    """Write the numbers as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

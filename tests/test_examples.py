@@ -106,7 +106,7 @@ def test_a_policy_of_ones_own(cell):
     ("name", "problem"),
     [
         ("no_such_module:open", "there is no module no_such_module; install it"),
-        ("pushcell.config.plugins:nothing", "has no function or class of it"),
+        ("pushcell.config.plugins:nothing", "has no function or class of that name"),
     ],
 )
 def test_a_plugin_that_is_not_there_is_one_sentence(name, problem):
