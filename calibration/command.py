@@ -31,7 +31,7 @@ def main(words: Sequence[str]) -> int:
         return 0 if words else 2
     if words[0] not in KINDS:
         raise CalibrationError(
-            f"unknown calibration {words[0]!r}; choose one of:  {', '.join(KINDS)}"
+            f"unknown calibration {words[0]!r}; choose one of: {', '.join(KINDS)}"
         )
     module = importlib.import_module(f"calibration.{words[0].replace('-', '_')}_command")
     return module.main(words[1:])

@@ -41,12 +41,14 @@ from pydantic import Field, ValidationError, model_validator
 from policy_server.bundle_sections import (
     ActionSpec,
     CellTask,
+    DirectSchedule,
     FileRecord,
     LatencyRecord,
     Normaliser,
     ObservationSpec,
     ParityRecord,
     PushTTask,
+    Range,
     Schedule,
     Sha256,
     TrainingRecord,
@@ -62,7 +64,8 @@ FILES = (ENCODER, DENOISER, PARITY)
 OPSET = 18
 """The ONNX operator set that graphs are exported with; loading takes no newer one."""
 
-PolicyKind = Literal["diffusion", "flow", "act", "nearest"]
+PolicyKind = Literal["diffusion", "flow", "act", "nearest", "programmed"]
+"""How chunks are computed; ``programmed``: by code, nothing was learned."""
 
 
 class Manifest(Section):
@@ -108,6 +111,26 @@ class Manifest(Section):
                 f"{self.observation.calibration_sha256}"
             )
         return self
+
+    @classmethod
+    def programmed(
+        cls,
+        rate_hz: float,
+        observation: ObservationSpec,
+        action: ActionSpec,
+        task: CellTask | PushTTask,
+    ) -> Manifest:
+        """Of a policy that is code: it has no data sets, no training and no normalised units."""
+        return cls(
+            kind="programmed",
+            rate_hz=rate_hz,
+            observation=observation,
+            action=action,
+            normaliser=Normaliser(data_set="none", action=Range(low=action.low, high=action.high)),
+            schedule=DirectSchedule(),
+            task=task,
+            training=TrainingRecord(data_sets=(), steps=0, seed=0, parameters=0),
+        )
 
     @property
     def sha256(self) -> str:

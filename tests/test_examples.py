@@ -92,6 +92,8 @@ def test_a_policy_of_ones_own(cell):
     try:
         port = re.search(r"port (\d+)", process.stdout.readline())[1]
         policy = opening.open_policy(f"ws://127.0.0.1:{port}", cell, RuntimeOptions(), PATIENCE_S)
+        assert policy.manifest.kind == "programmed"
+        assert policy.manifest.training.data_sets == ()
         here = np.array([0.5, 0.0])
         chunk = policy.infer(Request({"pusher": np.array([[*here, 0.5]])}, seed=0))
         policy.close()
