@@ -101,8 +101,6 @@ def _run(file: Path, given: dict[str, str], domain: Domain) -> int:
             folder.parent.rmdir()
         raise
     console.say(f"run folder {folder}, ROS_DOMAIN_ID {domain.number}")
-    for message in launch.messages:
-        console.say(message)
     with _guard(token, domain):
         return Supervisor(launch.processes, folder, token, console).run()
 
