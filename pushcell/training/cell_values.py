@@ -24,7 +24,8 @@ def with_cell_values(values: Any) -> Any:
     """
     if not isinstance(values, dict) or values.get("task", "cell") != "cell":
         return values
-    observation, policy = values.get("observation"), values.get("policy")
+    observation: Any = values.get("observation")
+    policy: Any = values.get("policy")
     missing_of_observation = _missing_of_observation(observation)
     lacks_corners = _is_pose(policy) and "corners" not in policy
     if not missing_of_observation and not lacks_corners:
