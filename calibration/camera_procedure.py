@@ -46,7 +46,7 @@ class CameraProcedure:
         self._hands: dict[str, Array] = {}
 
     def add(self, picture: Image, hand_in_base: Array) -> None:
-        """One more view."""
+        """Add a view: an image (H, W) or (H, W, 3) and the pose (4, 4) of the hand in the base."""
         image = grey(picture)
         name = self._taken.add(image, self._taken.board.find(image))
         self._hands[name] = hand_in_base

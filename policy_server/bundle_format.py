@@ -145,18 +145,18 @@ class Manifest(Section):
 
     @property
     def sees(self) -> bool:
-        """Whether it needs cameras."""
+        """Whether the policy observes images."""
         return bool(self.observation.cameras)
 
     @property
     def denoiser_inputs(self) -> tuple[str, ...]:
-        """What the denoiser takes."""
+        """Names of the inputs of ``denoiser.onnx``, in order."""
         if not self.noisy:
             return ("embedding",)
         return ("sample", "timestep", "embedding", *(["prefix"] if self.max_prefix else []))
 
     def to_yaml(self) -> str:
-        """The text of ``bundle.yaml``."""
+        """The manifest as YAML, the content of ``bundle.yaml``."""
         return yaml_text(self.model_dump(mode="json"))
 
     @classmethod

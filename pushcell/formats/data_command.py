@@ -118,7 +118,7 @@ def _zarr_without_slider(path: Path) -> DataSet:
 
 
 def figures_of(inspection: Inspection) -> dict[str, Any]:
-    """As JSON has them."""
+    """The figures of an inspection as plain values for JSON."""
     lengths = inspection.lengths
     return {
         "episodes": len(lengths),

@@ -1,7 +1,7 @@
 """What a node shares that drives the arm itself, from pose to pose, and takes pictures there.
 
 It stands in motion_node's place: its ways are not planar. The arm moves only while the operator
-holds the deadman and no emergency stop is engaged, at a share of the joint velocity limits.
+holds the deadman and no emergency stop is engaged, at a share of the joints' limits.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ _STATE_RATE_HZ = 20.0
 class DrivingParams(BoardParams):
     """Parameters of whoever drives."""
 
-    speed: float = parameter(0.3, "share of the joint velocity limits", least=0.01, most=1.0)
+    speed: float = parameter(
+        0.3, "share of the joint limits: velocity, acceleration, jerk", least=0.01, most=1.0
+    )
     require_deadman: bool = parameter(
         True, "allow motion only while the operator holds the deadman; false also releases the stop"
     )
