@@ -55,7 +55,7 @@ class ArmDrive:
         self._goal, self._share, self._within_rad = goal, share, within_rad
 
     def arrived(self, now_s: float) -> bool:
-        """Whether it rests there."""
+        """Whether the arm rests at the goal of `go`; ``now_s`` is the time now [s]."""
         assert self.joints is not None
         assert self._goal is not None
         return self._rests(now_s) and np.abs(self.joints - self._goal).max() < self._within_rad

@@ -63,7 +63,7 @@ class Board(Protocol):
 
     @property
     def text(self) -> str:
-        """As `parse_board` reads it."""
+        """The description of the board, as `parse_board` reads it."""
 
     def explain(self, images: list[Image]) -> str:
         """Why the board is not found in these images, and what to do."""
@@ -104,7 +104,7 @@ class CharucoBoard:
 
     @property
     def markers(self) -> int:
-        """How many it has."""
+        """Number of markers on the board."""
         return self.columns * self.rows // 2
 
     @property
@@ -137,7 +137,7 @@ class CharucoBoard:
         return Corners(ids.ravel().astype(np.int64), pixels.reshape(-1, 2).astype(float))
 
     def draw(self, px_per_m: float) -> Image:
-        """The board as printed."""
+        """The printed board as a grey image (H, W) of ``px_per_m`` pixels per metre."""
         width, height = self.size_m
         size = round(width * px_per_m), round(height * px_per_m)
         return self._board.generateImage(size)

@@ -14,10 +14,9 @@ import numpy as np
 
 from calibration.boards import Image, grey
 from calibration.hand_eye import calibrate_hand_eye
-from calibration.hand_eye_command import CalibrateHandEye
 from calibration.hand_eye_command import outcome as hand_eye_outcome
 from calibration.hand_eye_data import CornerSighting, HandEyeData, Setup
-from calibration.result_files import finish
+from calibration.result_files import save, show
 from calibration.taken_views import TakenViews
 from pushcell import se3
 from pushcell.cameras.camera_model import Lens
@@ -47,7 +46,7 @@ class CameraProcedure:
         self._hands: dict[str, Array] = {}
 
     def add(self, picture: Image, hand_in_base: Array) -> None:
-        """One more view."""
+        """Add a view: an image (H, W) or (H, W, 3) and the pose (4, 4) of the hand in the base."""
         image = grey(picture)
         name = self._taken.add(image, self._taken.board.find(image))
         self._hands[name] = hand_in_base
@@ -77,10 +76,9 @@ class CameraProcedure:
         # The same views tell both: together, the arm's poses settle what the board leaves open.
         result = calibrate_hand_eye(data, free_lens=True)
         assert result.lens is not None
-        asked = CalibrateHandEye(setup=self._setup, out=self._out, camera=self._camera)
-        over += finish(hand_eye_outcome(asked, result), self._out, False, None)
-        saved = None if over else max(self._out.glob("hand_eye_*.json"))
-        return CameraResult(result.lens, result.camera, saved)
+        saved = save(hand_eye_outcome(result, self._setup, self._camera), self._out)
+        show(saved)
+        return CameraResult(result.lens, result.camera, None if over else saved.path)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from pushcell.errors import CalibrationError
 
 KINDS = {
     "intrinsics": "a camera's matrix and distortion, from images of a board",
-    "hand-eye": "where a camera is, from poses of the arm with a board in view",
-    "table": "the table's plane and the map from pixels to it, from touched points",
-    "latency": "the delay between a command and what is seen of it, from two signals",
+    "hand-eye": "a camera's pose on the base or the hand, from arm poses with a board in view",
+    "table": "the table's plane and the map from pixels to the table, from touched points",
+    "latency": "the delay between a command and its effect, from two signals",
     "drift": "whether a camera has moved, from a board that stays in view",
 }
 
-_HELP = """usage: pushcell calibrate KIND ... (pushcell calibrate KIND --help tells more)
+_HELP = """usage: pushcell calibrate KIND ... (details: pushcell calibrate KIND --help)
 
 {kinds}
 
@@ -30,6 +30,8 @@ def main(words: Sequence[str]) -> int:
         print(_HELP.format(kinds="\n".join(f"  {k:<{width}}  {v}" for k, v in KINDS.items())))
         return 0 if words else 2
     if words[0] not in KINDS:
-        raise CalibrationError(f"there is no calibration {words[0]!r}; known: {', '.join(KINDS)}")
+        raise CalibrationError(
+            f"unknown calibration {words[0]!r}; choose one of: {', '.join(KINDS)}"
+        )
     module = importlib.import_module(f"calibration.{words[0].replace('-', '_')}_command")
     return module.main(words[1:])

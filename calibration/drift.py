@@ -38,7 +38,7 @@ class Reference:
 
     @classmethod
     def read(cls, path: Path) -> Reference:
-        """From its file."""
+        """Read a reference from its JSON file; raises CalibrationError for an invalid one."""
         values = read_json(path)
         try:
             corners = Corners(
@@ -52,7 +52,7 @@ class Reference:
             ) from None
 
     def text(self) -> str:
-        """Its file."""
+        """The content of the JSON file that `read` reads."""
         values = {
             "board": self.board,
             "size": list(self.size),

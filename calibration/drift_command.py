@@ -22,10 +22,10 @@ from pushcell.errors import CalibrationError
 
 @dataclass(frozen=True)
 class CalibrateDrift:
-    """Has the camera moved since it was calibrated? The exit code is 1 if it has.
+    """Check whether a camera has moved since it was calibrated; if so, the exit code is 1.
 
-    Take a reference of a board that stays in view, name it in the cell's configuration, and look
-    again at any time.
+    Take a reference of a board that stays in view, and name its file in the cell file. Then compare
+    with it at any time.
 
     examples:
       pushcell calibrate drift now.png --take chessboard:9x6:0.02 --reference ref.json
@@ -33,17 +33,17 @@ class CalibrateDrift:
     """
 
     image: Positional[Path]
-    """What the camera sees."""
+    """An image of the camera."""
     reference: Path
-    """The reference's file."""
+    """File of the reference."""
     take: Annotated[str | None, arg(metavar="BOARD")] = None
-    """Write the reference, of this board, and do not compare."""
+    """Write the reference of this board instead of comparing."""
     intrinsics: Path | None = None
-    """The camera's camera_info YAML; a lens of usual width is assumed without."""
+    """The camera's camera_info YAML file; without it, a lens of normal width is assumed."""
     max_px: float = 1.0
-    """Limit: how far the board's image may have moved."""
+    """Limit: movement of the board in the image (px)."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the numbers there too; - for standard output."""
+    """Write the numbers as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

@@ -61,7 +61,10 @@ def read_hand_poses(path: Path, images: tuple[str, ...]) -> Array:
 
 
 def read_joints(path: Path, views: int, joints: int) -> Array:
-    """(views, joints) positions [rad]."""
+    """Joint positions (views, joints) [rad] from a JSON file.
+
+    Raises CalibrationError for another shape.
+    """
     positions = _numbers(read_json(path), path)
     if positions.shape != (views, joints):
         raise CalibrationError(

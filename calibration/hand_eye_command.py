@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,11 +29,30 @@ from pushcell.geometry import Array, Pose
 
 
 @dataclass(frozen=True)
-class CalibrateHandEye:
-    """Calibrate where a camera is: in the base (eye-to-hand) or in the hand (eye-in-hand).
+class HandEyeLimits:
+    """Limits of a result, and the accuracy of the arm's poses, which some of them follow from.
 
-    Either from pairs of poses, or from images of a board with the arm's poses. Saves numbers as
-    JSON and a report as HTML, with the date in their names. A result over its limits is not
+    ``arm_mm`` and ``arm_deg`` are standard deviations per axis. The limits of the leave-one-out
+    error are by default three times what the noise of corners and arm explains.
+    """
+
+    arm_mm: float = 1.0
+    arm_deg: float = 0.1
+    max_left_out_mm: float | None = None
+    max_left_out_deg: float | None = None
+    max_deviation_mm: float = 2.0
+    max_deviation_deg: float = 0.2
+
+
+_LIMITS = HandEyeLimits()
+
+
+@dataclass(frozen=True)
+class CalibrateHandEye:
+    """Calibrate a camera's pose in the base (eye-to-hand) or in the hand (eye-in-hand).
+
+    Give pairs of poses, or images of a board with the arm's poses. It saves the numbers as JSON and
+    a report as HTML, with the date in the file names. A result that exceeds its limits is not
     saved; the exit code is then 1.
 
     examples:
@@ -43,46 +62,54 @@ class CalibrateHandEye:
     """
 
     setup: Setup
-    """Camera on the base and board on the hand, or the other way round."""
+    """eye-to-hand: camera on the base, board on the hand; eye-in-hand: the other way round."""
     out: Path
     """Folder for the result."""
     pairs: Path | None = None
-    """JSON array (N, 2, 4, 4): hand in base, target in camera; metres."""
+    """JSON array (N, 2, 4, 4): poses of the hand in the base and of the target in the camera
+    (m)."""
     images: tuple[Path, ...] = ()
-    """Image files, or folders of them."""
+    """Image files, or folders of image files."""
     robot_poses: Path | None = None
-    """JSON: (N, 4, 4) hand in base in the order of the images, or {image's name: 4x4}; metres."""
+    """JSON: poses of the hand in the base (m), as (N, 4, 4) in the order of the images, or as
+    {image name: 4x4}."""
     intrinsics: Path | None = None
-    """The camera's camera_info YAML."""
+    """The camera's camera_info YAML file."""
     board: str | None = None
-    """The board, as for intrinsics; with --pairs only to undo half turns."""
+    """The board, as for intrinsics; with --pairs it only resolves half turns."""
     joints: Path | None = None
-    """JSON (N, joints) [rad]: estimate the joints' offsets too, with the arm of --cell."""
+    """JSON (N, joints) of joint positions (rad): also estimate the joint offsets of --cell's
+    arm."""
     cell: Path = Path("sim")
-    """The cell whose arm has these joints."""
+    """The cell to whose arm --joints belong."""
     refine_lens: bool = False
-    """Fit the lens to the arm's poses too, from the images that gave --intrinsics; saves another
-    camera_info YAML, which belongs to this pose."""
+    """Also fit the lens to the arm's poses, from the images of --intrinsics; saves another
+    camera_info YAML file, which is valid together with this pose."""
     camera: str = "camera"
-    """The camera's name, as in the cell's configuration."""
-    arm_mm: float = 1.0
-    """How exact the arm's poses are: standard deviation an axis. With the noise that is measured
-    in the corners it says how far a target may be from where the others put it."""
-    arm_deg: float = 0.1
-    """The same of angles."""
-    max_left_out_mm: float | None = None
-    """Limit: RMS distance of each target from where the others put it; by default three times
-    what the noise of corners and arm explains."""
-    max_left_out_deg: float | None = None
-    """Limit: the same of angles."""
-    max_deviation_mm: float = 2.0
+    """Name of the camera in the cell file."""
+    arm_mm: float = _LIMITS.arm_mm
+    """Accuracy of the arm's positions: standard deviation per axis. Together with the measured
+    noise of the corners it sets the default of --max-left-out-mm and --max-left-out-deg."""
+    arm_deg: float = _LIMITS.arm_deg
+    """Accuracy of the arm's orientations: standard deviation per axis."""
+    max_left_out_mm: float | None = _LIMITS.max_left_out_mm
+    """Limit: RMS distance of each target from its position predicted by the others; by default
+    three times what the noise of corners and arm explains."""
+    max_left_out_deg: float | None = _LIMITS.max_left_out_deg
+    """Limit: the same for angles."""
+    max_deviation_mm: float = _LIMITS.max_deviation_mm
     """Limit: standard deviation of the camera's position."""
-    max_deviation_deg: float = 0.2
-    """Limit: standard deviation of the camera's direction."""
+    max_deviation_deg: float = _LIMITS.max_deviation_deg
+    """Limit: standard deviation of the camera's orientation."""
     force: bool = False
-    """Save even a result over its limits."""
+    """Save the result even if it exceeds its limits."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the numbers there too; - for standard output."""
+    """Write the numbers as JSON to this file; - for standard output."""
+
+    @property
+    def limits(self) -> HandEyeLimits:
+        """The limits that were given."""
+        return HandEyeLimits(*(getattr(self, field.name) for field in fields(HandEyeLimits)))
 
 
 def main(words: Sequence[str]) -> int:
@@ -91,7 +118,10 @@ def main(words: Sequence[str]) -> int:
     data, places = _from_pairs(options) if options.pairs else _from_images(options)
     joints = None if options.joints is None else _joints(options, places)
     result = calibrate_hand_eye(data, joints, options.refine_lens)
-    return finish(outcome(options, result), options.out, options.force, options.json)
+    found = outcome(
+        result, options.setup, options.camera, options.limits, by_index=options.pairs is not None
+    )
+    return finish(found, options.out, options.force, options.json)
 
 
 def _from_pairs(options: CalibrateHandEye) -> tuple[HandEyeData, Indices]:
@@ -155,23 +185,32 @@ def _joints(options: CalibrateHandEye, places: Indices) -> Joints:
     return Joints(positions, lambda q: kinematics.link_pose(q, link).matrix())
 
 
-def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
-    """What is told and saved of a result."""
+def outcome(
+    result: HandEye,
+    setup: Setup,
+    camera: str,
+    limits: HandEyeLimits = _LIMITS,
+    by_index: bool = False,
+) -> Outcome:
+    """The numbers and report of a result, and what of it exceeds the limits.
+
+    ``by_index``: poses are named by their number, not by the name of an image.
+    """
     deviations = np.sqrt(np.diag(result.covariance))
     deviation_deg = float(np.degrees(deviations[:3].max()))
     deviation_mm = float(1e3 * deviations[3:].max())
     left_out_mm, left_out_deg = _rms_mm(result.left_out_m), _rms_deg(result.left_out_rad)
     residual_mm, residual_deg = _rms_mm(result.residual_m), _rms_deg(result.residual_rad)
-    explained_mm, explained_deg = _explained(options, result)
-    most_mm = _or_default(options.max_left_out_mm, _MOST_TIMES * explained_mm)
-    most_deg = _or_default(options.max_left_out_deg, _MOST_TIMES * explained_deg)
+    explained_mm, explained_deg = _explained(limits, result)
+    most_mm = _or_default(limits.max_left_out_mm, _MOST_TIMES * explained_mm)
+    most_deg = _or_default(limits.max_left_out_deg, _MOST_TIMES * explained_deg)
     problems = [
         f"{what} is {value:.2f} {unit}, allowed {limit:.3g} {unit}: {advice}"
         for what, value, limit, unit, advice in (
             ("leave-one-out error", left_out_mm, most_mm, "mm", _ADVICE_NOISE),
             ("leave-one-out error", left_out_deg, most_deg, "deg", _ADVICE_NOISE),
-            ("standard deviation", deviation_mm, options.max_deviation_mm, "mm", _ADVICE_MORE),
-            ("standard deviation", deviation_deg, options.max_deviation_deg, "deg", _ADVICE_MORE),
+            ("standard deviation", deviation_mm, limits.max_deviation_mm, "mm", _ADVICE_MORE),
+            ("standard deviation", deviation_deg, limits.max_deviation_deg, "deg", _ADVICE_MORE),
         )
         if value > limit
     ]
@@ -179,10 +218,9 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
     problems += [scale.problem] if scale is not None and scale.problem else []
     pose, noise, solution = Pose.from_matrix(result.camera), result.fit.noise, result.fit.solution
     joints = len(solution.offsets_rad)
-    indices = options.pairs is not None
     figures: dict[str, Any] = {
-        "setup": options.setup,
-        "camera": options.camera,
+        "setup": setup,
+        "camera": camera,
         "transform": result.camera.tolist(),
         "xyz_m": pose.translation.tolist(),
         "rpy_rad": pose.rpy.tolist(),
@@ -198,7 +236,7 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         "deviation_deg": np.degrees(deviations[:3]).tolist(),
         "poses_used": len(result.residual_m),
         "board_scale": None if scale is None else [scale.value, scale.deviation],
-        "outliers": [int(o.name) if indices else o.name for o in result.outliers],
+        "outliers": [int(o.name) if by_index else o.name for o in result.outliers],
         "outliers_off": [
             {"name": o.name, "mm": 1e3 * o.off_m, "deg": float(np.degrees(o.off_rad))}
             for o in result.outliers
@@ -214,7 +252,7 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         },
     }
     shown = {
-        f"camera in {'base' if options.setup == 'eye-to-hand' else 'hand'}": (
+        f"camera in {'base' if setup == 'eye-to-hand' else 'hand'}": (
             f"xyz {_list(pose.translation, 4)} m, rpy {_list(pose.rpy, 4)} rad"
         ),
         "standard deviation": (
@@ -236,7 +274,7 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
             name: f"{value:.3f} ± {deviation:.3f}"
             for name, (value, deviation) in figures["lens"].items()
         }
-        files[".yaml"] = camera_info_text(result.lens, options.camera)
+        files[".yaml"] = camera_info_text(result.lens, camera)
     left_out = tuple(
         f"pose {o.name} is left out: {1e3 * o.off_m:.1f} mm and {np.degrees(o.off_rad):.2f} deg off"
         for o in result.outliers
@@ -257,9 +295,9 @@ _ADVICE_NOISE = "hold the arm still when the image is taken, and check board and
 _ADVICE_MORE = "add poses, turned by 20 to 40 deg to all sides"
 
 
-def _explained(options: CalibrateHandEye, result: HandEye) -> tuple[float, float]:
+def _explained(limits: HandEyeLimits, result: HandEye) -> tuple[float, float]:
     """RMS [mm], [deg] that the noise of corners and arm lets a target be off."""
-    hand = np.repeat([np.radians(options.arm_deg), 1e-3 * options.arm_mm], 3) ** 2
+    hand = np.repeat([np.radians(limits.arm_deg), 1e-3 * limits.arm_mm], 3) ** 2
     solution = result.fit.solution
     m, rad = explained_errors(result.fit.data, solution.X, solution.Y, hand)
     return 1e3 * m, float(np.degrees(rad))

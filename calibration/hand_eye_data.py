@@ -84,7 +84,7 @@ class PoseSighting:
         return pose_residual(self.target_in_camera, target_in_camera)
 
     def jacobian(self, target_in_camera: Array) -> Array:
-        """(6, 6)."""
+        """(6, 6) derivative of the expected pose by a twist of the target in the camera."""
         return pose_jacobian(target_in_camera)
 
 
@@ -126,7 +126,7 @@ class CornerSighting:
         return replace(self, corners_m=self.corners_m * scale)
 
     def by_scale(self, target_in_camera: Array) -> Array:
-        """(2n, 1)."""
+        """(2n, 1) derivative of the expected pixels by the board's scale [px]."""
         outwards = self.corners_m @ target_in_camera[:3, :3].T
         by_twist = self.lens.project_with_jacobian(self._points(target_in_camera))[1]
         return np.einsum("nij,nj->ni", by_twist[..., 3:], outwards).reshape(-1, 1)
@@ -137,12 +137,12 @@ class CornerSighting:
         return CornerSighting(self.lens, corners, self.pixels)
 
     def residual(self, target_in_camera: Array) -> Array:
-        """(2n,) [px]."""
+        """(2n,) observed minus expected pixels of the corners [px]."""
         expected = self.lens.project(self._points(target_in_camera))
         return (self.pixels - expected).ravel()
 
     def jacobian(self, target_in_camera: Array) -> Array:
-        """(2n, 6)."""
+        """(2n, 6) derivative of the expected pixels by a twist of the target in the camera."""
         return self.lens.project_with_jacobian(self._points(target_in_camera))[1].reshape(-1, 6)
 
     def _points(self, target_in_camera: Array) -> Array:
@@ -182,7 +182,7 @@ class HandEyeData:
         return se3.inverse(self.hand_in_base)
 
     def subset(self, indices: Indices) -> HandEyeData:
-        """Some of the views."""
+        """The data of the views with these indices, in this order."""
         chosen = [int(i) for i in indices]
         return replace(
             self,

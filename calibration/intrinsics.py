@@ -52,7 +52,7 @@ class Intrinsics:
 
     @property
     def lens(self) -> Lens:
-        """The camera's."""
+        """The calibrated lens: matrix, distortion and image size."""
         return self.bundle.lens
 
     @property
@@ -62,7 +62,7 @@ class Intrinsics:
 
     @property
     def standard_deviations(self) -> dict[str, float]:
-        """Of each parameter."""
+        """Standard deviation of each lens parameter, by name."""
         return dict(zip(self.lens.names, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
 
     @property

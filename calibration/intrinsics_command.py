@@ -29,33 +29,32 @@ _FINE_PX = 0.15  # which is good, however quiet the corners are
 class CalibrateIntrinsics:
     """Calibrate a camera's intrinsics from images of a board.
 
-    Saves ROS's camera_info YAML, the numbers as JSON and a report as HTML, with the date in their
-    names. A result over its limits is not saved; the exit code is then 1.
+    It saves a ROS camera_info YAML, the numbers as JSON and a report as HTML, with the date in the
+    file names. A result that exceeds its limits is not saved; the exit code is then 1.
 
     example:
       pushcell calibrate intrinsics images/ --board charuco:7x5:0.030:0.021:DICT_4X4_50 --out out
     """
 
     images: Positional[tuple[Path, ...]]
-    """Image files, or folders of them."""
+    """Image files, or folders of image files."""
     board: str
-    """charuco:7x5:0.030:0.021:DICT_4X4_50 (squares, metres) or chessboard:9x7:0.020 (inner
-    corners)."""
+    """The board: charuco:7x5:0.030:0.021:DICT_4X4_50 (squares, size of squares and markers in
+    metres) or chessboard:9x7:0.020 (inner corners, size of squares)."""
     out: Path
     """Folder for the result."""
     model: Model | None = None
-    """The lens model; without it the one that tells unseen views best."""
+    """The lens model; by default the one that fits held-out views best."""
     camera: str = "camera"
-    """The camera's name, as in the cell's configuration."""
+    """Name of the camera in the cell file."""
     max_held_out_px: float | None = None
-    """Limit: RMS error in views that were not used; by default three times the corners' own
-    noise."""
+    """Limit: RMS error in held-out views; by default three times the noise of the corners."""
     max_focal_deviation: float = 0.005
-    """Limit: standard deviation of the focal lengths, as part of them."""
+    """Limit: standard deviation of the focal lengths, relative to them."""
     force: bool = False
-    """Save even a result over its limits."""
+    """Save the result even if it exceeds its limits."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the numbers there too; - for standard output."""
+    """Write the numbers as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

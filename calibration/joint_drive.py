@@ -30,7 +30,7 @@ class JointDrive:
 
     @property
     def duration_s(self) -> float:
-        """How long it takes."""
+        """Duration of the drive from start to goal [s]."""
         return float(self._profile.duration)
 
     def at(self, time_s: float) -> tuple[Array, Array]:

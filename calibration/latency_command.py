@@ -23,11 +23,11 @@ from pushcell.errors import CalibrationError
 class CalibrateLatency:
     """Measure the delay between a cause and its effect by cross-correlation.
 
-    Of a camera on the base: from an episode in which the pusher moves, where the arm says that it
-    was against where the camera saw it; what is found is how late the camera's stamps are. Of
-    anything else: two signals on one clock, such as commanded and measured positions, or what a
-    screen showed and what a camera saw of it.
-    What is found of an arm is the key latency_s of its section in the cell's file.
+    For a camera on the base, give an episode in which the pusher moves. The pusher's positions from
+    the arm and from the images are compared; the result is how late the camera's stamps are. For
+    anything else, give two signals on one clock, such as commanded and measured positions, or the
+    brightness of a screen and of a camera's images of it. The result for an arm is the value of
+    latency_s in the arm section of the cell file.
 
     examples:
       pushcell calibrate latency --episode episodes/0001 --camera overhead --out out
@@ -37,25 +37,25 @@ class CalibrateLatency:
     out: Path
     """Folder for the result."""
     episode: Path | None = None
-    """An episode's folder."""
+    """Folder of an episode."""
     camera: str | None = None
-    """The camera, as named in --cell."""
+    """Name of the camera in the cell file."""
     cell: Path = Path("sim")
     """The cell in which the episode was recorded."""
     cause: Path | None = None
-    """CSV with the columns time_s,value."""
+    """CSV of the cause, with the columns time_s,value."""
     effect: Path | None = None
-    """The same of what followed."""
+    """CSV of the effect, with the same columns."""
     longest: float = 1.0
-    """Delays up to this are looked for [s]."""
+    """Longest delay to search for (s)."""
     max_spread: float = 0.01
-    """Limit: spread of the delay over parts of the record [s]."""
+    """Limit: spread of the delay between parts of the record (s)."""
     min_correlation: float = 0.8
-    """Limit: how much the effect must follow the cause."""
+    """Limit: least correlation of effect and cause."""
     force: bool = False
-    """Save even a result over its limits."""
+    """Save the result even if it exceeds its limits."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the numbers there too; - for standard output."""
+    """Write the numbers as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

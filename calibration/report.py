@@ -33,7 +33,10 @@ def page(
     problems: Sequence[str],
     warnings: Sequence[str],
 ) -> str:
-    """The HTML."""
+    """A report as one HTML page.
+
+    ``numbers`` is a table of names and values; problems and warnings are listed above it.
+    """
     rows = "".join(
         f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
         for name, value in numbers.items()

@@ -33,12 +33,29 @@ class Outcome:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-def finish(outcome: Outcome, out: Path, force: bool, json_target: Path | None) -> int:
-    """Save and show it; the exit code: 0 good, 1 over its limits."""
+@dataclass(frozen=True)
+class Saved:
+    """A result's files by suffix (html; json and others unless refused), and the JSON's values."""
+
+    outcome: Outcome
+    result: Mapping[str, Any]
+    files: Mapping[str, Path]
+    refused: bool
+
+    @property
+    def path(self) -> Path | None:
+        """The JSON file; None for a refused result, of which there is the report alone."""
+        return self.files.get("json")
+
+
+def save(outcome: Outcome, out: Path, force: bool = False) -> Saved:
+    """Write a result's dated files to a folder; one over its limits is refused unless forced.
+
+    Raises CalibrationError where the folder cannot be written.
+    """
     refused = bool(outcome.problems) and not force
-    title = outcome.kind.replace("_", "-")
     report = page(
-        f"{title} calibration" + (", refused" if refused else ""),
+        f"{_title(outcome)} calibration" + (", refused" if refused else ""),
         outcome.shown,
         outcome.pictures,
         outcome.problems,
@@ -55,15 +72,30 @@ def finish(outcome: Outcome, out: Path, force: bool, json_target: Path | None) -
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
-        saved = _write(out, stem, result, outcome.files, report, refused)
+        files = _write(out, stem, result, outcome.files, report, refused)
     except OSError as error:
         raise CalibrationError(
             f"{out} cannot be written ({error.strerror}): choose another --out"
         ) from None
-    console = console_beside(json_target)
-    show_result({**result, "saved": saved}, figures_table(title, outcome.shown), json_target)
-    _say(console, outcome, saved, refused)
+    return Saved(outcome, result, files, refused)
+
+
+def show(saved: Saved, json_target: Path | None = None) -> None:
+    """Print a result, its warnings and problems, and where its files are."""
+    names = {suffix: str(path) for suffix, path in saved.files.items()}
+    table = figures_table(_title(saved.outcome), saved.outcome.shown)
+    show_result({**saved.result, "saved": names}, table, json_target)
+    _say(console_beside(json_target), saved.outcome, names, saved.refused)
+
+
+def finish(outcome: Outcome, out: Path, force: bool, json_target: Path | None) -> int:
+    """Save and show it; the exit code: 0 good, 1 over its limits."""
+    show(save(outcome, out, force), json_target)
     return 1 if outcome.problems else 0
+
+
+def _title(outcome: Outcome) -> str:
+    return outcome.kind.replace("_", "-")
 
 
 def _write(
@@ -73,7 +105,7 @@ def _write(
     files: Mapping[str, str],
     report: str,
     refused: bool,
-) -> dict[str, str]:
+) -> dict[str, Path]:
     """Path of each file by its suffix. Of a refused result there is the report alone."""
     texts = {".html": report}
     if not refused:
@@ -81,7 +113,7 @@ def _write(
     name = f"{stem}_refused" if refused else stem
     for suffix, text in texts.items():
         (out / (name + suffix)).write_text(text, encoding="utf-8")
-    return {suffix.lstrip("."): str(out / (name + suffix)) for suffix in texts}
+    return {suffix.lstrip("."): out / (name + suffix) for suffix in texts}
 
 
 def _say(console: Console, outcome: Outcome, saved: Mapping[str, str], refused: bool) -> None:

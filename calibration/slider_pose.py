@@ -116,7 +116,7 @@ class SliderFilter:
 
     @property
     def estimate(self) -> SliderEstimate | None:
-        """The newest."""
+        """The newest filtered estimate; None before the first detection."""
         return self._estimate
 
     def add(self, seen: SliderEstimate) -> SliderEstimate:

@@ -32,9 +32,9 @@ from pushcell.geometry import Array
 class CalibrateTable:
     """Calibrate the table's plane, and the map from a camera's pixels to it.
 
-    Touch marked points with the pusher's tip and write down where it was, and at which pixel the
-    camera sees the mark. With --hand-eye (a camera on the base) the map is the calibrated
-    camera's, and the touched points check it.
+    Touch marked points with the pusher's tip. For each, write down the tip's position and the pixel
+    at which the camera sees the mark. With --hand-eye (a camera on the base) the map follows from
+    the calibrated camera, and the touched points check it.
 
     example:
       pushcell calibrate table touched.json --intrinsics camera.yaml --hand-eye hand_eye.json
@@ -42,27 +42,28 @@ class CalibrateTable:
     """
 
     touched: Positional[Path]
-    """JSON list of {"xyz_m": [x, y, z], "pixel": [u, v]}, pixels where a camera sees them."""
+    """JSON list of {"xyz_m": [x, y, z], "pixel": [u, v]}; pixel only where a camera sees the
+    mark."""
     out: Path
     """Folder for the result."""
     intrinsics: Path | None = None
-    """The camera's camera_info YAML; without it pixels count as undistorted."""
+    """The camera's camera_info YAML file; without it, pixels are taken as undistorted."""
     hand_eye: Path | None = None
     """A saved eye-to-hand calibration; needs --intrinsics."""
     marks_height: float = 0.0
-    """How high the marks are over the table [m]: the thickness of a board that they are on."""
+    """Height of the marks above the table (m), such as the thickness of their board."""
     max_plane_mm: float = 2.0
-    """Limit: RMS height of the points over the plane."""
+    """Limit: RMS distance of the points from the plane."""
     max_tilt_deg: float = 0.5
-    """Limit: the table against the base's z = 0; tilts are not corrected for."""
+    """Limit: tilt of the table against the base's z = 0; tilts are not corrected."""
     max_height_mm: float = 5.0
-    """Limit: the table's height at the touched points against z = 0."""
+    """Limit: height of the table at the touched points above the base's z = 0."""
     max_map_mm: float = 5.0
-    """Limit: RMS error of the map at points that it was not made from."""
+    """Limit: RMS error of the map at held-out points."""
     force: bool = False
-    """Save even a result over its limits."""
+    """Save the result even if it exceeds its limits."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the numbers there too; - for standard output."""
+    """Write the numbers as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

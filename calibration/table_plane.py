@@ -26,7 +26,7 @@ class TablePlane:
 
     @property
     def normal(self) -> Array:
-        """(3,) unit, upwards."""
+        """(3,) unit normal of the table in the base frame, pointing upwards."""
         a, b, _ = self.coefficients
         upward = np.array([-a, -b, 1.0])
         return upward / np.linalg.norm(upward)

@@ -39,7 +39,7 @@ class TakenViews:
 
     @property
     def views(self) -> Views:
-        """All so far."""
+        """All views that were taken so far."""
         return Views(self.board, self._size, tuple(self._found), tuple(self._without))
 
     def guidance(self) -> dict[str, Any]:

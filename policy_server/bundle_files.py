@@ -50,7 +50,10 @@ def read_bundle(path: Path) -> tuple[Manifest, dict[str, bytes]]:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest alone."""
+    """The manifest of a bundle (folder or zip), without reading its graphs.
+
+    Raises BundleError for a file that is missing or invalid.
+    """
     return manifest_from_text(_read(path, MANIFEST, MOST_BYTES), f"{path}/{MANIFEST}")
 
 

@@ -41,12 +41,14 @@ from pydantic import Field, ValidationError, model_validator
 from policy_server.bundle_sections import (
     ActionSpec,
     CellTask,
+    DirectSchedule,
     FileRecord,
     LatencyRecord,
     Normaliser,
     ObservationSpec,
     ParityRecord,
     PushTTask,
+    Range,
     Schedule,
     Sha256,
     TrainingRecord,
@@ -62,7 +64,8 @@ FILES = (ENCODER, DENOISER, PARITY)
 OPSET = 18
 """The ONNX operator set that graphs are exported with; loading takes no newer one."""
 
-PolicyKind = Literal["diffusion", "flow", "act", "nearest"]
+PolicyKind = Literal["diffusion", "flow", "act", "nearest", "programmed"]
+"""How chunks are computed; ``programmed``: by code, nothing was learned."""
 
 
 class Manifest(Section):
@@ -109,6 +112,26 @@ class Manifest(Section):
             )
         return self
 
+    @classmethod
+    def programmed(
+        cls,
+        rate_hz: float,
+        observation: ObservationSpec,
+        action: ActionSpec,
+        task: CellTask | PushTTask,
+    ) -> Manifest:
+        """Of a policy that is code: it has no data sets, no training and no normalised units."""
+        return cls(
+            kind="programmed",
+            rate_hz=rate_hz,
+            observation=observation,
+            action=action,
+            normaliser=Normaliser(data_set="none", action=Range(low=action.low, high=action.high)),
+            schedule=DirectSchedule(),
+            task=task,
+            training=TrainingRecord(data_sets=(), steps=0, seed=0, parameters=0),
+        )
+
     @property
     def sha256(self) -> str:
         """Names the policy: it covers all that is said here, and so every file's hash."""
@@ -122,18 +145,18 @@ class Manifest(Section):
 
     @property
     def sees(self) -> bool:
-        """Whether it needs cameras."""
+        """Whether the policy observes images."""
         return bool(self.observation.cameras)
 
     @property
     def denoiser_inputs(self) -> tuple[str, ...]:
-        """What the denoiser takes."""
+        """Names of the inputs of ``denoiser.onnx``, in order."""
         if not self.noisy:
             return ("embedding",)
         return ("sample", "timestep", "embedding", *(["prefix"] if self.max_prefix else []))
 
     def to_yaml(self) -> str:
-        """The text of ``bundle.yaml``."""
+        """The manifest as YAML, the content of ``bundle.yaml``."""
         return yaml_text(self.model_dump(mode="json"))
 
     @classmethod

@@ -69,7 +69,7 @@ class CameraInput(Section):
 
     @property
     def key(self) -> str:
-        """The encoder's input."""
+        """Name of the encoder's input for this camera."""
         return f"{self.name}_image"
 
     @property

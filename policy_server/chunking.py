@@ -44,7 +44,7 @@ class Scheduler(Protocol):
         """What has been given up because chunks take long."""
 
     def reset(self) -> None:
-        """A new trial begins."""
+        """Start a new trial: forget the plan and all chunks."""
 
     def restart(self) -> None:
         """The pusher is not where the plan has it: the next chunk is due, and begins from rest."""
@@ -81,11 +81,11 @@ class RecedingHorizon:
 
     @property
     def degradation(self) -> Degradation:
-        """Of the last inquiry."""
+        """What the last inquiry gave up because chunks take long."""
         return self._terms.degradation
 
     def note_delay(self, delay_s: float) -> None:
-        """Nothing depends on it."""
+        """Ignored: this scheduler does not depend on the delay."""
 
     def restart(self) -> None:
         """The plan holds until the next chunk has come, but nothing of it is taken over."""
@@ -96,12 +96,12 @@ class RecedingHorizon:
         return self._begins(now_s) or now_s - self._asked_s >= self._wait_s() - _ROUNDING_S
 
     def inquire(self, now_s: float, capture_s: float) -> Inquiry:
-        """Nothing is committed."""
+        """A request without a prefix: no action is committed in advance."""
         self._asked(now_s)
         return Inquiry(np.empty((0, 2)), self._terms)
 
     def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
-        """The newest chunk counts."""
+        """Replace the plan by the newest chunk."""
         self.plan = self._timed(now_s, capture_s, actions)
 
     def _wait_s(self) -> float:

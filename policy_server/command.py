@@ -29,9 +29,10 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True)
 class Serve:
-    """Serve a bundle over websockets, as openpi's clients expect it; /healthz tells it is up.
+    """Serve a bundle over websockets with openpi's protocol; /healthz answers while it runs.
 
-    Clients must send the token of the environment variable PUSHCELL_POLICY_TOKEN, where it is set.
+    If the environment variable PUSHCELL_POLICY_TOKEN is set, clients must send its value as a
+    token.
 
     example:
       pushcell serve target_state --port 8000
@@ -39,23 +40,23 @@ class Serve:
     """
 
     bundle: Positional[Path]
-    """A shipped policy's name, or a bundle's folder or zip."""
+    """The name of a shipped policy, or the path of a bundle (folder or zip)."""
     host: str = "127.0.0.1"
-    """The address to listen on; this machine alone by default."""
+    """Address to listen on; by default only this machine can connect."""
     port: int = 8000
-    """0 takes a free one."""
+    """Port to listen on; 0 takes a free one."""
     certificate: Annotated[Path | None, arg(metavar="FILE.pem")] = None
-    """For TLS, its chain; needs --key."""
+    """Certificate chain for TLS; needs --key."""
     key: Annotated[Path | None, arg(metavar="FILE.pem")] = None
-    """For TLS, its private key."""
+    """Private key for TLS; needs --certificate."""
     provider: Provider = "cpu"
-    """Where the networks run."""
+    """Execution provider of the networks."""
     threads: int = 1
-    """Of one inference."""
+    """Threads of one inference."""
     ray: Annotated[str | None, arg(metavar="ADDRESS")] = None
-    """Infer in replicas on this Ray cluster: HOST:PORT, auto, or local."""
+    """Run inference in replicas on this Ray cluster: HOST:PORT, auto or local."""
     replicas: int = 1
-    """With --ray: how many there are, on machines that have the bundle at the same path."""
+    """With --ray: number of replicas; each machine needs the bundle at the same path."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -67,7 +68,10 @@ def main(words: Sequence[str]) -> int:
         options.host, options.port, os.environ.get(TOKEN_VARIABLE) or None, _tls(options)
     )
     if server.token is None and server.host not in _LOOPBACK:
-        print(f"warning: {TOKEN_VARIABLE} is not set: anybody may ask for chunks", file=sys.stderr)
+        print(
+            f"warning: {TOKEN_VARIABLE} is not set: anyone on the network can request chunks",
+            file=sys.stderr,
+        )
     with _policy(options) as policy:
         asyncio.run(_serve(policy, server))
     return 0
@@ -103,7 +107,7 @@ def _tls(options: Serve) -> ssl.SSLContext | None:
     if options.certificate is None and options.key is None:
         return None
     if options.certificate is None or options.key is None:
-        raise ConfigError("TLS needs both, --certificate and --key")
+        raise ConfigError("TLS needs both --certificate and --key")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(options.certificate, options.key)

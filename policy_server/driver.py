@@ -118,7 +118,7 @@ class PolicyDriver:
 
     @property
     def manifest(self) -> Manifest:
-        """Of the policy."""
+        """Manifest of the policy that is driven."""
         return self._policy.manifest
 
     def warm_up(self) -> float:
@@ -169,7 +169,7 @@ class PolicyDriver:
         return records
 
     def close(self) -> None:
-        """Let the thread end."""
+        """End the inference thread."""
         self._thread.shutdown(cancel_futures=True)
 
     def on_pose(self, name: str, stamp_s: float, pose: ArrayLike) -> None:

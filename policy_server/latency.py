@@ -32,7 +32,7 @@ class LatencyBudget:
         self._durations[stage].append(duration_s)
 
     def distribution(self, stage: Stage) -> Distribution:
-        """Of a stage [s]."""
+        """Distribution of a stage's recent durations [s]."""
         return Distribution.of(self._durations[stage])
 
     def describe(self) -> dict[str, object]:

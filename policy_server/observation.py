@@ -78,7 +78,7 @@ class Observer:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all samples."""
+        """Drop all buffered samples."""
         names = [key for key in self._spec.keys if key != "goal"]
         self._streams: dict[str, StampedBuffer[NDArray[Any]]] = {
             name: StampedBuffer(_BUFFERED) for name in [*names, *self._cameras]

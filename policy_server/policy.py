@@ -65,7 +65,7 @@ class BundlePolicy(Policy):
 
     @property
     def manifest(self) -> Manifest:
-        """Of the bundle."""
+        """Manifest of the bundle that this policy runs."""
         return self._manifest
 
     def infer(self, request: Request) -> Array:

@@ -40,7 +40,7 @@ class Replica:
             )
 
     def infer_many(self, requests: Sequence[Request]) -> list[Array | PushcellError]:
-        """As `Policy.infer_many`."""
+        """Chunks (H, 2) [m] or errors, one per request; see `Policy.infer_many`."""
         return self._policy.infer_many(requests)
 
 
@@ -52,7 +52,7 @@ class ReplicatedPolicy(Policy):
 
     @property
     def manifest(self) -> Manifest:
-        """Of the bundle."""
+        """Manifest of the bundle that the replicas run."""
         return self._manifest
 
     def infer(self, request: Request) -> Array:

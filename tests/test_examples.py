@@ -92,6 +92,8 @@ def test_a_policy_of_ones_own(cell):
     try:
         port = re.search(r"port (\d+)", process.stdout.readline())[1]
         policy = opening.open_policy(f"ws://127.0.0.1:{port}", cell, RuntimeOptions(), PATIENCE_S)
+        assert policy.manifest.kind == "programmed"
+        assert policy.manifest.training.data_sets == ()
         here = np.array([0.5, 0.0])
         chunk = policy.infer(Request({"pusher": np.array([[*here, 0.5]])}, seed=0))
         policy.close()
@@ -106,7 +108,7 @@ def test_a_policy_of_ones_own(cell):
     ("name", "problem"),
     [
         ("no_such_module:open", "there is no module no_such_module; install it"),
-        ("pushcell.config.plugins:nothing", "has no function or class of it"),
+        ("pushcell.config.plugins:nothing", "has no function or class of that name"),
     ],
 )
 def test_a_plugin_that_is_not_there_is_one_sentence(name, problem):

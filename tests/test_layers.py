@@ -37,7 +37,7 @@ ALLOWED = {
     "labelling": "recording cameras arm bags task config",
     "evaluation": "simulation policy_server motion demonstrators arm cli processes"
     " action_chunk task config",
-    "training": "formats policy_server recording cameras config",
+    "training": "formats policy_server recording cameras task config",
     "simulation": "calibration demonstrators drivers arm limit_surface task config",
     "replay": "policy_server recording motion cameras arm bags action_chunk config",
     "teleop": "recording cameras bags task config",

@@ -13,15 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from policy_server.bundle_format import Manifest
-from policy_server.bundle_sections import (
-    ActionSpec,
-    CellTask,
-    DirectSchedule,
-    Normaliser,
-    ObservationSpec,
-    Range,
-    TrainingRecord,
-)
+from policy_server.bundle_sections import ActionSpec, CellTask, ObservationSpec
 from policy_server.policy import Policy, Request
 from policy_server.server import PolicyServer, ServerOptions
 from pushcell.config.cell import CellConfig, load_cell
@@ -38,15 +30,11 @@ class HomingPolicy(Policy):
         self._home = np.array(cell.task.pusher_home_m)
         corners = np.array(cell.workspace.corners_m)
         low, high = tuple(corners.min(axis=0)), tuple(corners.max(axis=0))
-        self._manifest = Manifest(
-            kind="act",
-            rate_hz=RATE_HZ,
-            observation=ObservationSpec(steps=1, keys=("pusher",), cameras=()),
-            action=ActionSpec(horizon=HORIZON, execute=8, space="absolute", low=low, high=high),
-            normaliser=Normaliser(data_set="none", action=Range(low=low, high=high)),
-            schedule=DirectSchedule(),
-            task=CellTask.of(cell),
-            training=TrainingRecord(data_sets=(), steps=0, seed=0, parameters=0),
+        self._manifest = Manifest.programmed(
+            RATE_HZ,
+            ObservationSpec(steps=1, keys=("pusher",)),
+            ActionSpec(horizon=HORIZON, execute=8, space="absolute", low=low, high=high),
+            CellTask.of(cell),
         )
 
     @property

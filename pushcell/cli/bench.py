@@ -25,21 +25,29 @@ def main(arguments: list[str]) -> int:
     PushcellError where there are none: an installed wheel has no benchmarks.
     """
     if not BENCHMARKS.is_dir():
-        raise PushcellError("benchmarks do not come with the wheel: use a checkout of the sources")
+        raise PushcellError(
+            "the wheel does not contain the benchmarks: run them from a checkout of the sources"
+        )
     runnable = (path for path in BENCHMARKS.glob("*.py") if "\ndef run(" in path.read_text())
     names = sorted(path.stem for path in runnable)
     parser = argparse.ArgumentParser(
         prog="pushcell bench",
-        description="Run a benchmark and print its figures.",
+        description="Run a benchmark and print its results.",
         epilog="example: pushcell bench worlds --json worlds.json",
     )
-    parser.add_argument("name", choices=names, help="the benchmark")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too; - for stdout")
+    parser.add_argument("name", choices=names, help="name of the benchmark")
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the results as JSON to this file; - for stdout"
+    )
     asked = [
-        parser.add_argument("--seconds", type=float, help="how long, of those that can be told"),
-        parser.add_argument("--cell", help="on which cell, of those that can be told"),
         parser.add_argument(
-            "--resume", metavar="FILE", help="go on where this file ends, of those that can"
+            "--seconds", type=float, help="duration, for benchmarks that have one (s)"
+        ),
+        parser.add_argument("--cell", help="cell to run on, for benchmarks that use one"),
+        parser.add_argument(
+            "--resume",
+            metavar="FILE",
+            help="continue from this result file, for benchmarks that can",
         ),
     ]
     options = parser.parse_args(arguments)

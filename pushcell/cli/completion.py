@@ -36,14 +36,14 @@ complete -o default -F _pushcell pushcell
 
 @dataclass(frozen=True)
 class Completion:
-    """Print the completion of a shell; put it where the shell reads it at its start.
+    """Print a completion script. Append it to the file that your shell reads when it starts.
 
     example:
       pushcell completion bash >> ~/.bashrc
     """
 
     shell: Positional[Literal["bash"]]
-    """Which shell."""
+    """The shell."""
 
 
 def main(words: Sequence[str]) -> int:

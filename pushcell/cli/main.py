@@ -13,39 +13,45 @@ from pushcell.extras import EXTRAS, advice
 COMMANDS = {
     "launch": ("run a launch file", "pushcell.launcher.command:main"),
     "generate": (
-        "make simulated demonstrations",
+        "generate simulated demonstrations",
         "pushcell.demonstrations.generate_command:main",
     ),
     "lessons": (
-        "show a student how to go on from where it gets to",
+        "label the states a policy reaches with the expert's actions",
         "pushcell.demonstrations.dagger_command:main",
     ),
     "evaluate": (
-        "run trials and tell how many succeed",
+        "run trials and print the success rate",
         "pushcell.evaluation.command:main",
     ),
     "compare": ("compare evaluations, trial by trial", "pushcell.evaluation.compare_command:main"),
     "convert": ("convert between episodes and data sets", "pushcell.formats.command:main"),
-    "label": ("find the slider in recorded pictures", "pushcell.labelling.command:main"),
-    "data": ("show what is in a data set, and check it", "pushcell.formats.data_command:main"),
-    "doctor": ("look for what would keep a cell from working", "pushcell.doctor.command:main"),
-    "calibrate": ("calibrate cameras, table and delays", "calibration.command:main"),
+    "label": ("estimate the slider's pose in recorded images", "pushcell.labelling.command:main"),
+    "data": ("show and check the contents of a data set", "pushcell.formats.data_command:main"),
+    "doctor": (
+        "check software, hardware and network; print what to fix",
+        "pushcell.doctor.command:main",
+    ),
+    "calibrate": ("calibrate cameras, table and latencies", "calibration.command:main"),
     "serve": ("serve a policy to other machines", "policy_server.command:main"),
-    "teleop": ("map a pad that is not known yet", "pushcell_ros.pad_map_node:teleop"),
-    "import": ("bring in a published data set", "pushcell.formats.import_command:main"),
-    "train": ("learn a policy from data sets", "pushcell.training.command:main"),
-    "export": ("make a bundle of a checkpoint", "pushcell.training.export_command:main"),
+    "teleop": ("write a button map for a new gamepad", "pushcell_ros.pad_map_node:teleop"),
+    "import": ("import a published data set", "pushcell.formats.import_command:main"),
+    "train": ("train a policy on data sets", "pushcell.training.command:main"),
+    "export": ("export a checkpoint as a policy bundle", "pushcell.training.export_command:main"),
     "sweep": (
         "train and evaluate the variants of a study",
         "pushcell.evaluation.sweep_command:main",
     ),
     "replay": (
-        "run a policy over what was recorded, the same each time",
+        "run a policy on recorded episodes or bags, reproducibly",
         "pushcell.replay.command:main",
     ),
-    "episodes": ("look at recorded episodes, mend them", "pushcell.recording.command:main"),
+    "episodes": (
+        "list, check, repair and edit recorded episodes",
+        "pushcell.recording.command:main",
+    ),
     "bench": ("run a benchmark", "pushcell.cli.bench:main"),
-    "completion": ("complete commands and options in a shell", "pushcell.cli.completion:main"),
+    "completion": ("print a shell completion script", "pushcell.cli.completion:main"),
 }
 """Name -> (one line, "module:function"); the function takes the words and gives the exit code."""
 
@@ -70,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     if not words or words[0] not in COMMANDS:
-        asked = f"there is no command {words[0]!r}" if words else "no command is given"
-        raise PushcellError(f"{asked}; known are: {', '.join(COMMANDS)} (see pushcell --help)")
+        asked = f"unknown command {words[0]!r}" if words else "no command given"
+        raise PushcellError(f"{asked}; choose one of: {', '.join(COMMANDS)} (see pushcell --help)")
     module, function = COMMANDS[words[0]][1].split(":")
     try:
         return getattr(importlib.import_module(module), function)(words[1:])
@@ -89,7 +95,7 @@ def _help() -> str:
     lines = [f"  {name:<{width}}  {line}" for name, (line, _) in COMMANDS.items()]
     return "\n".join(
         [
-            "usage: pushcell COMMAND ... (pushcell COMMAND --help tells more)",
+            "usage: pushcell COMMAND ... (details: pushcell COMMAND --help)",
             "",
             *lines,
             "",

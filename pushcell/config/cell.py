@@ -284,7 +284,7 @@ class CellConfig(Section):
         """The simulation's section; raises ConfigError for a cell that has none."""
         if self.simulation is None:
             raise ConfigError(
-                "this cell is not simulated: its file has no section simulation; take one that "
+                "this cell is not simulated: its file has no section simulation; choose one that  "
                 "has, such as sim"
             )
         return self.simulation

@@ -26,5 +26,7 @@ def load_plugin(name: str, key: str) -> Callable[..., Any]:
         ) from None
     found = getattr(module, attribute, None)
     if not callable(found):
-        raise ConfigError(f"{key} = {name!r}: {module.__file__} has no function or class of it")
+        raise ConfigError(
+            f"{key} = {name!r}: {module.__file__} has no function or class of that name"
+        )
     return found

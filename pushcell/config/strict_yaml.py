@@ -33,7 +33,7 @@ def read_yaml(path: Path) -> Any:
 def parse_yaml(text: bytes, origin: str) -> Any:
     """The plain values of YAML text; raises ConfigError in one sentence that names ``origin``."""
     if len(text) > MOST_BYTES:
-        raise ConfigError(f"{origin}: is no file of ours: it has more than {MOST_BYTES} bytes")
+        raise ConfigError(f"{origin}: is too large: it has more than {MOST_BYTES} bytes")
     try:
         return yaml.load(text.decode(), Loader=_StrictLoader)
     except RecursionError:

@@ -68,7 +68,7 @@ def _chain(robot: ElementTree.Element, model: ArmModelConfig) -> list[ElementTre
             raise ConfigError(
                 f"arm.model: no joint leads from {model.base_link!r} to {link!r}; give as "
                 f"base_link and tip_link two of the URDF's links ({links or 'it has none'}), and "
-                "make a URDF of a xacro file with ROS's xacro first"
+                "convert a xacro file to a URDF with ROS's xacro first"
             )
         joint = above.pop(link)  # each once: a URDF may be a circle
         if joint.get("type") != "fixed":

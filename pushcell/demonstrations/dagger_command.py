@@ -25,10 +25,11 @@ from pushcell.recording.steps import Steps
 
 @dataclass(frozen=True)
 class LessonsOptions:
-    """Let a student drive in the source world; show it from its states, every eighth, how to go on.
+    """Run a policy in the source world and record how the expert continues from its states.
 
-    What is shown are short flawless demonstrations. Without a student a noisy teacher drives.
-    Each lesson depends on seed, index and student alone.
+    From every eighth state, the expert records a short demonstration without noise. Without a
+    policy, the expert drives with noise. Each run depends only on the seed, its index and the
+    policy.
 
     examples:
       pushcell lessons --lessons 600 --seed 0 --out sets/lessons_0.zarr
@@ -36,18 +37,19 @@ class LessonsOptions:
     """
 
     lessons: int
-    """How many drives; each is shown some ten to seventy short demonstrations."""
+    """Number of runs; each gives about ten to seventy short demonstrations."""
     out: Path
-    """The data set, a zarr group; it must not be there yet."""
+    """Output data set, a zarr group; it must not exist yet."""
     seed: int = 0
+    """Seed of the random starts."""
     student: Path | None = None
-    """A bundle that needs no camera."""
+    """Path of a bundle that needs no camera."""
     workers: int | None = None
-    """Processes; one a CPU by default."""
+    """Number of processes; by default one per CPU."""
     cell: Path = Path("sim")
-    """The cell: a shipped one's name, or the path of its file."""
+    """The cell: the name of a shipped cell, or the path of a cell file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

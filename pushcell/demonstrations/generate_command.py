@@ -32,45 +32,47 @@ from pushcell.simulation.shifts import Shifts
 
 @dataclass(frozen=True)
 class Generate:
-    """Make simulated demonstrations.
+    """Generate simulated demonstrations.
 
-    Each episode depends on seed and index alone, not on how many workers there are. A run that
-    was stopped, in whatever way, goes on when the same command is given again.
+    Each episode depends only on the seed and its index, not on the number of workers. To continue
+    an interrupted run, give the same command again.
 
     example:
       pushcell generate --world source --demonstrator planner --episodes 2000 --seed 1 --out sets/a
     """
 
     world: Literal["source", "target"]
-    """Source: quasi-static and plain; target: full contact physics, lights and shadows."""
+    """source: quasi-static, plain images; target: full contact physics, lights and shadows."""
     demonstrator: str
-    """Who pushes: planner, operator or steady."""
+    """The demonstrator: planner, operator or steady."""
     episodes: int
-    """How many the folder shall hold in the end."""
+    """Number of episodes in the folder at the end."""
     out: Path
-    """The folder; made when it is not there."""
+    """Output folder; it is created if it does not exist."""
     seed: int = 0
+    """Seed of the random starts."""
     shift: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
-    """NAME=LEVEL: colour_mean, colour_randomisation, camera, centre_of_mass, goal = 1 to 4;
-    object = t, triangle, box, pentagon, hexagon, cross, s."""
+    """Shift the world, as NAME=LEVEL: colour_mean, colour_randomisation, camera, centre_of_mass or
+    goal = 1 to 4; object = t, triangle, box, pentagon, hexagon, cross or s."""
     noise: Annotated[float, arg(metavar="METRES")] = 0.0
-    """Drive the pusher beside where the demonstrator has it; its own, clean action is recorded."""
+    """Move the pusher off the demonstrator's path by this much; the clean action is recorded."""
     visual_gap: bool = True
-    """Without it the source world looks as the target world does."""
+    """--no-visual-gap renders the source world like the target world."""
     physics_gap: bool = True
-    """Without it the source world moves as the target world does."""
+    """--no-physics-gap gives the source world the physics of the target world."""
     images: bool = True
-    """Both cameras' images, 128 pixels square."""
+    """Record the images of both cameras, 128 x 128 px."""
     workers: int | None = None
-    """Processes of this machine, or with --ray actors of the cluster; one a CPU by default."""
+    """Number of processes on this machine, or with --ray of actors on the cluster; by default one
+    per CPU."""
     ray: Annotated[str | None, arg(metavar="ADDRESS")] = None
-    """A Ray cluster: its address, auto, or local."""
+    """Run on a Ray cluster: its address, auto or local."""
     start_box: tuple[float, float] = (0.35, 0.5)
-    """Size in x and y [m] of the box, centred on the goal, in which the slider starts."""
+    """Size in x and y (m) of the box around the goal in which the slider starts."""
     cell: Path = Path("sim")
-    """The cell: a shipped one's name, or the path of its file."""
+    """The cell: the name of a shipped cell, or the path of a cell file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

@@ -20,18 +20,19 @@ from pushcell.doctor.finding import Finding, Level
 
 @dataclass(frozen=True)
 class Doctor:
-    """Look at Python, ROS, clocks, disk, permissions, cameras and the arm's link.
+    """Check Python, ROS, clocks, disk, permissions, cameras and the arm's link.
 
-    Each line is green, yellow (works, could be better) or red, and says what to do.
+    Each line is green, yellow (works, could be better) or red, and tells you what to do. The exit
+    code is 1 if a line is red.
 
     example:
       pushcell doctor --cell iiwa
     """
 
     cell: Path = Path("sim")
-    """The cell: a shipped one's name, or the path of its file."""
+    """The cell: the name of a shipped cell, or the path of a cell file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the findings there too; - for standard output."""
+    """Write the findings as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -50,7 +51,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _table(findings: Iterable[Finding]) -> Table:
-    table = Table(title="this machine, as a cell sees it")
+    table = Table(title="checks of this machine")
     for title in ("", "what", "found", "what to do"):
         table.add_column(title)
     for finding in findings:

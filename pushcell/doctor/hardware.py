@@ -70,7 +70,7 @@ def _lcm(cell: CellConfig, link: IiwaLinkConfig) -> Finding:
         )
     if cell.simulation is not None:
         return good("arm link", f"open; the simulated arm is not running ({where})")
-    return bad("arm link", f"no report heard, {where}", "start the arm's driver on this machine")
+    return bad("arm link", f"no report received, {where}", "start the arm's driver on this machine")
 
 
 def _cameras(cell: CellConfig) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ def _cores() -> Finding:
     if cores < _FEW_CORES:
         return bad("cores", str(cores), f"the node graph needs at least {_FEW_CORES}")
     if cores < _GOOD_CORES:
-        return worth_knowing("cores", str(cores), "enough, while nothing else runs beside the cell")
+        return worth_knowing("cores", str(cores), "enough if nothing else runs beside the cell")
     return good("cores", str(cores))
 
 
@@ -47,7 +47,7 @@ def _space(folder: Path) -> Finding:
     free_gb = shutil.disk_usage(folder).free / 1e9
     found = f"{free_gb:.0f} GB free in {folder}"
     if free_gb < _NO_SPACE_GB:
-        return bad("disk", found, "make room: a recording would stop")
+        return bad("disk", found, "free some space: a recording would stop")
     if free_gb < _LITTLE_SPACE_GB:
         return worth_knowing("disk", found, "an hour of two cameras takes some 20 GB")
     return good("disk", found)
@@ -64,16 +64,16 @@ def _timer() -> Finding:
     if late_s < _COARSE_TIMER_S:
         return good("timer", found)
     return worth_knowing(
-        "timer", found, "the machine is busy, or saves power: see docs/hardware.md"
+        "timer", found, "the machine is busy or in a power-saving mode: see docs/hardware.md"
     )
 
 
 def _clock() -> Finding:
     """Whether the clock is disciplined; only more than one machine needs that."""
     timedatectl = shutil.which("timedatectl")
-    advice = "needed where cameras, policy or arm are on other machines: set up chrony"
+    advice = "needed if cameras, policy or arm are on other machines: set up chrony"
     if timedatectl is None:
-        return worth_knowing("clock", "not known whether it is synchronised", advice)
+        return worth_knowing("clock", "unknown whether it is synchronised", advice)
     asked = subprocess.run(
         [timedatectl, "show", "--property=NTPSynchronized", "--value"],
         capture_output=True,
@@ -92,7 +92,7 @@ def _real_time() -> Finding:
     return worth_knowing(
         "real-time priority",
         "not allowed",
-        "a line '@realtime - rtprio 20' in /etc/security/limits.d, and this user in that group",
+        "add a line '@realtime - rtprio 20' to /etc/security/limits.d, and this user to that group",
     )
 
 
@@ -106,7 +106,7 @@ def _sockets() -> Finding:
 def _shared_memory() -> Finding:
     path = Path("/dev/shm")
     size = shutil.disk_usage(path).total if path.is_dir() else 0
-    advice = "images travel through it; of a container: docker run --shm-size 512m"
+    advice = "images are sent through it; in a container: docker run --shm-size 512m"
     return _sized("shared memory", size, _SHARED_BYTES, advice)
 
 
@@ -128,7 +128,7 @@ def _graphics_card() -> Finding:
         check=False,
     )
     if asked.returncode:
-        return bad("GPU", asked.stdout.strip() or asked.stderr.strip(), "mend its driver")
+        return bad("GPU", asked.stdout.strip() or asked.stderr.strip(), "repair its driver")
     return good("GPU", asked.stdout.strip().replace("\n", "; "))
 
 

@@ -21,7 +21,7 @@ def examine() -> Iterator[Finding]:
     else:
         yield worth_knowing(
             "open: DDS",
-            f"discovery range {reach}: under ros2 launch any computer of the network may command "
-            "the arm; pushcell launch stays on this one",
+            f"discovery range {reach}: under ros2 launch any computer in the network can command "
+            "the arm; pushcell launch uses this computer only",
             "export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST, or see docs/security.md",
         )

@@ -28,9 +28,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Run trials from random starts and tell how many succeed.
+    """Run trials from random starts and print the success rate.
 
-    Each trial depends on its seed alone, not on how many workers there are.
+    Each trial depends only on its seed, not on the number of workers.
 
     example:
       pushcell evaluate planner --world target --trials 200 --seed 0 --json planner.json
@@ -38,33 +38,34 @@ class Evaluate:
     """
 
     policy: Positional[str]
-    """Who pushes: a shipped policy's name, a bundle's folder or zip, or planner, operator."""
+    """The name of a shipped policy, the path of a bundle (folder or zip), planner or operator."""
     world: Literal["source", "target", "pusht"]
-    """Source: quasi-static; target: full contact physics; pusht: the Push-T benchmark."""
+    """source: quasi-static; target: full contact physics; pusht: the Push-T benchmark."""
     trials: int = 200
-    """How many."""
+    """Number of trials."""
     seed: int = 0
-    """Trial i has this seed plus i."""
+    """Seed of the first trial; trial i has this seed plus i."""
     workers: int | None = None
-    """Processes; one a CPU by default."""
+    """Number of processes; by default one per CPU."""
     time_step: Annotated[float | None, arg(metavar="SECONDS")] = None
-    """Of the target world's physics; the cell's own by default."""
+    """Time step of the target world's physics; by default that of the cell file."""
     chunking: str | None = None
-    """How a bundle's chunks follow each other: receding (default), asynchronous, ensembling[:K],
+    """How a bundle's action chunks are joined: receding (default), asynchronous, ensembling[:K] or
     realtime."""
     delay: Annotated[str | None, arg(metavar="SECONDS")] = None
-    """How long each chunk of a bundle takes; LOW,HIGH for bursts of HIGH."""
+    """Injected inference delay of each chunk; LOW,HIGH for a low delay with bursts of a high
+    one."""
     motion: Motion = "guarded"
-    """A bundle's: guarded, through the robot's checks and filter; direct, straight from action to
-    action, as demonstrators move."""
+    """How a bundle moves the pusher. guarded: through the robot's checks and filter; direct:
+    straight from action to action, like the demonstrators."""
     failures: Annotated[Path | None, arg(metavar="FILE.png")] = None
-    """Draw the ways of failed trials there."""
+    """Write a picture of the paths of failed trials."""
     picture: Annotated[Path | None, arg(metavar="FILE.png")] = None
-    """Draw the starts there, coloured by outcome."""
+    """Write a picture of the starts, coloured by outcome."""
     cell: Path = Path("sim")
-    """The cell: a shipped one's name, or the path of its file."""
+    """The cell: the name of a shipped cell, or the path of a cell file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

@@ -18,9 +18,10 @@ from pushcell.evaluation.comparison import Report, compare
 
 @dataclass(frozen=True)
 class Compare:
-    """Compare evaluations of the same starts with the first one, and tell how sure that is.
+    """Compare evaluations of the same starts with the first one.
 
-    p is of McNemar's exact test; the interval is of a bootstrap over pairs of trials.
+    The p value comes from McNemar's exact test, the 95 % interval from a bootstrap over pairs of
+    trials.
 
     example:
       pushcell compare state.json images.json
@@ -28,19 +29,19 @@ class Compare:
     """
 
     reports: Positional[tuple[Path, ...]]
-    """Two or more: what ``pushcell evaluate ... --json FILE`` has written, or a rollout's
-    ``trials.jsonl``."""
+    """Two or more reports: output of ``pushcell evaluate ... --json FILE``, or ``trials.jsonl`` of
+    a rollout."""
     key: str = "success"
-    """What of a trial is compared."""
+    """Field of each trial to compare."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:
     """Run the command; raises ConfigError."""
     options = tyro.cli(Compare, prog="pushcell compare", args=list(words))
     if len(options.reports) < 2:
-        raise ConfigError("pushcell compare needs two reports at least")
+        raise ConfigError("pushcell compare needs at least two reports")
     first, *others = map(Report.load, options.reports)
     comparisons = [compare(first, other, options.key).describe() for other in others]
     show_result({"comparisons": comparisons}, _table(comparisons), options.json)

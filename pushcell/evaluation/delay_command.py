@@ -27,8 +27,8 @@ PICTURE = "delay.png"
 class SweepDelay:
     """Run the same starts in the target world under every chunking and every delay.
 
-    The folder holds each trial's line and the picture; a study that was interrupted goes on there,
-    and takes more trials, delays and chunkings when it is asked for them later.
+    The output folder contains one line per trial and a picture. To continue an interrupted study,
+    or to add trials, delays or chunkings, give the command again with the same folder.
 
     example:
       pushcell sweep delay target_state --out runs/delay
@@ -36,27 +36,27 @@ class SweepDelay:
     """
 
     policy: Positional[Path]
-    """A shipped policy's name, or a bundle's folder or zip."""
+    """The name of a shipped policy, or the path of a bundle (folder or zip)."""
     out: Annotated[Path, arg(metavar="DIR")]
-    """Where its trials are kept and its picture is drawn."""
+    """Folder for the trials and the picture."""
     chunking: tuple[str, ...] = ("receding", "asynchronous", "ensembling", "realtime")
-    """How chunks follow each other."""
+    """How action chunks are joined; one or more."""
     delays: Annotated[tuple[str, ...], arg(metavar="SECONDS")] = (
         "0", "0.1", "0.2", "0.3", "0.5", "0.05,0.3", "0.1,0.5"
     )  # fmt: skip
-    """How long each chunk takes; LOW,HIGH for bursts of HIGH. Differences are to the first."""
+    """Injected inference delays; LOW,HIGH for bursts of HIGH. Differences are against the first."""
     trials: int = 25
-    """Starts of each condition."""
+    """Number of starts of each condition."""
     seed: int = 0
-    """Start i has this seed plus i."""
+    """Seed of the first start; start i has this seed plus i."""
     workers: int | None = None
-    """Processes; one a CPU by default."""
+    """Number of processes; by default one per CPU."""
     time_step: Annotated[float | None, arg(metavar="SECONDS")] = None
-    """Of the physics; the cell's own by default."""
+    """Time step of the physics; by default that of the cell file."""
     cell: Path = Path("sim")
-    """The cell: a shipped one's name, or the path of its file."""
+    """The cell: the name of a shipped cell, or the path of a cell file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

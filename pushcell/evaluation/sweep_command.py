@@ -54,7 +54,7 @@ class Study(Section):
 class Sweep:
     """Train, export and evaluate the variants of a study, and compare success with latency.
 
-    The study delay, of one bundle under many delays, is built in: pushcell sweep delay --help.
+    A built-in study evaluates one bundle under many delays: see pushcell sweep delay --help.
 
     example:
       pushcell sweep sizes --out runs/sizes --picture sizes.png
@@ -62,17 +62,17 @@ class Sweep:
     """
 
     study: Positional[Path]
-    """What to vary: a shipped study's name, or the path of its file."""
+    """The name of a shipped study, or the path of a study file."""
     out: Path
-    """Folder of runs, bundles and reports; what is there already is not done again."""
+    """Folder for runs, bundles and reports; variants that are complete there are skipped."""
     set: Changes = ()
-    """Further changes of the training, KEY=VALUE, for all variants."""
+    """Further changes of the training, as KEY=VALUE, for all variants."""
     workers: int | None = None
-    """Processes of each evaluation."""
+    """Number of processes of each evaluation."""
     picture: Annotated[Path | None, arg(metavar="FILE.png")] = None
-    """Draw success against latency there."""
+    """Write a picture of success against latency."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

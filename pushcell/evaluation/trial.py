@@ -90,6 +90,16 @@ class Evaluation:
             thinned(np.hstack([result.slider_poses, result.pusher_positions])),
         )
 
+    def rollout(self, seed: int) -> TrialResult:
+        """The states of the trial of that seed, one per period of the policy.
+
+        Raises NothingServedError for a bundle that fails, or gives no chunk.
+        """
+        task = self.task
+        world = self._make_world()
+        world.reset(task.sample_start(np.random.default_rng(seed)), task.pusher_home)
+        return self._push(world, task, seed)[0]
+
     def _push(
         self, world: PushingWorld, task: Task, seed: int
     ) -> tuple[TrialResult, Smoothness | None]:

@@ -25,9 +25,9 @@ from pushcell.recording.store import PARTIAL, naming_a_full_disk
 
 @dataclass(frozen=True)
 class Convert:
-    """Convert episodes and data sets; what is converted and back again is the same.
+    """Convert between episodes and data sets. Converting there and back gives the same data.
 
-    Sources are told by what they hold: folders of episodes, zarr groups in the layout of the
+    The format of a source is detected: folders of episodes, zarr groups in the layout of the
     published planar pushing sets, LeRobot data sets (v3.0) or packed files.
 
     examples:
@@ -37,25 +37,25 @@ class Convert:
     """
 
     source: Positional[tuple[Path, ...]]
-    """What to convert, one after the other."""
+    """Sources to convert, in this order."""
     to: Literal["zarr", "lerobot", "episodes", "packed"]
-    """Packed: one Parquet file for machines with little more than numpy and pyarrow."""
+    """Output format. packed: one Parquet file, which needs little more than numpy and pyarrow."""
     out: Path
-    """What to make; it must not be there yet."""
+    """Output path; it must not exist yet."""
     video: Literal["av1", "h264"] | None = None
-    """For lerobot: keep cameras as videos, which are small and lose detail."""
+    """With lerobot: store camera images as videos, which are small but lossy."""
     most: int | None = None
-    """Stop after so many episodes."""
+    """Stop after this many episodes."""
     interventions: bool = False
-    """Of episodes only what an operator did when taking over from a policy: corrections."""
+    """Convert only corrections: the parts in which an operator took over from a policy."""
     lead_in_s: float = 0.5
-    """How much of the time before each takeover comes along."""
+    """Time before each takeover that is included (s)."""
     image_px: tuple[int, int] = (128, 128)
-    """Width and height to which the images of episodes are squeezed."""
+    """Width and height to which images of episodes are resized (px)."""
     cell: Path = Path("sim")
-    """The cell whose task imported episodes are of."""
+    """The cell whose task the imported episodes belong to."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

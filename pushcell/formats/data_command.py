@@ -29,40 +29,40 @@ _MOST_ROWS = 24
 
 @dataclass(frozen=True)
 class Show:
-    """Print what is in a data set: features, ranges, lengths, idle frames, delays, odd episodes.
+    """Print features, ranges, lengths, idle frames, delays and unusual episodes of a data set.
 
-    Reads whatever `pushcell convert` reads, and Push-T sets.
+    It reads every format that `pushcell convert` reads, and Push-T sets.
 
     example:
       pushcell data show set.parquet --sheet sheet.png
     """
 
     source: Positional[Path]
-    """Folder of episodes, zarr group or zip of one, LeRobot set or packed file."""
+    """A folder of episodes, a zarr group (folder or zip), a LeRobot data set or a packed file."""
     sheet: Path | None = None
-    """Write a picture with some images of each episode there."""
+    """Write a picture with some images of each episode to this file."""
     image_px: tuple[int, int] = (128, 128)
-    """Width and height to which the images of episodes are squeezed."""
+    """Width and height to which images of episodes are resized (px)."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """Judge a data set: each finding is good, a warning or bad; 1 is returned where one is bad.
+    """Check a data set. Each finding is good, a warning or bad; if one is bad, the exit code is 1.
 
     example:
       pushcell data check set.parquet --trim-idle cleaned.parquet
     """
 
     source: Positional[Path]
-    """Folder of episodes, zarr group or zip of one, LeRobot set or packed file."""
+    """A folder of episodes, a zarr group (folder or zip), a LeRobot data set or a packed file."""
     trim_idle: Path | None = None
-    """Write a packed copy there without the idle ends of episodes; the source stays as it is."""
+    """Write a packed copy without the idle ends of episodes to this file."""
     image_px: tuple[int, int] = (128, 128)
-    """Width and height to which the images of episodes are squeezed."""
+    """Width and height to which images of episodes are resized (px)."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 _COMMANDS = {"show": Show, "check": Check}
@@ -72,7 +72,7 @@ def main(words: Sequence[str]) -> int:
     """Run the command; raises EpisodeError."""
     if not words or words[0] not in _COMMANDS:
         if words and words[0] in ("-h", "--help"):
-            print("usage: pushcell data show|check SET ... (each with --help tells more)")
+            print("usage: pushcell data show|check SET ... (details: pushcell data show --help)")
             return 0
         raise ConfigError("pushcell data needs one of: show, check")
     options: Any = tyro.cli(
@@ -118,7 +118,7 @@ def _zarr_without_slider(path: Path) -> DataSet:
 
 
 def figures_of(inspection: Inspection) -> dict[str, Any]:
-    """As JSON has them."""
+    """The figures of an inspection as plain values for JSON."""
     lengths = inspection.lengths
     return {
         "episodes": len(lengths),

@@ -24,24 +24,24 @@ from pushcell.recording.store import PARTIAL, naming_a_full_disk
 
 @dataclass(frozen=True)
 class Import:
-    """Bring a published data set into a packed file, of which policies are trained.
+    """Import a published data set as a packed file, from which policies are trained.
 
     example:
       pushcell import pusht pusht_cchi_v7_replay.zarr --out pusht.parquet
     """
 
     kind: Positional[Literal["pusht"]]
-    """What it is."""
+    """The published data set."""
     source: Positional[Path]
-    """Where it is."""
+    """Path of the downloaded data set."""
     out: Path
-    """The file to make; it must not be there yet."""
+    """Output file; it must not exist yet."""
     mirror: bool = False
-    """Take it in the mirror along the goal's stem, in which its physics is the same."""
+    """Mirror the episodes at the goal's stem; the physics is symmetric to it."""
     finish: bool = False
-    """Move each episode so that its T ends exactly at the goal; without images."""
+    """Shift each episode so that its T ends exactly at the goal; images are dropped."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
     def changed(self, steps: Steps) -> Steps:
         """An episode as it was asked for."""

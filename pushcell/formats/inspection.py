@@ -62,7 +62,7 @@ class Inspection:
 
     @property
     def frames(self) -> int:
-        """In all episodes."""
+        """Number of frames in all episodes."""
         return sum(self.lengths)
 
     @property
@@ -71,7 +71,7 @@ class Inspection:
         return float(np.median(self.lags)) if self.lags else None
 
     def findings(self) -> list[Finding]:
-        """The worst first."""
+        """All findings, ordered from the worst to the best."""
         found = [
             *self._slider(),
             *self._lengths(),

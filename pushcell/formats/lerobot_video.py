@@ -38,7 +38,7 @@ class Film(Closing):
         self._rate_hz, self._frames = rate_hz, 0
 
     def close(self) -> None:
-        """End the file."""
+        """Write the remaining frames and close the video file."""
         self._writer.close()
 
     def add(self, images: NDArray[np.uint8]) -> tuple[float, float]:

@@ -69,7 +69,7 @@ class _Writer:
         self._file: pq.ParquetWriter | None = None
 
     def add(self, demonstration: Demonstration) -> None:
-        """Append an episode."""
+        """Append an episode: its rows, its images or videos, and its statistics."""
         steps, number = demonstration.steps, len(self._episodes)
         if features_of(steps, self._video) != self._features or steps.rate_hz != self._rate_hz:
             raise EpisodeError(

@@ -50,7 +50,7 @@ class PackedSet:
             yield Demonstration(f"episode_{number:06d}", self.steps(number))
 
     def steps(self, number: int) -> Steps:
-        """One episode."""
+        """The steps of an episode by its number; raises EpisodeError for a damaged file."""
         try:
             table = self._file.read_row_group(number).combine_chunks()
         except (OSError, pa.ArrowException) as error:

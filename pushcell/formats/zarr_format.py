@@ -135,7 +135,7 @@ class _Writer:
         self._count = 0
 
     def add(self, demonstration: Demonstration) -> None:
-        """Append an episode."""
+        """Append the steps of an episode to the arrays."""
         steps = demonstration.steps
         shapes = {name: images.shape[1:] for name, images in steps.images.items()}
         if shapes != self._shapes or steps.rate_hz != RATE_HZ:
@@ -183,7 +183,7 @@ class _Column:
         self._write(full)
 
     def close(self) -> None:
-        """Write the last chunk."""
+        """Write the last, incomplete chunk of the array."""
         self._write(len(self._pending))
 
     def _write(self, count: int) -> None:

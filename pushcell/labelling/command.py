@@ -28,12 +28,13 @@ _LEFT = 1
 
 @dataclass(frozen=True)
 class Label:
-    """Find the slider in the pictures of recorded episodes: no fiducials, no true pose.
+    """Estimate the slider's pose in the images of recorded episodes, without fiducials.
 
-    It takes the slider's outline and thickness, calibrated cameras (one fixed, one on the arm),
-    the pusher's pose, and that the slider lies at the goal when a success ends. Each episode gets
-    a file slider_labels.json: a pose and its standard deviation for each picture that is sure.
-    Episodes that are no success are left out. Exit code 1 where an episode could not be labelled.
+    The estimate uses the slider's outline and thickness, calibrated cameras (one fixed, one on the
+    arm) and the pusher's pose, and assumes that the slider is at the goal when a success ends. Each
+    episode gets a file slider_labels.json with a pose and its standard deviation for each image
+    whose estimate is certain enough. Episodes that are not a success are skipped. The exit code is
+    1 if an episode could not be labelled.
 
     example: pushcell label episodes --video label_videos
     """
@@ -41,15 +42,16 @@ class Label:
     episodes: Positional[Path]
     """A folder of episodes, or one episode."""
     cell: Path = Path("sim")
-    """The cell that they were recorded with: its name, or the path of its file."""
+    """The cell in which they were recorded: the name of a shipped cell, or the path of a cell
+    file."""
     slider_height_m: float | None = None
-    """How thick the slider is; as the cell's simulation has it unless given."""
+    """Thickness of the slider (m); by default that of the cell's simulation."""
     video: Path | None = None
-    """Write a video of each episode with the outline drawn over its pictures into that folder."""
+    """Folder for a video of each episode with the estimated outline drawn on it."""
     truth: bool = False
-    """Tell how far labels are off, in episodes of a simulation: their true poses are read after."""
+    """Print the labels' errors; only for simulated episodes, which contain the true poses."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -70,7 +72,7 @@ def main(words: Sequence[str]) -> int:
     if options.truth:
         errors = LabelErrors.of(path for path, _ in labelled)
         if errors is None:
-            raise EpisodeError(f"{options.episodes} holds no true poses: leave --truth out")
+            raise EpisodeError(f"{options.episodes} contains no true poses: omit --truth")
         figures |= errors.figures()
     following = "pushcell train config/train/recorded.yaml" if labelled else ""
     shown = figures_table(f"{len(labelled)} of {len(episodes)} episodes labelled", figures)
@@ -83,11 +85,11 @@ def main(words: Sequence[str]) -> int:
 def _successes(folder: Path) -> list[Path]:
     found = find_episodes(folder)
     if not found:
-        raise EpisodeError(f"{folder} holds no complete episode")
+        raise EpisodeError(f"{folder} contains no complete episode")
     episodes = [path for path in found if EpisodeInfo.load(path).verdict == "success"]
     if not episodes:
         raise EpisodeError(
-            f"{folder} holds no episode that was judged a success: labels begin where one ends, "
+            f"{folder} contains no successful episode: labelling starts at the end of a success,  "
             "with the slider at the goal (pushcell episodes relabel gives a verdict)"
         )
     return episodes

@@ -31,13 +31,13 @@ _EPILOG = """\
 example:
   pushcell launch rollout.launch.yaml policy:=planner trials:=3
 
-The file is in the YAML format of `ros2 launch`. Each run gets a DDS domain of its own, unless
-ROS_DOMAIN_ID is set (then namespace:=NAME keeps cells apart), and a folder runs/<stamp> with the
-parameters and the output of every process. Ctrl-C stops the run in order, a second one with
-less patience.
+The file has the YAML format of `ros2 launch`. Each run uses its own DDS domain, unless
+ROS_DOMAIN_ID is set; then namespace:=NAME separates several cells. Each run writes a folder
+runs/<stamp> with the parameters and the output of every process. Ctrl-C stops the processes in
+order; a second Ctrl-C shortens the wait.
 
-exit code: that of the process with `on_exit: shutdown`; 2 when another one dies or the file is
-wrong; 128 + N after signal N."""
+exit code: the exit code of the process with `on_exit: shutdown`; 2 if another process ends
+unexpectedly or the file is invalid; 128 + N after signal N."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,12 +50,21 @@ def main(argv: Sequence[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "file", metavar="FILE", help="a *.launch.yaml file, or the name of a shipped one"
+        "file", metavar="FILE", help="path of a *.launch.yaml file, or the name of a shipped one"
     )
     parser.add_argument(
-        "arguments", nargs="*", default=[], metavar="name:=value", help="its arguments"
+        "arguments",
+        nargs="*",
+        default=[],
+        metavar="name:=value",
+        help="arguments of the launch file",
     )
-    parser.add_argument("-s", "--show-args", action="store_true", help="show its arguments")
+    parser.add_argument(
+        "-s",
+        "--show-args",
+        action="store_true",
+        help="print the arguments of the launch file and exit",
+    )
     options = parser.parse_intermixed_args(argv)
     file = LAUNCH_FILES.find(options.file)
     given = parse_arguments(options.arguments)
@@ -92,8 +101,6 @@ def _run(file: Path, given: dict[str, str], domain: Domain) -> int:
             folder.parent.rmdir()
         raise
     console.say(f"run folder {folder}, ROS_DOMAIN_ID {domain.number}")
-    for message in launch.messages:
-        console.say(message)
     with _guard(token, domain):
         return Supervisor(launch.processes, folder, token, console).run()
 
@@ -110,8 +117,8 @@ def _create_run_folder(parent: Path) -> Path:
             name = f"{stamp}-{count}"
         except OSError as error:
             raise LaunchError(
-                f"{parent / name}: cannot make the run's folder ({error.strerror}); "
-                "start where you may write"
+                f"{parent / name}: cannot create the run folder ({error.strerror}); "
+                "run the command in a folder where you have write permission"
             ) from None
 
 

@@ -60,8 +60,8 @@ def held_domain(
         domain = _named(asked, folder, namespace) if asked else _first_free(folder, namespace)
     except OSError as error:
         raise LaunchError(
-            f"{folder}: cannot keep the locks of DDS domains there ({error.strerror}); "
-            "mend it, or set TMPDIR to a folder of yours"
+            f"{folder}: cannot store the locks of DDS domains there ({error.strerror}); "
+            "fix that, or set TMPDIR to a folder that you own"
         ) from None
     try:
         yield domain

@@ -50,4 +50,3 @@ class Launch:
     """Everything that a launch file asks for."""
 
     processes: list[ProcessSpec] = field(default_factory=list)
-    messages: list[str] = field(default_factory=list)

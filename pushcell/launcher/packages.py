@@ -27,7 +27,7 @@ def find_share(package: str, environment: Mapping[str, str]) -> str:
         if (folder.parent / "package.xml").is_file():
             return str(folder.parent)
     raise ValueError(
-        f"package {package!r} is not here: source the workspace that has it, "
+        f"package {package!r} is not installed: source the workspace that contains it,  "
         "or install it with `pip install -e`"
     )
 
@@ -57,7 +57,7 @@ def find_program(package: str, name: str, environment: Mapping[str, str]) -> tup
         raise ValueError(f"package {package!r} has no {name!r}; it has {', '.join(sorted(known))}")
     raise ValueError(
         f"package {package!r} is neither a Python package nor in AMENT_PREFIX_PATH: source the "
-        "setup.sh of the workspace that has it"
+        "setup.sh of the workspace that contains it"
     )
 
 

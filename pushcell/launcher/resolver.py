@@ -46,8 +46,6 @@ class _Resolver:
             "arg": self._arg,
             "let": self._let,
             "set_env": self._set_env,
-            "unset_env": self._unset_env,
-            "log": self._log,
             "group": self._group,
             "push-ros-namespace": self._push_namespace,
             "include": self._include,
@@ -102,12 +100,6 @@ class _Resolver:
 
     def _set_env(self, tag: Tag) -> None:
         self._scope.environment[self._text(tag, "name")] = self._text(tag, "value")
-
-    def _unset_env(self, tag: Tag) -> None:
-        self._scope.environment.pop(self._text(tag, "name"), None)
-
-    def _log(self, tag: Tag) -> None:
-        self.launch.messages.append(self._text(tag, "message"))
 
     def _group(self, tag: Tag) -> None:
         outer = self._scope

@@ -83,7 +83,7 @@ def _var(scope: Scope, name: str, *default: str) -> str:
     if default:
         return default[0]
     known = ", ".join(sorted(scope.variables)) or "none"
-    raise ValueError(f"$(var {name}) is not set here; set are: {known}")
+    raise ValueError(f"$(var {name}) is not set here; known variables: {known}")
 
 
 def _env(scope: Scope, name: str, *default: str) -> str:

@@ -191,8 +191,6 @@ _ACTIONS = {
     ),
     "let": _Schema(_ASSIGNMENT.required, _CONDITION),
     "set_env": _Schema(_ASSIGNMENT.required, _CONDITION),
-    "unset_env": _Schema({"name": _template}, _CONDITION),
-    "log": _Schema({"message": _template}, _CONDITION),
     "group": _Schema({"children": _actions}, {"scoped": _boolean, **_CONDITION}),
     "push-ros-namespace": _Schema({"namespace": _template}, _CONDITION),
     "include": _Schema({"file": _template}, {"arg": _parts("include arg"), **_CONDITION}),

@@ -21,7 +21,7 @@ class EmergencyStop:
 
     @property
     def engaged(self) -> bool:
-        """Whether nothing may move."""
+        """Whether the stop is latched, so that the guard commands no motion."""
         return self.cause is not None
 
     def engage(self, cause: str) -> None:

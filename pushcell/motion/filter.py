@@ -47,7 +47,7 @@ class TipState:
 
     @classmethod
     def at_rest(cls, position: Array) -> TipState:
-        """Standing still."""
+        """The state of a tip that rests at a position (2,) [m] in the base frame."""
         return cls(np.array(position, dtype=float), np.zeros(2), np.zeros(2))
 
     @property

@@ -37,7 +37,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Halt:
-    """No motion, and why."""
+    """A source's answer when it gives no reference: the reason, and whether its turn ends."""
 
     reason: Reason
     ends_turn: bool
@@ -66,7 +66,7 @@ class HomeSource:
         self._home = home
 
     def begin(self) -> None:
-        """Nothing to forget."""
+        """Start a new turn; this source keeps no state."""
 
     def reference(self, now_s: float, tip: Array) -> Reference | Halt:
         """Home, until the tip is there."""

@@ -36,10 +36,11 @@ class Ls:
     """
 
     directory: Positional[Path]
+    """A folder of episodes, or one episode."""
     picture: Path | None = None
-    """Write a contact sheet there."""
+    """Write a contact sheet of the episodes to this file."""
     json: Json = None
-    """Write the same as JSON; - for standard output."""
+    """Write the output as JSON to this file; - for standard output."""
 
     def run(self) -> int:
         """0."""
@@ -52,14 +53,14 @@ class Ls:
 
 @dataclass(frozen=True)
 class Show:
-    """Show one episode topic by topic, and who drove when.
+    """Show the topics of one episode, and who drove when.
 
     example: pushcell episodes show episodes/2026-11-20_14-03-11
     """
 
     directory: Positional[Path]
     json: Json = None
-    """Write the same as JSON; - for standard output."""
+    """Write the output as JSON to this file; - for standard output."""
 
     def run(self) -> int:
         """0."""
@@ -71,18 +72,18 @@ class Show:
 
 @dataclass(frozen=True)
 class Check:
-    """Read every message again, and let the quality gate judge anew; nothing is changed.
+    """Read every message and run the quality gate again; nothing is changed.
 
-    Exit code 1 when an episode is damaged or rejected.
+    The exit code is 1 if an episode is damaged or rejected.
 
     example: pushcell episodes check episodes --cell sim
     """
 
     directory: Positional[Path]
     cell: Path = _CELL
-    """Whose thresholds count."""
+    """The cell whose quality thresholds apply."""
     json: Json = None
-    """Write the same as JSON; - for standard output."""
+    """Write the output as JSON to this file; - for standard output."""
 
     def run(self) -> int:
         """0 when every episode is whole and none is rejected."""
@@ -109,19 +110,19 @@ class Check:
 
 @dataclass(frozen=True)
 class Recover:
-    """Bring back what a crash has left; the recorder does the same when it starts.
+    """Recover episodes after a crash; the recorder does the same when it starts.
 
-    Exit code 1 when something could not be brought back: what is too damaged is put into
-    discarded/, with the reason in journal.jsonl.
+    Episodes that are too damaged are moved to discarded/, with the reason in journal.jsonl; the
+    exit code is then 1.
 
     example: pushcell episodes recover episodes
     """
 
     directory: Positional[Path]
     cell: Path = _CELL
-    """Whose thresholds count."""
+    """The cell whose quality thresholds apply."""
     json: Json = None
-    """Write the same as JSON; - for standard output."""
+    """Write the output as JSON to this file; - for standard output."""
 
     def run(self) -> int:
         """0 when nothing is left to bring back."""
@@ -144,27 +145,30 @@ class Recover:
 
 @dataclass(frozen=True)
 class Relabel:
-    """Give episodes another verdict, or with --discard put them aside, into discarded/.
+    """Change the verdict of episodes, or with --discard move them to discarded/.
 
     example: pushcell episodes relabel episodes/2026-11-20_14-03-11 --verdict failure
     """
 
     directory: Positional[Path]
     verdict: Verdict | None = None
+    """The new verdict."""
     reason: str = "relabelled by hand"
+    """Reason, for the journal."""
     discard: bool = False
+    """Move the episodes to discarded/."""
     yes: bool = False
-    """Do it to more than one episode, or discard, without being asked again."""
+    """Confirm: needed for several episodes and for --discard."""
     json: Json = None
-    """Write the same as JSON; - for standard output."""
+    """Write the output as JSON to this file; - for standard output."""
 
     def run(self) -> int:
         """0."""
         if (self.verdict is None) == (not self.discard):
-            raise EpisodeError("say what shall become of it: either --verdict or --discard")
+            raise EpisodeError("give either --verdict or --discard")
         episodes = _found(self.directory)
         if (len(episodes) > 1 or self.discard) and not self.yes:
-            raise EpisodeError(f"this changes {len(episodes)} episodes: add --yes if it shall")
+            raise EpisodeError(f"this changes {len(episodes)} episodes: add --yes to confirm")
         changed = [self._one(path) for path in episodes]
         _show([entry_of(path, EpisodeInfo.load(path)) for path in changed], self.json)
         return 0
@@ -182,16 +186,16 @@ class Relabel:
 
 @dataclass(frozen=True)
 class Merge:
-    """Copy the episodes of several folders into a new one.
+    """Copy the episodes of several folders into a new folder.
 
     example: pushcell episodes merge monday tuesday --out week
     """
 
     directory: Positional[tuple[Path, ...]]
     out: Path
-    """The new folder."""
+    """Path of the new folder."""
     json: Json = None
-    """Write the same as JSON; - for standard output."""
+    """Write the output as JSON to this file; - for standard output."""
 
     def run(self) -> int:
         """0."""
@@ -202,26 +206,26 @@ class Merge:
 
 @dataclass(frozen=True)
 class Split:
-    """Cut an episode into parts, written beside it; the whole one stays, or is put aside by --yes.
+    """Cut an episode into parts, written beside it. The original stays unless you give --yes.
 
     example: pushcell episodes split episodes/2026-11-20_14-03-11 --at 4.5 9
     """
 
     directory: Positional[Path]
     at: tuple[float, ...] = field(default=())
-    """Where to cut, in seconds from the start."""
+    """Times at which to cut, from the start of the episode (s)."""
     cell: Path = _CELL
-    """Whose thresholds count."""
+    """The cell whose quality thresholds apply."""
     yes: bool = False
-    """Put the whole episode into discarded/."""
+    """Move the original episode to discarded/."""
     json: Json = None
-    """Write the same as JSON; - for standard output."""
+    """Write the output as JSON to this file; - for standard output."""
 
     def run(self) -> int:
         """0."""
         episode = _the_one(self.directory)
         if not self.at:
-            raise EpisodeError("say where to cut, such as --at 4.5 9")
+            raise EpisodeError("give the times of the cuts, such as --at 4.5 9")
         parts = split(episode, self.at, load_cell(self.cell))
         _show([entry_of(path, EpisodeInfo.load(path)) for path in parts], self.json)
         if self.yes:
@@ -245,7 +249,7 @@ def main(words: Sequence[str]) -> int:
     command: Any = tyro.cli(
         Command,
         prog="pushcell episodes",
-        description="Look at folders of episodes, mend and rearrange them.",
+        description="List, check, repair, relabel, merge and split recorded episodes.",
         args=list(words),
     )
     return command.run()
@@ -253,21 +257,21 @@ def main(words: Sequence[str]) -> int:
 
 def _there(folder: Path) -> Path:
     if not folder.is_dir():
-        raise EpisodeError(f"{folder} is no folder")
+        raise EpisodeError(f"{folder} is not a folder")
     return folder
 
 
 def _found(folder: Path) -> list[Path]:
     episodes = find_episodes(_there(folder).resolve())
     if not episodes:
-        raise EpisodeError(f"{folder} holds no complete episode")
+        raise EpisodeError(f"{folder} contains no complete episode")
     return episodes
 
 
 def _the_one(folder: Path) -> Path:
     episodes = _found(folder)
     if len(episodes) > 1:
-        raise EpisodeError(f"{folder} holds {len(episodes)} episodes: name one of them")
+        raise EpisodeError(f"{folder} contains {len(episodes)} episodes: name one of them")
     return episodes[0]
 
 

@@ -41,7 +41,7 @@ def entry_of(episode: Path, info: EpisodeInfo) -> dict[str, Any]:
 
 
 def list_table(entries: list[dict[str, Any]]) -> Table:
-    """One row an episode."""
+    """A table with one row per episode; ``entries`` are those of `entry_of`."""
     shown = Table(title=f"{len(entries)} episodes")
     for title in ("episode", "verdict", "quality", "seconds", "messages", "notes"):
         shown.add_column(title, no_wrap=title == "episode")

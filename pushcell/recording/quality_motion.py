@@ -68,7 +68,7 @@ class MotionCheck:
         self._target = stamp_ns, tip
 
     def on_joints(self, position: Array) -> None:
-        """The measured joints [rad]."""
+        """Count a measured joint position (n,) [rad], inside or outside the ends of its range."""
         if len(position) == len(self._joint_ends):
             low, high = self._joint_ends.T
             self._count("joints", "ends", bool(((position < low) | (position > high)).any()))

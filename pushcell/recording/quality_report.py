@@ -50,7 +50,7 @@ class QualityReport(Section):
         streams: dict[str, StreamFigures],
         measures: dict[str, float],
     ) -> QualityReport:
-        """The worst finding decides."""
+        """The report of all findings; the worst one decides the verdict."""
         ordered = sorted(findings, key=lambda finding: -_ORDER.index(finding.verdict))
         return cls(
             verdict=ordered[0].verdict if ordered else "accept",

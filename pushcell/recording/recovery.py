@@ -29,7 +29,7 @@ class Recovered:
     problem: str = ""
 
     def sentence(self) -> str:
-        """For people."""
+        """One sentence for the operator: what was recovered, or why it could not be."""
         if self.problem:
             name, where = self.path.name, self.path.parent.name
             did = "stays" if name.endswith(PARTIAL) else f"was put aside in {where}"

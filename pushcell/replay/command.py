@@ -33,11 +33,11 @@ from pushcell.replay.viewers import write_foxglove, write_rerun
 
 @dataclass(frozen=True)
 class Replay:
-    """Show what happened in an episode or a bag, and what policies would have done in it.
+    """Show what happened in an episode or a bag, and what a policy would have done.
 
-    Needs no ROS. The recorded messages go through the robot's own observation, scheduler, sampler
-    and motion code on a virtual clock; the same inputs give the same digest. 1 is returned where a
-    baseline is missed, or where nothing came of it.
+    It needs no ROS. The recorded messages pass through the robot's own observation, scheduler,
+    sampler and motion code on a virtual clock; the same inputs give the same digest. The exit code
+    is 1 if predictions differ from the baseline, or if nothing could be replayed.
 
     example:
       pushcell replay episodes/2026-11-20_14-03-11 --policy target_state --report push.html
@@ -47,32 +47,33 @@ class Replay:
     recording: Positional[Path]
     """An episode, a rosbag2 bag (a folder, .mcap or .db3), or a folder of them."""
     policy: UseAppendAction[tuple[str, ...]] = ()
-    """A shipped policy's name, or a bundle's folder or zip, again for each one; without, what was
-    recorded is looked at."""
+    """The name of a shipped policy, or the path of a bundle; repeat it for several. Without it, the
+    replay shows only the recording."""
     mapping: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Which topics of another system's bag are what; see docs/replay.md."""
+    """Maps the topics of another system's bag; see docs/replay.md."""
     chunking: str | None = None
-    """How chunks follow each other: receding, asynchronous, ensembling[:K], realtime (default)."""
+    """How action chunks are joined: receding, asynchronous, ensembling[:K], realtime (default)."""
     delay: Annotated[str | None, arg(metavar="SECONDS")] = None
-    """How long each chunk takes; LOW,HIGH for bursts of HIGH."""
+    """Injected inference delay of each chunk; LOW,HIGH for a low delay with bursts of a high
+    one."""
     drop: Annotated[float, arg(metavar="P")] = 0.0
-    """The share of the observed messages that get lost."""
+    """Share of the observed messages to drop, 0 to 1."""
     seed: int | None = None
-    """Of the policy's noise, and of what is dropped."""
+    """Seed of the policy's noise and of the dropped messages."""
     report: Annotated[Path | None, arg(metavar="FILE.html")] = None
-    """Write one page with pictures, plots and a video."""
+    """Write a report with pictures, plots and a video."""
     baseline: Annotated[Path | None, arg(metavar="FILE.json")] = None
-    """An earlier --json; 1 is returned where predictions have moved by more than --tolerance."""
+    """An earlier --json file; the exit code is 1 if predictions differ by more than --tolerance."""
     tolerance: Annotated[float, arg(metavar="METRES")] = 0.001
-    """How far a prediction may move."""
+    """Allowed difference from the baseline."""
     foxglove: Annotated[Path | None, arg(metavar="FILE.mcap")] = None
-    """Write predictions and stops there as standard messages, to be opened beside the bag."""
+    """Write predictions and stops as standard messages; open the file together with the bag."""
     rerun: Annotated[Path | None, arg(metavar="FILE.rrd")] = None
-    """Write pictures, ways and predictions there for Rerun (pip install 'pushcell[rerun]')."""
+    """Write images, paths and predictions for Rerun (pip install 'pushcell[rerun]')."""
     cell: Path = Path("sim")
-    """The cell: a shipped one's name, or the path of its file."""
+    """The cell: the name of a shipped cell, or the path of a cell file."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -83,7 +84,7 @@ def main(words: Sequence[str]) -> int:
     policies = {name: _load(name, cell) for name in options.policy}
     paths = find_recordings(options.recording)
     if len(paths) > 1 and (options.foxglove or options.rerun):
-        raise ConfigError("--foxglove and --rerun are of one recording, not of a folder of them")
+        raise ConfigError("--foxglove and --rerun need a single recording, not a folder of several")
     before = load_baseline(options.baseline) if options.baseline else None
     console = console_beside(options.json)
     outcomes: list[Outcome] = []

@@ -21,9 +21,9 @@ _MAY_CHANGE = ("device", "log")
 
 @dataclass(frozen=True)
 class Train:
-    """Train a policy; stop it with Ctrl-C or a kill, and go on with --resume.
+    """Train a policy. You can stop it with Ctrl-C or a kill, and continue with --resume.
 
-    A run that goes on makes the same losses as one that was never stopped.
+    A resumed run has the same losses as an uninterrupted one.
 
     examples:
       pushcell train pusht_state --out runs/pusht_state
@@ -32,15 +32,15 @@ class Train:
     """
 
     config: Positional[Path]
-    """A shipped training's name, or the path of its description."""
+    """The name of a shipped training, or the path of a training file."""
     out: Path | None = None
-    """Folder of checkpoints and losses; runs/train/<name of CONFIG> by default."""
+    """Folder for checkpoints and losses; by default runs/train/<name of the training>."""
     resume: bool = False
-    """Go on from the folder's last checkpoint."""
+    """Continue from the last checkpoint in the folder."""
     set: tuple[str, ...] = ()
-    """Changes of single values, KEY=VALUE."""
+    """Change values of the training file, as KEY=VALUE."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -57,7 +57,9 @@ def main(words: Sequence[str]) -> int:
         checkpoint = Checkpoint.load(folder / LAST)
         _check_same(config, checkpoint.train_config(folder / LAST), folder / LAST)
     elif (folder / LAST).exists():
-        raise TrainingError(f"{folder} holds a run: go on with --resume, or choose another --out")
+        raise TrainingError(
+            f"{folder} contains a run: go on with --resume, or choose another --out"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     began, first = time.monotonic(), checkpoint.step if checkpoint else 0
     columns = (

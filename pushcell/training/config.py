@@ -16,6 +16,7 @@ from pushcell.config.types import Fraction, Name, NonNegative, Positive, Rate, S
 from pushcell.config.validation import describe
 from pushcell.errors import ConfigError
 from pushcell.shipped import TRAININGS
+from pushcell.training.cell_values import OF_OUTLINE, with_cell_values
 from pushcell.training.config_policy import (
     DiffusionConfig,
     FlowConfig,
@@ -48,13 +49,26 @@ FeatureName = Literal[
 ]
 
 
-OF_KEYPOINTS = (
-    "keypoints",
-    "keypoints_from_pusher",
-    "keypoints_from_goal",
-    "pusher_at_edges",
-)
-_WITHOUT_SLIDER = ("pusher", "pusher_motion", "goal", "pusher_in_goal", "pusher_near_home")
+OF_KEYPOINTS = OF_OUTLINE
+FEATURE_POSES: dict[FeatureName, tuple[str, ...]] = {
+    "pusher": ("pusher",),
+    "pusher_motion": ("pusher",),
+    "slider": ("slider",),
+    "goal": ("goal",),
+    "keypoints": ("slider",),
+    "keypoints_from_pusher": ("pusher", "slider"),
+    "keypoints_from_goal": ("slider", "goal"),
+    "pusher_in_slider": ("pusher", "slider"),
+    "pusher_in_goal": ("pusher", "goal"),
+    "goal_in_slider": ("slider", "goal"),
+    "slider_in_goal": ("slider", "goal"),
+    "pusher_waves": ("pusher", "slider"),
+    "pusher_at_edges": ("pusher", "slider"),
+    "slider_near_goal": ("slider", "goal"),
+    "pusher_near_home": ("pusher",),
+}
+"""The observed poses that each feature is computed from."""
+_WITHOUT_SLIDER = tuple(name for name, poses in FEATURE_POSES.items() if "slider" not in poses)
 
 
 class DataSetConfig(Section):
@@ -159,11 +173,11 @@ class ObservationConfig(Section):
     steps: Annotated[int, Field(ge=1, le=16)] = 2
     features: tuple[FeatureName, ...] = ()
     keypoints: tuple[Vector2, ...] = ()
-    """Points of the slider, in its frame."""
+    """Points of the slider, in its frame; for task ``cell`` its outline unless given."""
     pusher_radius: Positive | None = None
-    """For pusher_at_edges, where the keypoints are the slider's outline."""
+    """For pusher_at_edges, where the keypoints are the slider's outline; default: the cell's."""
     home: Vector2 | None = None
-    """For pusher_near_home."""
+    """For pusher_near_home; for task ``cell`` the pusher's home in the cell file unless given."""
     unit_m: Positive = 1.0
     """Metres that a unit of the poses stands for; features are made of metres."""
     trunk: TrunkConfig | None = None
@@ -193,6 +207,11 @@ class ObservationConfig(Section):
     def sees_slider(self) -> bool:
         """Whether a feature is made of the slider's pose."""
         return any(name not in _WITHOUT_SLIDER for name in self.features)
+
+    @property
+    def uses_goal(self) -> bool:
+        """Whether a feature is computed from the goal."""
+        return any("goal" in FEATURE_POSES[name] for name in self.features)
 
 
 class ActionConfig(Section):
@@ -271,6 +290,12 @@ class TrainConfig(Section):
     training: OptimiserConfig
     device: DeviceConfig = DeviceConfig()
     log: LogConfig = LogConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_cell(cls, values: Any) -> Any:
+        """Fill what is not given and follows from the cell: outline, pusher radius and home."""
+        return with_cell_values(values)
 
     @model_validator(mode="after")
     def _fits(self) -> TrainConfig:

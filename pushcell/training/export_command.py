@@ -18,7 +18,7 @@ LEAST_FRAMES = 32
 
 @dataclass(frozen=True)
 class Export:
-    """Export a policy's averaged weights as a bundle, after checking it on real frames.
+    """Export a policy's averaged weights as a bundle, and check it on recorded frames.
 
     examples:
       pushcell export runs/pusht_state/last.pt --out bundles/pusht_state
@@ -26,17 +26,17 @@ class Export:
     """
 
     checkpoint: Positional[Path]
-    """What ``pushcell train`` has written; its data sets must still be there."""
+    """Checkpoint that ``pushcell train`` wrote; its data sets must still exist."""
     out: Path
-    """The bundle's folder; it must not be there yet."""
+    """Folder of the bundle; it must not exist yet."""
     eye: Path | None = None
-    """A checkpoint of kind pose: what the policy knows of the slider, its bundle then sees."""
+    """Checkpoint of kind pose: it estimates the slider's pose from images for the policy."""
     frames: int = LEAST_FRAMES
-    """On so many the whole chunk is compared with PyTorch's."""
+    """Number of frames on which the whole chunk is compared with PyTorch's."""
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
-    """Of the weights; fewer bits make it smaller and less exact: evaluate it by itself."""
+    """Precision of the weights. Fewer bits make a smaller, less exact bundle: evaluate it again."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures there too; - for standard output."""
+    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:

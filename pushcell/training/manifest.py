@@ -74,7 +74,7 @@ def _keys(seen: ObservationConfig, has_eye: bool) -> tuple[StateKey, ...]:
     keys: list[StateKey] = ["pusher"]
     if seen.sees_slider and not has_eye:
         keys.append("slider")
-    if any("goal" in name for name in seen.features):
+    if seen.uses_goal:
         keys.append("goal")
     return tuple(keys)
 

@@ -257,6 +257,6 @@ def test_a_bad_signal_is_told(tmp_path, capsys, text, problem):
 
 def test_kinds_are_told(capsys):
     assert calibrate("everything") == 2
-    assert "known: intrinsics, hand-eye, table, latency" in capsys.readouterr().err
+    assert "choose one of: intrinsics, hand-eye, table, latency" in capsys.readouterr().err
     assert calibrate("--help") == 0
     assert "hand-eye" in capsys.readouterr().out

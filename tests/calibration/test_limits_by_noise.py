@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calibration.hand_eye import calibrate_hand_eye
-from calibration.hand_eye_command import CalibrateHandEye, outcome
+from calibration.hand_eye_command import HandEyeLimits, outcome
 from calibration.hand_eye_data import CornerSighting, HandEyeData
 from calibration.intrinsics import calibrate_intrinsics
 from calibration.intrinsics_command import CalibrateIntrinsics
@@ -30,7 +30,7 @@ def data(board, pixel, rad, m, seed=0):
 
 
 def left_out_problems(values, **options):
-    result = outcome(CalibrateHandEye(SETUP, Path(), **options), calibrate_hand_eye(values))
+    result = outcome(calibrate_hand_eye(values), SETUP, "camera", HandEyeLimits(**options))
     return [problem for problem in result.problems if problem.startswith("leave-one-out")]
 
 

@@ -28,8 +28,8 @@ def test_wrong_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["lunch"]) == 2
     assert cli.main([]) == 2
     error = capsys.readouterr().err
-    assert "error: there is no command 'lunch'; known are: launch, " in error
-    assert "error: no command is given" in error
+    assert "error: unknown command 'lunch'; choose one of: launch, " in error
+    assert "error: no command given" in error
 
 
 def test_errors_become_one_sentence(

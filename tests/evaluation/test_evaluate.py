@@ -49,6 +49,15 @@ def test_every_policy_has_the_same_starts(cell: CellConfig, trials: list[Trial])
     assert other.way[0][:3] == other.start
 
 
+def test_a_rollout_has_all_states_of_its_trial(evaluation: Evaluation, trials: list[Trial]) -> None:
+    result = evaluation.rollout(trials[0].seed)
+    assert (result.success, result.duration_s) == (trials[0].success, trials[0].duration_s)
+    assert tuple(result.slider_poses[0]) == trials[0].start
+    assert len(result.times_s) == len(result.slider_poses) == len(result.pusher_positions)
+    assert len(result.times_s) > len(trials[0].way)
+    np.testing.assert_allclose(np.diff(result.times_s), 0.1, atol=1e-6)
+
+
 def test_figures_add_up(evaluation: Evaluation, trials: list[Trial]) -> None:
     failed = dataclasses.replace(trials[1], success=False, reason="time 80.0 s > 75.0 s")
     mixed = [trials[3], failed, trials[0], trials[2]]

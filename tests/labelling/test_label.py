@@ -150,7 +150,7 @@ def test_failures_are_left_out(recorded, tmp_path, capsys):
     failed = copy_without(recorded / "episode_000000", tmp_path / "set" / "episode_000000")
     rewrite_info(failed, verdict="failure")
     assert cli.main(["label", str(tmp_path / "set")]) == 2
-    assert "holds no episode that was judged a success" in capsys.readouterr().err
+    assert "contains no successful episode" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

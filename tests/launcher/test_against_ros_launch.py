@@ -88,7 +88,6 @@ launch:
       unless: "$(and $(var shown) true)"
       children:
         - let: {name: world, value: leaked}
-        - unset_env: {name: WORLD}
   - group:
       - let: {name: world, value: listed}
       - executable: {cmd: "echo $(var world)", on_exit: shutdown}
@@ -99,7 +98,6 @@ launch:
       cmd: "echo $(var world) $(var inner) $(var default_of_included)"
       env: [{name: EXTRA, value: "$(or 0 $(var shown))"}]
   - executable: {cmd: "echo never", if: "$(not true)"}
-  - log: {message: "world $(var world)"}
   - node: {pkg: somewhere, exec: some_node, name: last, on_exit: shutdown, if: " TRUE "}
 """
 

@@ -76,10 +76,10 @@ def test_what_cannot_be_read(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("$(var y)", r"\$\(var y\) is not set here; set are: name, w, x"),
+        ("$(var y)", r"\$\(var y\) is not set here; known variables: name, w, x"),
         ("$(env NOT_SET)", "environment variable NOT_SET is not set"),
         ("$(not maybe)", "'maybe' is neither true nor false"),
-        ("$(find-pkg-share not_a_package)", "package 'not_a_package' is not here"),
+        ("$(find-pkg-share not_a_package)", "package 'not_a_package' is not installed"),
     ],
 )
 def test_what_has_no_value(text: str, message: str) -> None:

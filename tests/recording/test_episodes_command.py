@@ -82,7 +82,7 @@ def test_damage_of_any_byte_is_reported_by_check(episode: Path, capsys) -> None:
 def test_a_folder_without_episodes_is_an_error(tmp_path: Path, capsys) -> None:
     assert cli.main(["episodes", "ls", str(tmp_path)]) == 2
     assert cli.main(["episodes", "ls", str(tmp_path / "none")]) == 2
-    assert "holds no complete episode" in capsys.readouterr().err
+    assert "contains no complete episode" in capsys.readouterr().err
 
 
 def test_relabelling_asks_and_never_deletes(cell: CellConfig, episode: Path, capsys) -> None:
@@ -139,7 +139,7 @@ def test_one_episode_is_named_where_one_is_asked_for(cell, episode: Path, capsys
     record(cell, episode.parent)
     for words in (["show"], ["split", "--at", "2"]):
         assert cli.main(["episodes", words[0], str(episode.parent), *words[1:]]) == 2
-        assert "holds 2 episodes: name one of them" in capsys.readouterr().err
+        assert "contains 2 episodes: name one of them" in capsys.readouterr().err
 
 
 def test_an_episode_may_be_the_current_folder(episode: Path, capsys, monkeypatch) -> None:

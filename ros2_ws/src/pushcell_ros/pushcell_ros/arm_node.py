@@ -1,8 +1,8 @@
-"""The link to the arm: its reports become ``/joint_states``, ``/arm/joint_command`` goes to it.
+"""Connects the arm: publishes its reports as ``/joint_states``, sends ``/arm/joint_command`` to it.
 
-It runs in step with the arm: every report is answered with a command. It cannot tell a
-simulated arm from a real one. While the arm is not linked, or has a fault, there is no
-``/joint_states``: by that ``motion_node`` stops, and begins anew from where the arm then stands.
+The node answers every report of the arm with a command. A simulated arm uses the same link as a
+real one. While the arm is not connected or has a fault, there is no ``/joint_states``;
+``motion_node`` then stops, and starts again from the arm's position when it is back.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _PEERS_RATE_HZ = 5.0
 class ArmParams:
     """Parameters of ``arm_node``."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
 
 
 class ArmNode(CellNode):

@@ -14,9 +14,9 @@ class BoardParams(CellParams):
     """Up to two boards."""
 
     hand_board: str = parameter("", "board on the arm's last link, for cameras on the base")
-    hand_board_pose: str = parameter("", "roughly its x y z roll pitch yaw in that link [m, rad]")
+    hand_board_pose: str = parameter("", "approximate x y z roll pitch yaw in that link [m, rad]")
     table_board: str = parameter("", "board on the table, for cameras on the arm")
-    table_board_pose: str = parameter("", "roughly its x y z roll pitch yaw in the base [m, rad]")
+    table_board_pose: str = parameter("", "approximate x y z roll pitch yaw in the base [m, rad]")
 
     def boards(self, arm: ArmModelConfig) -> dict[str, MountedBoard]:
         """Those that are described, by the link that carries each."""

@@ -1,4 +1,4 @@
-"""The whole calibration of a cell: drives the arm, takes pictures, calibrates, reports."""
+"""Calibrates the whole cell: drives the arm, takes images of boards, calibrates, reports."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _GUIDANCE_RATE_HZ = 2.0
 class CalibrateParams(DrivingParams):
     """Parameters of ``calibrate_node``."""
 
-    views: int = parameter(30, "how many views of each camera", least=1)
-    seed: int = parameter(0, "of the random views", least=0)
-    touch: bool = parameter(False, "touch the table board; only where its pose is exact")
-    compare: bool = parameter(False, "fail unless the cell's own cameras are found again")
+    views: int = parameter(30, "number of views of each camera", least=1)
+    seed: int = parameter(0, "seed of the random views", least=0)
+    touch: bool = parameter(False, "touch the table board; only if its given pose is exact")
+    compare: bool = parameter(False, "fail if the result differs from the cell's own cameras")
     slack: float = parameter(
-        1.0, "they may be off by so many times 0.3 %, 1 mm and 0.1 deg", least=0.0
+        1.0, "allowed difference, in multiples of 0.3 %, 1 mm, 0.1 deg", least=0.0
     )
 
 

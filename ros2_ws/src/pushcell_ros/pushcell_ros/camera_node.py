@@ -1,7 +1,7 @@
-"""One real camera: its frames under realsense-ros's topic names, stamped when they were taken.
+"""Publishes one real camera under realsense-ros's topic names, with capture stamps.
 
-A lifecycle node: configure opens the camera, activate publishes, deactivate is silent, cleanup
-gives the camera back. With ``autostart`` the node does the first two by itself.
+This is a lifecycle node: configure opens the camera, activate starts publishing, deactivate stops
+it, cleanup closes the camera. With ``autostart`` the node does the first two by itself.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ _DRIVERS = ("realsense", "uvc", "file", "recording", "simulated")
 class CameraParams(CellParams):
     """Parameters of ``camera_node``."""
 
-    camera: str = parameter("", "which of the cell's cameras this is")
+    camera: str = parameter("", "name of the camera in the cell file")
     driver: str = parameter(
-        "", f"{', '.join(_DRIVERS)}, or module:function; like the rest else as the cell's file says"
+        "", f"{', '.join(_DRIVERS)}, or module:function; empty: as in the cell file"
     )
     device: str = parameter("", "serial number, /dev/video0, or path of the file or recording")
-    exposure_us: int = parameter(0, "locks the exposure [us]", least=0)
-    white_balance_k: int = parameter(0, "locks the white balance [K]", least=0)
-    repeat: bool = parameter(False, "play a file over and over")
-    compressed: bool = parameter(False, "publish JPEG images too")
+    exposure_us: int = parameter(0, "fixed exposure [us]; 0: as in the cell file", least=0)
+    white_balance_k: int = parameter(0, "fixed white balance [K]; 0: as in the cell file", least=0)
+    repeat: bool = parameter(False, "repeat a file endlessly")
+    compressed: bool = parameter(False, "also publish JPEG images")
     autostart: bool = parameter(
-        True, "configure and activate at the start; false waits for `ros2 lifecycle set`"
+        True, "configure and activate at the start; false: wait for `ros2 lifecycle set`"
     )
 
 

@@ -1,4 +1,4 @@
-"""The simulated cell: arm, slider and table behind the arm's own wire, and their time."""
+"""The simulated cell: physics of arm, slider and table, the arm's link, simulated time."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ _REPEAT_S = 0.1
 class SimulatedCellParams:
     """Parameters of ``cell_node``."""
 
-    cell: str = parameter("", "path of the cell's YAML file")
+    cell: str = parameter("", "path of the cell file")
     participants: str = parameter(
-        "", "names of the nodes, apart by spaces, without which simulated time does not begin"
+        "", "nodes that simulated time waits for at the start, separated by spaces"
     )
     patience_s: float = parameter(
         PATIENCE_S,
-        "how long simulated time waits for a participant that does not answer [s]",
+        "how long simulated time waits for a node that does not answer [s]",
         least=0.0,
     )
-    time_step_s: float = parameter(0.0, "of the physics; 0 takes the cell's own [s]", least=0.0)
-    rate: str = parameter("1", "simulated seconds in a real one, at the most; max: no limit")
+    time_step_s: float = parameter(0.0, "time step [s]; 0: as in the cell file", least=0.0)
+    rate: str = parameter("1", "highest speed, as a multiple of real time; max: no limit")
 
 
 class SimulatedCellNode(CellNode):

@@ -1,4 +1,4 @@
-"""The operator's web page: what it shows comes from topics, what it asks for goes to services."""
+"""Serves the operator's web page, which shows topics and calls services."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ _TO_ACTIVE = {
 class ConsoleParams:
     """Parameters of ``console_node``."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
-    host: str = parameter("127.0.0.1", "address to serve on; beyond loopback a token is needed")
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
+    host: str = parameter("127.0.0.1", "address to serve on; beyond loopback it needs a token")
     port: int = parameter(
-        0, "port to serve on; 0 takes the first free one of 8500 to 8599", least=0, most=65535
+        0, "port to serve on; 0: the first free port from 8500 to 8599", least=0, most=65535
     )
-    token: str = parameter("", "the token beyond loopback; a random one when empty")
-    seed: int = parameter(0, "seed of the episodes' starts", least=0)
-    policy: str = parameter("none", "what drives in a rollout, for the page")
+    token: str = parameter("", "token for access beyond loopback; empty: random")
+    seed: int = parameter(0, "seed of the random starts of episodes", least=0)
+    policy: str = parameter("none", "name of the policy in a rollout, shown on the page")
 
 
 class ConsoleNode(CellNode):

@@ -1,4 +1,4 @@
-"""Looks at the reference boards before anything moves, and ends the launch where one has moved."""
+"""Checks the reference boards before anything moves; ends the launch if one has moved."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DriftParams(CellParams):
     """Parameters of ``drift_node``."""
 
     max_px: float = parameter(
-        1.0, "how far a reference board's image may have moved [px, RMS]", least=0.0
+        1.0, "allowed movement of a reference board in the image [px, RMS]", least=0.0
     )
 
 

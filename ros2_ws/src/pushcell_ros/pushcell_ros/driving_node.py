@@ -39,9 +39,11 @@ _STATE_RATE_HZ = 20.0
 class DrivingParams(BoardParams):
     """Parameters of whoever drives."""
 
-    speed: float = parameter(0.3, "share of the joints' limits", least=0.01, most=1.0)
+    speed: float = parameter(
+        0.3, "share of the joint limits: velocity, acceleration, jerk", least=0.01, most=1.0
+    )
     require_deadman: bool = parameter(
-        True, "no motion unless the operator holds the deadman; false also releases the stop"
+        True, "allow motion only while the operator holds the deadman; false also releases the stop"
     )
 
 

@@ -1,9 +1,9 @@
-"""Frames for ROS's tools: ``robot_description``, ``tf_static`` and ``tf``.
+"""Publishes frames for ROS tools: ``robot_description``, ``tf_static`` and ``tf``.
 
-Base, arm links, pusher's tip, both cameras' optical frames, table and goal come from one URDF of
-the whole cell, the slider from its pose. Where ROS has robot_state_publisher, that publishes the
-URDF and its frames. Nothing here takes part in the control loop: simulated time does not wait for
-it, and frames are told at a rate of real time.
+Base, arm links, the pusher's tip, both cameras' optical frames, table and goal come from one URDF
+of the whole cell; the slider comes from its pose. If robot_state_publisher is installed, it
+publishes the URDF and its frames. The node takes no part in the control loop: simulated time does
+not wait for it, and it publishes at a rate of real time.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ _NO_TF2 = (
 class FramesParams(CellParams):
     """Parameters of ``frames_node``."""
 
-    slider_topic: str = parameter("slider/pose", "the slider's pose")
-    rate_hz: float = parameter(20.0, "how often moving frames are told", least=1.0, most=200.0)
+    slider_topic: str = parameter("slider/pose", "topic of the slider's pose")
+    rate_hz: float = parameter(20.0, "publishing rate of moving frames [Hz]", least=1.0, most=200.0)
     robot_state_publisher: bool = parameter(
-        True, "let ROS's robot_state_publisher do it where it is installed"
+        True, "start ROS's robot_state_publisher for the URDF if it is installed"
     )
 
 

@@ -1,4 +1,4 @@
-"""A camera's intrinsics by hand: a person shows it a board, and is told what is still missing."""
+"""Calibrates a camera's intrinsics with a hand-held board, and shows which views are missing."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _STATE_RATE_HZ = 2.0
 class IntrinsicsParams(CellParams):
     """Parameters of ``intrinsics_node``."""
 
-    camera: str = parameter("", "which of the cell's cameras, which runs")
-    board: str = parameter("", "the board in the person's hands")
+    camera: str = parameter("", "name of the camera in the cell file; it must be running")
+    board: str = parameter("", "the board that you hold in front of the camera")
     views: int = parameter(
-        ENOUGH_VIEWS, "how many views are enough, where nothing is missing", least=1
+        ENOUGH_VIEWS, "number of views that are enough if they cover everything", least=1
     )
 
 

@@ -1,4 +1,4 @@
-"""In the arm's place: it hears every command, does exactly as it is told, and moves nothing."""
+"""Stands in for the arm in a replay: it reports every joint command as the joint state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pushcell_ros.qos import RELIABLE
 class ListenerParams:
     """Parameters of ``listener_node``."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
 
 
 class ListenerNode(CellNode):

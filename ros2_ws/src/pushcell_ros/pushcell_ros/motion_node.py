@@ -1,4 +1,4 @@
-"""The only publisher of joint commands: the guard's clock and its edges to ROS."""
+"""Runs the motion guard: the only publisher of joint commands to the arm."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ _Handler = Callable[[Trigger.Request, Trigger.Response], Trigger.Response]
 class MotionParams:
     """Parameters of ``motion_node``."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
-    require_deadman: bool = parameter(True, "no motion unless the operator holds the deadman")
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
+    require_deadman: bool = parameter(
+        True, "allow motion only while the operator holds the deadman"
+    )
 
 
 class MotionNode(CommandingNode):

@@ -23,10 +23,10 @@ _DRIVER = "teleop_node"
 
 @dataclass(frozen=True)
 class MapPad:
-    """Map a pad: hear it on its topic, ask for each control, and write a map of it.
+    """Write a button map for a gamepad: it asks you for each control in turn.
 
-    A pad without a map does nothing. Start joy_node, run this, press what it asks for, and name
-    the file in devices.
+    A gamepad without a map does nothing. Start joy_node, run this command, press the controls that
+    it asks for, and give the file to the launch argument devices.
 
     examples:
       pushcell teleop map --out pad.yaml
@@ -34,19 +34,19 @@ class MapPad:
     """
 
     out: Path
-    """The map to write; it must not be there yet."""
+    """Map file to write; it must not exist yet."""
     topic: str = "/joy"
-    """The pad's sensor_msgs/Joy."""
+    """Topic of the gamepad, of type sensor_msgs/Joy."""
     title: str = ""
-    """What the page calls the pad; by default its name or its counts."""
+    """Name of the gamepad on the operator's page; by default its own, or its number of controls."""
     actions: tuple[str, ...] = ("stop", "start", "success", "failure", "discard", "prepare")
-    """What buttons are asked for besides driving; arm, policy and hold are known too."""
+    """Buttons to ask for besides driving; arm, policy and hold are possible too."""
     dead_zone: float = 0.12
-    """Share of the stick's way in which it counts as at rest."""
+    """Share of the stick's travel that counts as rest, 0 to 1."""
     expo: float = 0.4
-    """How much finer the stick is near its middle, 0 to 1."""
+    """How much finer the stick responds near its centre, 0 to 1."""
     patience_s: float = 10.0
-    """How long to wait for the pad's first message."""
+    """Time to wait for the gamepad's first message (s)."""
 
 
 class PadMapNode(Node):
@@ -67,10 +67,10 @@ class PadMapNode(Node):
 def teleop(words: Sequence[str]) -> int:
     """Run ``pushcell teleop``; raises ConfigError for anything but its one command."""
     if words[:1] in (["-h"], ["--help"]):
-        print("usage: pushcell teleop map --out FILE ... (pushcell teleop map --help tells more)")
+        print("usage: pushcell teleop map --out FILE ... (details: pushcell teleop map --help)")
         return 0
     if words[:1] != ["map"]:
-        raise ConfigError("pushcell teleop needs: map")
+        raise ConfigError("pushcell teleop has one command: map")
     return map_pad(words[1:])
 
 
@@ -79,7 +79,9 @@ def map_pad(words: Sequence[str]) -> int:
     options = tyro.cli(MapPad, prog="pushcell teleop map", args=list(words))
     unknown = [name for name in options.actions if name not in ACTIONS]
     if unknown:
-        raise ConfigError(f"--actions {unknown[0]}: known are {', '.join(ACTIONS)}")
+        raise ConfigError(
+            f"--actions {unknown[0]}: unknown action; choose from {', '.join(ACTIONS)}"
+        )
     if options.out.exists():
         raise ConfigError(f"{options.out} is there already: choose another --out, or delete it")
     mapper = PadMapper(options.actions)
@@ -103,8 +105,8 @@ def _hear_first(node: PadMapNode, options: MapPad) -> None:
     while not node.heard:
         if steady_seconds() > deadline_s:
             raise PushcellError(
-                f"nothing is heard on {options.topic}: start joy_node in this ROS domain, plug the "
-                "pad in, and move a stick"
+                f"no message arrived on {options.topic}: plug the gamepad in, start joy_node in "
+                "this ROS domain, and move a stick"
             )
         rclpy.spin_once(node, timeout_sec=0.05)
 

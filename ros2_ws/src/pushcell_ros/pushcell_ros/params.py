@@ -34,7 +34,7 @@ def parameter(
 class CellParams:
     """What every node of a cell is told."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
 
 
 def declare(node: Node, schema: type[T]) -> T:

@@ -1,4 +1,4 @@
-"""The privileged demonstrator in the policy's place: it sees the slider's true pose."""
+"""Runs a demonstrator in place of a policy; it uses the slider's true pose."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PLANNING_S = 0.04
 class PlannerParams:
     """Parameters of ``planner_node``."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
 
 
 class PlannerNode(LifecycleNodeMixin, CellNode):

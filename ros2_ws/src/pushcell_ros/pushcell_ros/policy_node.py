@@ -1,4 +1,4 @@
-"""A trained policy: its bundle is verified in configure, its chunks are published while active."""
+"""Runs a trained policy: configure verifies its bundle, and while active it publishes chunks."""
 
 from __future__ import annotations
 
@@ -44,25 +44,29 @@ _TICK_RATE_HZ = 100.0
 class PolicyParams:
     """Parameters of ``policy_node``."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
-    policy: str = parameter("", "a shipped policy's name, a bundle's path, or a ws:// address")
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
+    policy: str = parameter("", "name of a shipped policy, path of a bundle, or a ws:// address")
     chunking: str = parameter(
-        "realtime", "how chunks follow each other: receding, asynchronous, ensembling[:K], realtime"
+        "realtime", "how chunks are joined: receding, asynchronous, ensembling[:K] or realtime"
     )
-    provider: str = parameter("cpu", "where the networks run: cpu, cuda, tensorrt")
+    provider: str = parameter("cpu", "execution provider of the networks: cpu, cuda or tensorrt")
     threads: int = parameter(1, "threads of one inference", least=1)
     server_timeout_s: float = parameter(
-        1.0, "how long a server may take for one chunk [s]", least=0.0
+        1.0, "timeout of a policy server for one chunk [s]", least=0.0
     )
-    seed: int = parameter(0, "of the noise that chunks are made of", least=0)
+    seed: int = parameter(0, "seed of the noise from which chunks are sampled", least=0)
     inference_s: str = parameter(
         "bundle",
-        "how long a chunk takes in simulated time [s]; bundle: the p95 of its latency record; "
-        "measured: what it takes, of recordings that are played back",
+        "inference time of a chunk in simulated time [s]; bundle: the 95th percentile of the "
+        "bundle's latency record; measured: the measured time, for replays",
     )
-    delay_s: float = parameter(0.0, "how long each chunk takes at least, in a test [s]", least=0.0)
-    slider_topic: str = parameter("slider/pose", "the slider's pose, for policies that use it")
-    drift_check: bool = parameter(False, "be no driver before drift_node has seen the cameras")
+    delay_s: float = parameter(
+        0.0, "least inference time of each chunk, for tests of delay [s]", least=0.0
+    )
+    slider_topic: str = parameter(
+        "slider/pose", "topic of the slider's pose, for policies that use it"
+    )
+    drift_check: bool = parameter(False, "stay inactive until drift_node has checked the cameras")
 
 
 class PolicyNode(LifecycleNodeMixin, CellNode):

@@ -1,6 +1,6 @@
-"""Records episodes: the recorder's subscriptions, its services and its state.
+"""Records episodes to MCAP files.
 
-Messages go to the disk as the bytes that they came as; nothing is deserialised here.
+It writes the serialised messages to disk as they arrive, without deserialising them.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _Handler = Callable[[Trigger.Request, Trigger.Response], Trigger.Response]
 class RecorderParams:
     """Parameters of ``recorder_node``."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
-    directory: str = parameter("", "folder of the episodes; empty takes the configuration's")
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
+    directory: str = parameter("", "folder for the episodes; empty: as in the cell file")
 
 
 class _Tap:

@@ -1,7 +1,7 @@
-"""The simulated cameras: pictures of the cell's scene, in a process of their own.
+"""Renders the simulated cameras' images in a separate process.
 
-A picture arrives ``simulation.camera_latency_s`` after its capture, as a real camera's does. Until
-then simulated time goes on while it is drawn, and waits where drawing takes longer.
+An image arrives ``simulation.camera_latency_s`` after its capture, as with a real camera.
+Simulated time advances until then while the image is rendered, and waits if that takes longer.
 """
 
 from __future__ import annotations
@@ -45,17 +45,15 @@ class RenderParams(BoardParams):
 
     live_view: bool = parameter(True, "show the cell on a web page on loopback")
     live_view_port: int = parameter(
-        0, "the page's port; 0 takes the first free one", least=0, most=65535
+        0, "port of the page; 0: the first free port", least=0, most=65535
     )
     scale: float = parameter(
         1.0,
-        "pictures are so many times as wide and high as the cell's cameras'",
+        "scale of the images, relative to the size in the cell file",
         least=0.1,
         most=10.0,
     )
-    finer: int = parameter(
-        1, "pictures are drawn so much larger, shrunk and blurred", least=1, most=16
-    )
+    finer: int = parameter(1, "supersampling factor of the images", least=1, most=16)
 
 
 class Camera:

@@ -1,4 +1,4 @@
-"""Publishes what was recorded as it was published, with its clock, under a time line's control."""
+"""Plays a recording: publishes its messages and its clock, controlled by a time line."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ _Handler = Callable[[Trigger.Request, Trigger.Response], Trigger.Response]
 class ReplayParams:
     """Parameters of ``replay_node``; several topics are apart by spaces."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
-    recording: str = parameter("", "an episode, a bag's folder, or a file of one")
-    rate: float = parameter(1.0, "how many seconds of the recording pass in one", least=0.0)
-    loop: bool = parameter(False, "begin again at the end")
-    paused: bool = parameter(False, "wait for /replay/play")
-    topics: str = parameter("", "what to publish; empty takes all that can be")
-    remap: str = parameter("", "other names to publish under, as /recorded/name:=/other/name")
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
+    recording: str = parameter("", "an episode, the folder of a bag, or a bag file")
+    rate: float = parameter(1.0, "playback speed, as a multiple of real time", least=0.0)
+    loop: bool = parameter(False, "start again at the end of the recording")
+    paused: bool = parameter(False, "start paused, until /replay/play is called")
+    topics: str = parameter("", "topics to publish, separated by spaces; empty: all")
+    remap: str = parameter("", "other topic names, as /recorded/name:=/other/name")
     drive: bool = parameter(
         False,
-        "a rollout's nodes run on it: bring them up, and publish their topics below /recorded",
+        "activate the nodes of a rollout, and publish their recorded topics below /recorded",
     )
 
 

@@ -1,4 +1,4 @@
-"""Drives a recorded pusher's way again, through the motion guard, and measures the deviation."""
+"""Drives a recorded path of the pusher again through the motion guard; measures the deviation."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _PLACINGS = 3
 class RetraceParams:
     """Parameters of ``retrace_node``."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
-    recording: str = parameter("", "an episode, a bag's folder, or a file of one")
-    runs: int = parameter(1, "how often to drive the way", least=1)
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
+    recording: str = parameter("", "an episode, the folder of a bag, or a bag file")
+    runs: int = parameter(1, "number of times to drive the path", least=1)
     simulated: bool = parameter(
-        False, "release the stop, and put the slider where it was; for simulation only"
+        False, "release the stop and place the slider as recorded; only for simulation"
     )
 
 

@@ -1,4 +1,4 @@
-"""The slider's pose from fiducials on its top, seen by a camera on the base."""
+"""Estimates the slider's pose from fiducials on its top, with a camera on the base."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _OLD_S = 0.5
 class SliderParams(CellParams):
     """Parameters of ``slider_node``."""
 
-    camera: str = parameter("overhead", "which camera sees the slider")
-    fiducials: str = parameter("", "path of the markers' JSON file, see docs/calibration.md")
+    camera: str = parameter("overhead", "name of the camera that sees the slider")
+    fiducials: str = parameter("", "path of the JSON file of the markers, see docs/calibration.md")
 
 
 class SliderNode(CellNode):

@@ -1,4 +1,4 @@
-"""A person's devices: the only publisher of ``/teleop/target``, and the person's deadman."""
+"""Reads the operator's input devices; publishes ``/teleop/target`` and the operator's deadman."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ _LONGEST_STEP_S = 0.1
 class TeleopParams:
     """Parameters of ``teleop_node``."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
     devices: str = parameter(
-        "browser keyboard page_gamepad", "names of devices or paths of their maps, apart by spaces"
+        "browser keyboard page_gamepad",
+        "names of devices or paths of map files, separated by spaces",
     )
 
 

@@ -1,7 +1,7 @@
-"""Marks on the table, touched by the operator: checks its plane and the map from pixels to it.
+"""Checks the table's plane and the map from pixels to it, with marks that the operator touches.
 
-It moves nothing. The operator drives the pusher as always, and says by the page's button, or the
-service /touch/mark, when its tip is on the mark that is asked for.
+The node moves nothing. The operator drives the tip of the pusher to the requested mark, then
+presses the page's button or calls the service /touch/mark.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _STATE_RATE_HZ = 2.0
 class TouchParams(CellParams):
     """Parameters of ``touch_node``."""
 
-    camera: str = parameter("overhead", "which camera, on the base, sees the marks")
-    board: str = parameter("", "the board on the table whose corners are the marks")
+    camera: str = parameter("overhead", "name of the camera on the base that sees the marks")
+    board: str = parameter("", "board on the table; its corners are the marks")
     height: float = parameter(0.0, "thickness of that board [m]", least=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Runs trials: reset, arm, start, judge, log."""
+"""Runs trials: resets the slider, arms, starts the policy, judges, logs."""
 
 from __future__ import annotations
 
@@ -80,25 +80,23 @@ _ON_REAL_DATA = """the same code on real data (docs/first_hour.md):
 class TrialParams:
     """Parameters of ``trial_node``."""
 
-    cell: str = parameter("", "the cell: its name, or the path of its YAML file")
-    trials: int = parameter(3, "how many trials to run", least=1)
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
+    trials: int = parameter(3, "number of trials", least=1)
     seed: int = parameter(0, "seed of the random starts; trial i uses seed + i", least=0)
-    policy: str = parameter("planner", "what drives, for the record")
+    policy: str = parameter("planner", "name of the policy, for the record")
     release_stop: bool = parameter(
-        False, "release the emergency stop, in which motion starts; for simulation only"
+        False, "release the emergency stop at the start; only for simulation"
     )
-    on_request: bool = parameter(
-        False, "run trials when they are asked for on /trials/request, until told to end"
-    )
+    on_request: bool = parameter(False, "run trials on requests to /trials/request, until stopped")
     min_success: float = parameter(
         0.0,
-        "end with exit code 1 where a smaller share of the trials succeeded, from 0 to 1",
+        "least success rate, 0 to 1; below it the node ends with exit code 1",
         least=0.0,
         most=1.0,
     )
     video: bool = parameter(True, "write an mp4 of each trial from the overhead camera")
-    slider_topic: str = parameter("slider/true_pose", "the slider's pose, to judge by")
-    drift_check: bool = parameter(False, "let nothing move before drift_node has seen the cameras")
+    slider_topic: str = parameter("slider/true_pose", "topic of the slider's pose, to judge trials")
+    drift_check: bool = parameter(False, "start no trial before drift_node has checked the cameras")
 
 
 class _Void(Exception):  # noqa: N818 - not an error of the policy's
