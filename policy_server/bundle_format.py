@@ -112,7 +112,7 @@ class Manifest(Section):
     @property
     def sha256(self) -> str:
         """Names the policy: it covers all that is said here, and so every file's hash."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        text = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -134,7 +134,7 @@ class Manifest(Section):
 
     def to_yaml(self) -> str:
         """The text of ``bundle.yaml``."""
-        return yaml_text(self.model_dump(mode="json"))
+        return yaml_text(self.model_dump(mode="json", by_alias=True))
 
     @classmethod
     def from_values(cls, values: Any, origin: str) -> Manifest:

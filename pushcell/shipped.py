@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pushcell.ament_index import prefixes_with
+from pushcell.config import old_names
 from pushcell.errors import BundleError, ConfigError, LaunchError, PushcellError
 
 ROS_PACKAGE = "pushcell_ros"
@@ -43,6 +44,7 @@ class Shipped:
             return path
         names = self.names()
         name = str(value).removeprefix(self._affixes[0]).removesuffix(self._affixes[1])
+        name = old_names.renamed(name, old_names.SHIPPED.get(self.title, {}), self.title)
         if name in names:
             return names[name]
         if str(value) and path.exists():

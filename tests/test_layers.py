@@ -57,7 +57,7 @@ ALLOWED = {
     "limit_surface": "",
     "se3": "",
     "task": "config",
-    "cli": "",
+    "cli": "config",
     "config": "",
     "processes": "",
     "base": "",

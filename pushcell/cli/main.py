@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pushcell import __version__
+from pushcell.config import old_names
 from pushcell.errors import PushcellError
 from pushcell.extras import EXTRAS, advice
 
@@ -73,8 +74,9 @@ def _run(words: Sequence[str]) -> int:
         asked = f"there is no command {words[0]!r}" if words else "no command is given"
         raise PushcellError(f"{asked}; known are: {', '.join(COMMANDS)} (see pushcell --help)")
     module, function = COMMANDS[words[0]][1].split(":")
+    options = old_names.renamed_options(words[0], words[1:])
     try:
-        return getattr(importlib.import_module(module), function)(words[1:])
+        return getattr(importlib.import_module(module), function)(options)
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
         if missing not in EXTRAS:

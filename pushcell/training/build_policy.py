@@ -7,14 +7,14 @@ from pushcell.training.config import TrainConfig
 from pushcell.training.denoising import DenoisingPolicy
 from pushcell.training.nearest_neighbour import NearestPolicy
 from pushcell.training.policy import Policy
-from pushcell.training.pose_estimator import SliderEye
+from pushcell.training.pose_estimator import PoseEstimator
 
 _KINDS: dict[str, type[Policy]] = {
     "diffusion": DenoisingPolicy,
     "flow": DenoisingPolicy,
     "act": ActPolicy,
     "nearest": NearestPolicy,
-    "pose": SliderEye,
+    "pose": PoseEstimator,
 }
 
 

@@ -31,7 +31,7 @@ class Encoder(nn.Module):
         self.trunk: Trunk | None = None
         if config.trunk:
             self.trunk = Trunk(config.trunk, self.size)
-            self.size = self.trunk.size + (DIRECTION if config.sees_slider else 0)
+            self.size = self.trunk.size + (DIRECTION if config.uses_slider_pose else 0)
 
     def forward(self, observation: Observation) -> Tensor:
         """Of raw poses, and of images that are cropped and in 0..1."""
@@ -42,7 +42,7 @@ class Encoder(nn.Module):
         parts, direction = [], []
         if self.poses is not None:
             slider = slider or Frame.of(observation["slider"])
-            if self.config.sees_slider:
+            if self.config.uses_slider_pose:
                 direction.append(slider.direction[:, -1])
             parts.append(self.poses(observation["pusher"], slider, observation["goal"]))
         for camera, network in self.images.items():

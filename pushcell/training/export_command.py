@@ -22,15 +22,15 @@ class Export:
 
     examples:
       pushcell export runs/pusht_state/last.pt --out bundles/pusht_state
-      pushcell export runs/target_state/last.pt --eye runs/target_eye/last.pt --out bundles/images
+      pushcell export runs/target_state/last.pt --pose-estimator runs/pose/last.pt --out images
     """
 
     checkpoint: Positional[Path]
     """What ``pushcell train`` has written; its data sets must still be there."""
     out: Path
     """The bundle's folder; it must not be there yet."""
-    eye: Path | None = None
-    """A checkpoint of kind pose: what the policy knows of the slider, its bundle then sees."""
+    pose_estimator: Path | None = None
+    """A checkpoint of kind pose; the bundle then takes images in the place of the slider's pose."""
     frames: int = LEAST_FRAMES
     """On so many the whole chunk is compared with PyTorch's."""
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
@@ -49,7 +49,7 @@ def main(words: Sequence[str]) -> int:
     from pushcell.training.export import export
 
     manifest = export(
-        options.checkpoint, options.out, options.frames, options.precision, options.eye
+        options.checkpoint, options.out, options.frames, options.precision, options.pose_estimator
     )
     assert manifest.parity is not None
     assert manifest.latency is not None

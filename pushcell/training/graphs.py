@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from policy_server.bundle_format import DENOISER, ENCODER, OPSET, Manifest
 from pushcell.errors import TrainingError
 from pushcell.training.denoising import DenoisingPolicy
-from pushcell.training.estimated_poses import TrainedEye
+from pushcell.training.estimated_poses import TrainedPoseEstimator
 from pushcell.training.policy import Policy
 from pushcell.training.pose_features import Frame
 
@@ -25,9 +25,14 @@ Precision = Literal["fp32", "fp16", "int8"]
 class EncoderGraph(nn.Module):
     """Takes the manifest's inputs in their order, gives the embedding (1, D)."""
 
-    def __init__(self, policy: Policy, manifest: Manifest, eye: TrainedEye | None) -> None:
+    def __init__(
+        self, policy: Policy, manifest: Manifest, pose_estimator: TrainedPoseEstimator | None
+    ) -> None:
         super().__init__()
-        self.encoder, self.eye = policy.encoder, eye.policy if eye else None
+        self.encoder, self.pose_estimator = (
+            policy.encoder,
+            pose_estimator.policy if pose_estimator else None,
+        )
         self.names = tuple(manifest.observation.shapes)
         self.steps = manifest.observation.steps
 
@@ -36,11 +41,11 @@ class EncoderGraph(nn.Module):
         poses = torch.zeros(1, self.steps, 3)
         observation = {"pusher": poses, "slider": poses, "goal": poses[:, 0]}
         observation |= dict(zip(self.names, inputs, strict=True))
-        if self.eye is None:
+        if self.pose_estimator is None:
             return self.encoder(observation)
         moments = {key: values[0][:, None] for key, values in observation.items() if key != "goal"}
         moments["goal"] = observation["goal"].expand(self.steps, -1)
-        seen = self.eye.frame(moments)
+        seen = self.pose_estimator.frame(moments)
         return self.encoder.embed(observation, Frame(seen.origin[None], seen.direction[None]))
 
 
@@ -71,7 +76,10 @@ class DirectGraph(nn.Module):
 
 
 def export_graphs(
-    policy: Policy, manifest: Manifest, eye: TrainedEye | None, precision: Precision
+    policy: Policy,
+    manifest: Manifest,
+    pose_estimator: TrainedPoseEstimator | None,
+    precision: Precision,
 ) -> dict[str, bytes]:
     """Both graphs of a policy, by file name; raises TrainingError if one cannot be exported."""
     shapes = manifest.observation.shapes
@@ -89,7 +97,7 @@ def export_graphs(
     if isinstance(policy, DenoisingPolicy):
         decoder = DenoiserGraph(policy)
     models = {
-        ENCODER: _exported(EncoderGraph(policy, manifest, eye), inputs, "embedding"),
+        ENCODER: _exported(EncoderGraph(policy, manifest, pose_estimator), inputs, "embedding"),
         DENOISER: _exported(decoder, taken, "prediction", open_batch=denoises),
     }
     return {name: _reduced(model, precision) for name, model in models.items()}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pushcell.training.config import FeatureName, ObservationConfig
 from pushcell.training.fine_features import edges_seen, harmonics, nearness, waves
-from pushcell.training.normalizer import Ranges
+from pushcell.training.normalizer import LinearNormalizer
 
 DIRECTION = 2
 
@@ -135,7 +135,7 @@ class PoseFeatures(nn.Module):
         self.register_buffer("keypoints", keypoints.view(-1, 2))
         self.register_buffer("home", unit * torch.tensor(config.home or (0.0, 0.0)))
         self.components = self._components()
-        self.ranges = Ranges(len(self.components))
+        self.ranges = LinearNormalizer(len(self.components))
         self.size = config.steps * len(self.components)
 
     def forward(self, pusher: Tensor, slider: Frame, goal: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def test_it_loads_and_says_how_it_came_about(cell: CellConfig, name: str) -> Non
     assert manifest.latency is not None
     assert manifest.training.configuration["seed"] == manifest.training.seed
     assert manifest.sees == (name == "target_image")
-    assert (manifest.training.eye is not None) == manifest.sees
+    assert (manifest.training.pose_estimator is not None) == manifest.sees
 
 
 @pytest.mark.parametrize(("name", "seed"), [("target_state", 7), ("target_image", 7)])

@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Table:
+class ArrayDataSet:
     """All steps of some episodes, one after the other."""
 
     name: str
@@ -50,22 +50,22 @@ class Table:
         """(E,) the first step of each episode."""
         return np.concatenate([[0], self.ends[:-1]]).astype(np.int64)
 
-    def seen_as(self, slider: Floats) -> Table:
+    def with_slider(self, slider: Floats) -> ArrayDataSet:
         """The same with other poses (N, 3) of the slider."""
         return replace(self, slider=slider)
 
 
-def load_tables(data: DataConfig, vision: VisionConfig | None) -> list[Table]:
+def load_data_sets(data: DataConfig, vision: VisionConfig | None) -> list[ArrayDataSet]:
     """The data sets of a configuration, read or found in the cache.
 
     Raises EpisodeError that names data set, episode and key.
     """
-    return [load_table(item, data.rate_hz, data.cache, vision) for item in data.sets]
+    return [load_data_set(item, data.rate_hz, data.cache, vision) for item in data.sets]
 
 
-def load_table(
+def load_data_set(
     config: DataSetConfig, rate_hz: float, cache: Path, vision: VisionConfig | None
-) -> Table:
+) -> ArrayDataSet:
     """One data set; what it holds of images is mapped, the rest is in memory."""
     cameras = vision.cameras if vision else ()
     image_px = vision.image_px if vision else (128, 128)
@@ -168,11 +168,11 @@ def _check(
             )
 
 
-def _open(folder: Path, name: str) -> Table:
+def _open(folder: Path, name: str) -> ArrayDataSet:
     notes = json.loads((folder / "table.json").read_text())
     images: dict[str, NDArray[np.uint8]] = {
         camera: np.memmap(folder / f"{camera}.u8", np.uint8, "r", shape=tuple(shape))
         for camera, shape in notes["images"].items()
     }
     values = {key: np.load(folder / f"{key}.npy") for key in _WIDTHS}
-    return Table(name=name, ends=np.load(folder / "ends.npy"), images=images, **values)
+    return ArrayDataSet(name=name, ends=np.load(folder / "ends.npy"), images=images, **values)
