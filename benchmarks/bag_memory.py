@@ -19,7 +19,7 @@ from rich.table import Table
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from benchmarks.made_up_cell import START_NS
+from benchmarks.synthetic_cell import START_NS
 from pushcell.bags.messages import IMAGE, POSE, image_cdr, tool_pose_cdr
 from pushcell.config.cell import load_cell
 from pushcell.geometry import PlanarPose

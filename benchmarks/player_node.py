@@ -21,7 +21,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import qos_profile_system_default
 
-from benchmarks.made_up_cell import live
+from benchmarks.synthetic_cell import live
 from pushcell.bags.messages import IMAGE, image_cdr
 from pushcell.config.cell import CellConfig, load_cell
 from pushcell.processes.priority import Urgency

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.disk_log import Operation, build, folder_after, read_log
 from benchmarks.killed_recorder import ROOT, SECONDS, SIM_CELL
-from benchmarks.made_up_cell import Heard, live
+from benchmarks.synthetic_cell import Heard, live
 from pushcell.bags.bag_reader import BagReader
 from pushcell.config.cell import load_cell
 from pushcell.recording.recovery import recover_all

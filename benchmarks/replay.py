@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from rich.table import Table
 
-from benchmarks.made_up_cell import START_NS, tip_at
+from benchmarks.synthetic_cell import START_NS, tip_at
 from pushcell.bags.bag_writer import BagWriter, Topic
 from pushcell.bags.messages import (
     COMPRESSED_IMAGE,

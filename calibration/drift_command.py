@@ -12,7 +12,7 @@ import tyro
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from calibration.coverage import rough_lens
+from calibration.coverage import approximate_lens
 from calibration.drift import Reference, measure_drift
 from calibration.views import read_image
 from pushcell.cameras.camera_info import read_camera_info
@@ -53,7 +53,11 @@ def main(words: Sequence[str]) -> int:
     if options.take is not None:
         return _take(options, Reference.take(image, options.take))
     size = image.shape[1], image.shape[0]
-    lens = rough_lens(size) if options.intrinsics is None else read_camera_info(options.intrinsics)
+    lens = (
+        approximate_lens(size)
+        if options.intrinsics is None
+        else read_camera_info(options.intrinsics)
+    )
     drift = measure_drift(Reference.read(options.reference), image, lens)
     figures = {
         "moved_px": drift.moved_px,

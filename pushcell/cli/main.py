@@ -17,8 +17,8 @@ COMMANDS = {
         "make simulated demonstrations",
         "pushcell.demonstrations.generate_command:main",
     ),
-    "lessons": (
-        "show a student how to go on from where it gets to",
+    "dagger": (
+        "label the states that a policy reaches with the expert's actions",
         "pushcell.demonstrations.dagger_command:main",
     ),
     "evaluate": (
@@ -70,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    if words:
+        words = [old_names.renamed(words[0], old_names.COMMANDS, "pushcell"), *words[1:]]
     if not words or words[0] not in COMMANDS:
         asked = f"there is no command {words[0]!r}" if words else "no command is given"
         raise PushcellError(f"{asked}; known are: {', '.join(COMMANDS)} (see pushcell --help)")

@@ -9,7 +9,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+COMMANDS = {"lessons": "dagger"}
+"""Renamed commands of ``pushcell``."""
+
+DEMONSTRATORS = {"operator": "scripted_operator", "steady": "memoryless_expert"}
+"""Renamed demonstrators, in commands and in folders of generated episodes."""
+
+GENERATION_FILE = "recipe.yaml"
+"""What a folder of generated episodes calls its ``generation.yaml``."""
+
 OPTIONS: dict[str, dict[str, str]] = {
+    "dagger": {"--lessons": "--rollouts", "--student": "--policy"},
     "export": {"--eye": "--pose-estimator"},
 }
 """Command -> its renamed options."""

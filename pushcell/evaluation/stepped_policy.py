@@ -61,8 +61,8 @@ class Lockstep:
         self._coming: tuple[float, Job, Array] | None = None
         self.served = 0  # chunks that came
 
-    def looks(self, time_s: float) -> bool:
-        """Whether the policy will look at what its cameras see now, at once or as a later step."""
+    def needs_images(self, time_s: float) -> bool:
+        """Whether the policy will need the images of this time, at once or as a later step."""
         self._arrive(time_s)
         return self._policy.manifest.observation.steps > 1 or self._loop.wants(time_s)
 

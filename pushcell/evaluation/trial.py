@@ -19,7 +19,7 @@ from pushcell.errors import ConfigError
 from pushcell.evaluation.bundle_controller import BundleController
 from pushcell.evaluation.guarded_loop import Smoothness, lookahead_s, run_guarded
 from pushcell.evaluation.pictures import Ground
-from pushcell.evaluation.simulated_cameras import Eyes
+from pushcell.evaluation.simulated_cameras import SimulatedCameras
 from pushcell.evaluation.stepped_policy import NothingServedError
 from pushcell.geometry import Array
 from pushcell.simulation.closed_loop import TrialResult, run_closed_loop
@@ -33,7 +33,7 @@ Motion = Literal["guarded", "direct"]
 
 _CHUNKING = "receding"
 _WAY_STATES = 40
-_WHIMS = 1  # the start's generator has the seed alone, the controller's this beside it
+_CONTROLLER_STREAM = 1  # the start's generator has the seed alone, the controller's this beside it
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Evaluation:
     ) -> tuple[TrialResult, Smoothness | None]:
         """Raises NothingServedError for a bundle that fails, or gives no chunk."""
         if not self.is_bundle:
-            rng = np.random.default_rng([seed, _WHIMS])
+            rng = np.random.default_rng([seed, _CONTROLLER_STREAM])
             controller = demonstrator(self.policy)(self.cell, rng)
             return run_closed_loop(world, controller, task), None
         smoothness = None
@@ -129,12 +129,12 @@ class Evaluation:
 
     def _bundle(self, seed: int, lookahead_s: float) -> tuple[BundleController, float]:
         """The bundle's controller, and its rate [Hz]."""
-        policy, eyes = _load(self.policy), None
+        policy, cameras = _load(self.policy), None
         if policy.manifest.sees:
-            eyes = _eyes(self.policy, self.cell.model_dump_json(), self.world)
+            cameras = _simulated_cameras(self.policy, self.cell.model_dump_json(), self.world)
         chunking = self.chunking or _CHUNKING
         return (
-            BundleController(self.cell, policy, chunking, self.delay, seed, eyes, lookahead_s),
+            BundleController(self.cell, policy, chunking, self.delay, seed, cameras, lookahead_s),
             policy.manifest.rate_hz,
         )
 
@@ -184,6 +184,6 @@ def _load(path: str) -> Policy:
 
 
 @functools.lru_cache(maxsize=1)
-def _eyes(path: str, cell_json: str, world: World) -> Eyes:
+def _simulated_cameras(path: str, cell_json: str, world: World) -> SimulatedCameras:
     cell = CellConfig.model_validate_json(cell_json)
-    return Eyes(cell, _load(path).manifest.observation, world)
+    return SimulatedCameras(cell, _load(path).manifest.observation, world)

@@ -12,6 +12,19 @@ from pushcell.config import old_names
 from pushcell.shipped import TRAININGS
 
 
+def test_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "collects.py").write_text("def main(words): return len(words)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(cli.COMMANDS, "dagger", ("", "collects:main"))
+    assert cli.main(["lessons", "--lessons", "2", "--student", "a"]) == 4
+    told = capsys.readouterr().err
+    assert "pushcell: lessons is now called dagger" in told
+    assert "pushcell dagger: --lessons is now called --rollouts" in told
+    assert "pushcell dagger: --student is now called --policy" in told
+
+
 def test_options(capsys: pytest.CaptureFixture[str]) -> None:
     for command, options in old_names.OPTIONS.items():
         for old, new in options.items():

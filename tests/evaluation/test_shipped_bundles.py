@@ -7,7 +7,7 @@ import pytest
 from policy_server.bundle import load_policy
 from policy_server.delay import InjectedDelay
 from pushcell.config.cell import CellConfig
-from pushcell.evaluation.simulated_cameras import Eyes
+from pushcell.evaluation.simulated_cameras import SimulatedCameras
 from pushcell.evaluation.stepped_policy import Lockstep
 from pushcell.evaluation.trial import Evaluation
 
@@ -43,10 +43,12 @@ def test_only_what_is_looked_at_is_drawn(
     short = cell.changed(task=cell.task.changed(success=success).model_dump())
     bundle, delay = str(BUNDLES / "target_image"), InjectedDelay(0.15, 0.15)
     evaluation = Evaluation(short, bundle, "source", chunking=chunking, delay=delay)
-    looks: list[float] = []
-    look = Eyes.look
-    monkeypatch.setattr(Eyes, "look", lambda eyes, *a: looks.append(1.0) or look(eyes, *a))
-    sparing, drawn = evaluation.run(7), len(looks)
-    monkeypatch.setattr(Lockstep, "looks", lambda lockstep, time_s: True)
+    times: list[float] = []
+    images = SimulatedCameras.images
+    monkeypatch.setattr(
+        SimulatedCameras, "images", lambda cameras, *a: times.append(1.0) or images(cameras, *a)
+    )
+    sparing, drawn = evaluation.run(7), len(times)
+    monkeypatch.setattr(Lockstep, "needs_images", lambda lockstep, time_s: True)
     assert evaluation.run(7) == sparing
-    assert 0 < drawn < (len(looks) - drawn) / 1.5
+    assert 0 < drawn < (len(times) - drawn) / 1.5

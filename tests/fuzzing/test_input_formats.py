@@ -31,7 +31,7 @@ from drake import lcmt_iiwa_status
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.made_up_cell import START_NS, live, recording_cell
+from benchmarks.synthetic_cell import START_NS, live, recording_cell
 from calibration.drift import Reference
 from calibration.files import read_fiducials, read_pairs, read_signal, read_touched
 from policy_server.bundle_files import read_manifest

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import pytest
 
-from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell, tip_at
+from benchmarks.synthetic_cell import START_NS, Heard, live, recording_cell, tip_at
 from pushcell.bags.messages import image_cdr, tool_pose_cdr
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import PlanarPose

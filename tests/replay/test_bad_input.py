@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mcap.opcode import Opcode
 
-from benchmarks.made_up_cell import START_NS, Heard
+from benchmarks.synthetic_cell import START_NS, Heard
 from pushcell.bags.mcap_records import whole_records
 from pushcell.bags.messages import (
     IMAGE,

@@ -16,7 +16,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from benchmarks.made_up_cell import Heard
+from benchmarks.synthetic_cell import Heard
 from policy_server.bundle import load_policy
 from pushcell.bags.messages import POSE, STATUS
 from pushcell.geometry import PlanarPose, Pose

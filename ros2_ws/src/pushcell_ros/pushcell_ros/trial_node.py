@@ -23,7 +23,7 @@ from pushcell.cameras.video_writer import VideoWriter
 from pushcell.errors import PushcellError
 from pushcell.evaluation.trial_records import (
     ChunkTally,
-    Progress,
+    TrialProgress,
     TrialRecord,
     append_record,
     trials_table,
@@ -292,7 +292,7 @@ class TrialNode(SteppingNode):
         """Let the policy drive until the task is done or its time is over."""
         limit_s = self._task.success.time_limit_s
         began_s, before = self.now(), self._client.motion.get("reason")
-        progress = Progress(began_s)
+        progress = TrialProgress(began_s)
         self._chunks = ChunkTally()
         self._client.bring_policy_to(State.PRIMARY_STATE_ACTIVE)
         self._client.follow_policy()

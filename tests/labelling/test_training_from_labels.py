@@ -17,7 +17,7 @@ from pushcell.training.trainer import LAST, train
 from tests.labelling.examples import make_episodes
 from tests.training import examples
 
-RECIPE = Path("recorded")
+GENERATION = Path("recorded")
 SMALL = (
     "training.steps=3",
     "training.batch_size=4",
@@ -42,7 +42,7 @@ def test_recordings_become_a_bundle(cell: CellConfig, recorded: Path, tmp_path: 
         f"{{name: recorded, path: {folder}, slider: labels}}]"
     )
     words = [*SMALL, sets, f"data.cache={tmp_path / 'cache'}"]
-    training = ["train", str(RECIPE), "--out", str(out), "--set", *words]
+    training = ["train", str(GENERATION), "--out", str(out), "--set", *words]
     assert cli.main(training) == 2  # there are no labels yet
     assert cli.main(["label", str(folder)]) == 0
     assert cli.main(training) == 0

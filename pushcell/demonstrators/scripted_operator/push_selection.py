@@ -1,4 +1,4 @@
-"""Which push the operator does next, and how far it is worth going on with it."""
+"""Which push the scripted operator does next, and how far it is worth going on with it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.demonstrators.operator.settings import OperatorSettings
 from pushcell.demonstrators.planner.primitives import PushPrimitives, as_complex
 from pushcell.demonstrators.planner.roadmap import Roads
+from pushcell.demonstrators.scripted_operator.settings import ScriptedOperatorSettings
 from pushcell.errors import PlanningError
 from pushcell.geometry import Array, ConvexPolygon, PlanarPose
 
@@ -47,7 +47,7 @@ class PushChoice:
         primitives: PushPrimitives,
         workspace: ConvexPolygon,
         goal: PlanarPose,
-        settings: OperatorSettings,
+        settings: ScriptedOperatorSettings,
     ) -> None:
         self._primitives, self._workspace = primitives, workspace
         self._goal, self._settings = goal, settings
@@ -67,8 +67,8 @@ class PushChoice:
             if push is not None:
                 return push, aim
         raise PlanningError(
-            f"the operator sees no push that helps from slider {slider} with the pusher at "
-            f"{np.round(pusher, 4)} m: move the slider further into the workspace"
+            f"the scripted operator sees no push that helps from slider {slider} with the pusher "
+            f"at {np.round(pusher, 4)} m: move the slider further into the workspace"
         )
 
     def aim(self, turned: bool) -> Aim:
