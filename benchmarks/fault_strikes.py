@@ -116,7 +116,7 @@ def can_cut(drill: Drill) -> bool:
     return drill.lcm is not None and os.geteuid() == 0 and shutil.which("ip") is not None
 
 
-def cut_wire(drill: Drill) -> None:
+def cut_link(drill: Drill) -> None:
     """Nothing goes to LCM's multicast address any more, for a while of simulated time."""
     address = f"{drill.lcm_address}/32"
     subprocess.run(["ip", "route", "add", "blackhole", address], check=True)
@@ -250,9 +250,9 @@ def rival_state(drill: Drill) -> None:
     drill.join(Rival(drill.node, DiagnosticStatus, "/motion/state", lambda: word, RELIABLE))
 
 
-def rival_on_the_wire(drill: Drill) -> None:
+def rival_on_the_link(drill: Drill) -> None:
     """Another one commands the arm itself."""
-    link, joints = drill.cell.arm.link, drill.wire[-1][1]
+    link, joints = drill.cell.arm.link, drill.reports[-1][1]
     if isinstance(link, Ros2ControlLinkConfig):
         word = positions_message(joints)
         topic = link.command.topic

@@ -50,14 +50,14 @@ _JUMPED = ("clock_jumped", "arm_status_old", "not_selected", "command_silent", "
 def faults(drill: Drill) -> list[Fault]:
     """All that can be struck here, with the watchdogs' limits of the cell."""
     found = [*_of_inputs(drill), *_rivals(drill), *_held(drill), *_of_processes(drill)]
-    return [f for f in found if f.strike is not strikes.cut_wire or strikes.can_cut(drill)]
+    return [f for f in found if f.strike is not strikes.cut_link or strikes.can_cut(drill)]
 
 
 def _of_processes(drill: Drill) -> list[Fault]:
     motion, arm = drill.cell.motion, drill.cell.arm
     silence, status, last = motion.command_silence_s, motion.arm_status_age_s, arm.command_silence_s
     # The exerciser falls silent when blind, after its own limit.
-    blind = 0.25 + silence
+    unseen = 0.25 + silence
     kill, send, restart, stop = strikes.kill, strikes.send, strikes.restart, signal.SIGSTOP
     silent = ("command_silent",)
     begun = ("", "not_selected", "emergency_stop")
@@ -71,11 +71,11 @@ def _of_processes(drill: Drill) -> list[Fault]:
         Fault("kill -9 arm node", kill("arm_node"), status, _LOST, arm_alone=True),
         Fault("SIGSTOP arm node", send("arm_node", stop), status, _LOST, arm_alone=True),
         Fault("restart arm node", restart("arm_node"), status, _LOST, arm_alone=True),
-        Fault("SIGSTOP camera", send("render_node", stop), blind, silent),
-        Fault("kill -9 camera", kill("render_node"), blind, silent),
-        Fault("restart camera", restart("render_node"), blind, silent),
+        Fault("SIGSTOP camera", send("render_node", stop), unseen, silent),
+        Fault("kill -9 camera", kill("render_node"), unseen, silent),
+        Fault("restart camera", restart("render_node"), unseen, silent),
         # Nothing can be seen on the wire while it is cut: at rest by then is what can be said.
-        Fault("arm's wire cut 1 s", strikes.cut_wire, strikes.CUT_S, _LOST, arm_alone=True),
+        Fault("arm's wire cut 1 s", strikes.cut_link, strikes.CUT_S, _LOST, arm_alone=True),
         Fault("kill -9 arm", kill("cell_node"), status, ("arm_status_old", "")),
         # The simulated camera draws late then, and what is computed from late images is refused.
         Fault("one core loaded", strikes.load, None, ("none", "observation_old", "command_silent")),
@@ -166,5 +166,5 @@ def _rivals(drill: Drill) -> list[Fault]:
         Fault("rival deadman: held", deadman(True), drill.cell.motion.deadman_s, released),
         Fault("rival deadman: released", deadman(False), 0.05, released),
         Fault("rival motion/state", strikes.rival_state, None, ("none", "command_silent", "")),
-        Fault("rival on the arm's wire", strikes.rival_on_the_wire, 0.5, (*_LOST, ""), True),
+        Fault("rival on the arm's wire", strikes.rival_on_the_link, 0.5, (*_LOST, ""), True),
     ]

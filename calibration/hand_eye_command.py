@@ -18,7 +18,7 @@ from calibration.hand_eye_data import CornerSighting, HandEyeData, Indices, Pose
 from calibration.hand_eye_fit import Joints
 from calibration.hand_eye_noise import explained_errors
 from calibration.plots import hand_eye_pictures
-from calibration.result_files import Outcome, finish
+from calibration.result_files import CalibrationOutcome, finish
 from calibration.stray_corners import without_stray_corners
 from calibration.views import image_files, read_views
 from pushcell.cameras.camera_info import camera_info_text, read_camera_info
@@ -155,7 +155,7 @@ def _joints(options: CalibrateHandEye, places: Indices) -> Joints:
     return Joints(positions, lambda q: kinematics.link_pose(q, link).matrix())
 
 
-def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
+def outcome(options: CalibrateHandEye, result: HandEye) -> CalibrationOutcome:
     """What is told and saved of a result."""
     deviations = np.sqrt(np.diag(result.covariance))
     deviation_deg = float(np.degrees(deviations[:3].max()))
@@ -241,7 +241,7 @@ def outcome(options: CalibrateHandEye, result: HandEye) -> Outcome:
         f"pose {o.name} is left out: {1e3 * o.off_m:.1f} mm and {np.degrees(o.off_rad):.2f} deg off"
         for o in result.outliers
     )
-    return Outcome(
+    return CalibrationOutcome(
         kind="hand_eye",
         figures=figures,
         shown=shown,

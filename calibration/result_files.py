@@ -18,7 +18,7 @@ from pushcell.errors import CalibrationError
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CalibrationOutcome:
     """Numbers as JSON has them, what is shown to people, and why it must not be used, if so.
 
     ``files`` are suffix and text of what is saved beside the JSON.
@@ -33,7 +33,7 @@ class Outcome:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-def finish(outcome: Outcome, out: Path, force: bool, json_target: Path | None) -> int:
+def finish(outcome: CalibrationOutcome, out: Path, force: bool, json_target: Path | None) -> int:
     """Save and show it; the exit code: 0 good, 1 over its limits."""
     refused = bool(outcome.problems) and not force
     title = outcome.kind.replace("_", "-")
@@ -84,7 +84,9 @@ def _write(
     return {suffix.lstrip("."): str(out / (name + suffix)) for suffix in texts}
 
 
-def _say(console: Console, outcome: Outcome, saved: Mapping[str, str], refused: bool) -> None:
+def _say(
+    console: Console, outcome: CalibrationOutcome, saved: Mapping[str, str], refused: bool
+) -> None:
     for warning in outcome.warnings:
         console.print(f"warning: {warning}", highlight=False)
     for problem in outcome.problems:

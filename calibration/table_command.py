@@ -13,7 +13,7 @@ from tyro.conf import Positional, arg
 
 from calibration.files import read_touched
 from calibration.plots import table_pictures
-from calibration.result_files import Outcome, finish
+from calibration.result_files import CalibrationOutcome, finish
 from calibration.table_plane import (
     PixelMap,
     TablePlane,
@@ -71,7 +71,7 @@ def main(words: Sequence[str]) -> int:
     return finish(outcome(options), options.out, options.force, options.json)
 
 
-def outcome(options: CalibrateTable) -> Outcome:
+def outcome(options: CalibrateTable) -> CalibrationOutcome:
     """What is told and saved of the touched points."""
     points, pixels = read_touched(options.touched)
     plane = fit_plane(points - [0, 0, options.marks_height])
@@ -101,7 +101,7 @@ def outcome(options: CalibrateTable) -> Outcome:
         figures |= {"pixel_to_table": pixel_map.homography.tolist(), "map_mm": map_mm}
         limits.append(("the map's error", map_mm, options.max_map_mm, "mm"))
     shown = {name: f"{value:.2f} {unit}, allowed {limit:g}" for name, value, limit, unit in limits}
-    return Outcome(
+    return CalibrationOutcome(
         kind="table",
         figures=figures,
         shown=shown,

@@ -116,19 +116,19 @@ class Manifest(Section):
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
-    def noisy(self) -> bool:
+    def is_generative(self) -> bool:
         """Whether chunks are made of noise."""
         return self.schedule.kind != "direct"
 
     @property
-    def sees(self) -> bool:
+    def has_cameras(self) -> bool:
         """Whether it needs cameras."""
         return bool(self.observation.cameras)
 
     @property
     def denoiser_inputs(self) -> tuple[str, ...]:
         """What the denoiser takes."""
-        if not self.noisy:
+        if not self.is_generative:
             return ("embedding",)
         return ("sample", "timestep", "embedding", *(["prefix"] if self.max_prefix else []))
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy_server.bundle_sections import CameraInput
-from policy_server.wire import WireError
+from policy_server.message_codec import ProtocolError
 from pushcell.cameras.image_transform import stored_image
 
 Image = NDArray[np.uint8]
@@ -25,7 +25,7 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
 def resized(value: Any, camera: CameraInput, steps: int) -> Image:
-    """(steps, H, W, 3) as the network's images are stored; raises WireError for what is none."""
+    """(steps, H, W, 3) as the network's images are stored; raises ProtocolError."""
     key = camera.key
     if isinstance(value, bytes):
         value = [value]
@@ -34,7 +34,7 @@ def resized(value: Any, camera: CameraInput, steps: int) -> Image:
     else:
         images = list(_whole(value, key, steps))
     if len(images) != steps:
-        raise WireError(f"{key} must be {steps} images, the oldest first, not {len(images)}")
+        raise ProtocolError(f"{key} must be {steps} images, the oldest first, not {len(images)}")
     return np.stack([stored_image(image, camera.size_px) for image in images])
 
 
@@ -57,14 +57,14 @@ def _whole(value: Any, key: str, steps: int) -> Image:
     if images.ndim == 3 and steps == 1:
         images = images[None]
     if images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape:
-        raise WireError(
+        raise ProtocolError(
             f"{key} must be ({steps}, height, width, 3) or JPEG or PNG, not {described(value)}"
         )
     if images.dtype == np.uint8:
         return images
     highest = 1.0 if images.dtype.kind == "f" else 255.0
     if images.dtype.kind not in "fiu" or not ((images >= 0) & (images <= highest)).all():
-        raise WireError(f"{key}: integers are of 0 to 255, fractions of 0 to 1, as in openpi")
+        raise ProtocolError(f"{key}: integers are of 0 to 255, fractions of 0 to 1, as in openpi")
     return np.rint(images * (255.0 / highest)).astype(np.uint8)
 
 
@@ -76,7 +76,7 @@ def _decoded(data: bytes, camera: CameraInput) -> Image:
     if size is not None and 0 < size[0] * size[1] <= largest:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise WireError(
+        raise ProtocolError(
             f"{camera.key} is {described(data)}, and no JPEG or PNG of up to {largest} pixels"
         )
     return bgr[:, :, ::-1]

@@ -24,8 +24,8 @@ Floats = NDArray[np.floating]
 Predict = Callable[[Floats, int], Floats]
 """The network: sample (1, H, 2) and timestep to prediction (1, H, 2)."""
 
-Making = Generator[tuple[Floats, int], Floats, Floats]
-"""A chunk in the making: gives what to ask the network, takes the prediction, returns the chunk."""
+SamplingSteps = Generator[tuple[Floats, int], Floats, Floats]
+"""A chunk that is being sampled: gives the network's inputs, takes its prediction, returns it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Guide:
+class InpaintingGuide:
     """A known chunk (H, 2), normalised, and how much each action is held to it (H,) in [0, 1].
 
     The first ``clean`` actions of the sample are given to the network as they are.
@@ -81,37 +81,37 @@ class Sampler:
         predict: Predict,
         noise: Floats,
         steps: int | None = None,
-        guide: Guide | None = None,
-        warm: float = 0.0,
+        guide: InpaintingGuide | None = None,
+        warm_start_fraction: float = 0.0,
     ) -> Floats:
-        """A chunk (1, H, 2), normalised, of noise (1, H, 2); see `making`."""
-        making = self.making(noise, steps, guide, warm)
-        asked = next(making)
+        """A chunk (1, H, 2), normalised, of noise (1, H, 2); see `sampling_steps`."""
+        sampling_steps = self.sampling_steps(noise, steps, guide, warm_start_fraction)
+        asked = next(sampling_steps)
         while True:
             try:
-                asked = making.send(predict(*asked))
+                asked = sampling_steps.send(predict(*asked))
             except StopIteration as done:
                 return done.value
 
-    def making(
+    def sampling_steps(
         self,
         noise: Floats,
         steps: int | None = None,
-        guide: Guide | None = None,
-        warm: float = 0.0,
-    ) -> Making:
+        guide: InpaintingGuide | None = None,
+        warm_start_fraction: float = 0.0,
+    ) -> SamplingSteps:
         """A chunk of noise (1, H, 2), one prediction after the other.
 
-        ``steps`` calls of the network, by default the schedule's. ``warm`` in [0, 1): the share of
-        the levels, the noisiest ones, that are skipped because the guide's chunk, noised, stands
-        for what would have come of them.
+        ``steps`` calls of the network, by default the schedule's. ``warm_start_fraction`` in
+        [0, 1): the share of the levels, the noisiest ones, that are skipped: the guide's chunk,
+        noised, takes their place.
         """
         steps = steps or self._schedule.inference_steps
         x, levels = noise, self.levels(steps)
         if guide is None:
             guide = _no_guide(noise)
-        elif warm:
-            levels = self.levels(round(steps / (1 - warm)))[-steps:]
+        elif warm_start_fraction:
+            levels = self.levels(round(steps / (1 - warm_start_fraction)))[-steps:]
             x = levels[0].signal * guide.chunk[None] + levels[0].noise * noise
         weights = guide.weights[None, :, None]
         for level, following in zip(levels, [*levels[1:], _CLEAN], strict=True):
@@ -141,8 +141,8 @@ class Sampler:
 _CLEAN = Level(0, 1.0, 0.0)
 
 
-def _no_guide(noise: Floats) -> Guide:
-    return Guide(np.zeros_like(noise[0]), np.zeros(noise.shape[1], np.float32))
+def _no_guide(noise: Floats) -> InpaintingGuide:
+    return InpaintingGuide(np.zeros_like(noise[0]), np.zeros(noise.shape[1], np.float32))
 
 
 def _timesteps(schedule: DiffusionSchedule, steps: int) -> list[int]:

@@ -37,7 +37,7 @@ class CameraDriver(AbstractContextManager["CameraDriver"], Protocol):
 
 
 @dataclass(frozen=True)
-class Request:
+class CameraRequest:
     """What frames are wanted."""
 
     width_px: int

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pushcell.closing import Closing
-from pushcell.drivers.camera import Frame, Request
+from pushcell.drivers.camera import CameraRequest, Frame
 from pushcell.errors import CameraError
 
 
@@ -19,7 +19,7 @@ class PacedCamera(Closing):
 
     clock = "file"
 
-    def __init__(self, name: str, request: Request) -> None:
+    def __init__(self, name: str, request: CameraRequest) -> None:
         self._name, self._request = name, request
         self._images: Iterator[NDArray[np.uint8]] = iter(())
         self._due_s = 0.0

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pushcell.closing import Closing
-from pushcell.drivers.camera import Frame, Request
+from pushcell.drivers.camera import CameraRequest, Frame
 from pushcell.errors import CameraError
 
 _QUEUE = 4  # frames that may wait; older ones are dropped, and counted by their numbers
@@ -79,7 +79,7 @@ class RealSenseCamera(Closing):
     def __init__(
         self,
         device: Any,
-        request: Request,
+        request: CameraRequest,
         exposure_us: float | None = None,
         white_balance_k: float | None = None,
     ) -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from pushcell.closing import Closing
-from pushcell.drivers.camera import Frame, Request
+from pushcell.drivers.camera import CameraRequest, Frame
 from pushcell.errors import CameraError
 
 _MANUAL, _STALE_S = 1, 5.0
@@ -19,7 +19,7 @@ _MANUAL, _STALE_S = 1, 5.0
 class UvcCamera(Closing):
     """One device such as ``/dev/video0``; ``exposure_us`` locks the exposure."""
 
-    def __init__(self, device: str, request: Request, exposure_us: int | None = None) -> None:
+    def __init__(self, device: str, request: CameraRequest, exposure_us: int | None = None) -> None:
         self._device, self._request, self._exposure_us = device, request, exposure_us
         self._capture: cv2.VideoCapture | None = None
         self._number = 0

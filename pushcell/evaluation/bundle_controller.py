@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policy_server.delay import InjectedDelay
-from policy_server.loop import max_astray_m
+from policy_server.loop import max_off_plan_m
 from policy_server.policy import Policy
 from pushcell.config.cell import CellConfig
 from pushcell.evaluation.simulated_cameras import SimulatedCameras
-from pushcell.evaluation.stepped_policy import Lockstep
+from pushcell.evaluation.stepped_policy import SteppedPolicy
 from pushcell.geometry import Array, PlanarPose
 
 
@@ -38,14 +38,14 @@ class BundleController:
     def reset(self) -> None:
         """A new trial begins; it is the same again."""
         goal = np.array(self._cell.task.goal)
-        self.steps = Lockstep(
+        self.steps = SteppedPolicy(
             self._policy,
             goal,
             self._chunking,
             self._delay,
             self._seed,
             self._lookahead_s,
-            max_astray_m(self._cell),
+            max_off_plan_m(self._cell),
         )
         self._images: dict[str, NDArray[np.uint8]] = {}
         if self._cameras is not None:

@@ -20,7 +20,7 @@ from pushcell.evaluation.bundle_controller import BundleController
 from pushcell.evaluation.guarded_loop import Smoothness, lookahead_s, run_guarded
 from pushcell.evaluation.pictures import Ground
 from pushcell.evaluation.simulated_cameras import SimulatedCameras
-from pushcell.evaluation.stepped_policy import NothingServedError
+from pushcell.evaluation.stepped_policy import NoChunkError
 from pushcell.geometry import Array
 from pushcell.simulation.closed_loop import TrialResult, run_closed_loop
 from pushcell.simulation.shifts import World
@@ -75,7 +75,7 @@ class Evaluation:
         world.reset(start, task.pusher_home)
         try:
             result, smoothness = self._push(world, task, seed)
-        except NothingServedError as error:
+        except NoChunkError as error:
             where = (start.x, start.y, start.theta)
             return Trial(seed, where, False, str(error), None, None, world.time_s, void=True)
         return Trial(
@@ -93,7 +93,7 @@ class Evaluation:
     def _push(
         self, world: PushingWorld, task: Task, seed: int
     ) -> tuple[TrialResult, Smoothness | None]:
-        """Raises NothingServedError for a bundle that fails, or gives no chunk."""
+        """Raises NoChunkError for a bundle that fails, or gives no chunk."""
         if not self.is_bundle:
             rng = np.random.default_rng([seed, _CONTROLLER_STREAM])
             controller = demonstrator(self.policy)(self.cell, rng)
@@ -105,8 +105,8 @@ class Evaluation:
         else:
             driven, _ = self._bundle(seed, lookahead_s(self.cell))
             result, smoothness = run_guarded(world, driven, task, self.cell)
-        if not driven.steps.served:
-            raise NothingServedError("the policy gave no chunk in time")
+        if not driven.steps.gave_chunk:
+            raise NoChunkError("the policy gave no chunk in time")
         return result, smoothness
 
     @property
@@ -130,7 +130,7 @@ class Evaluation:
     def _bundle(self, seed: int, lookahead_s: float) -> tuple[BundleController, float]:
         """The bundle's controller, and its rate [Hz]."""
         policy, cameras = _load(self.policy), None
-        if policy.manifest.sees:
+        if policy.manifest.has_cameras:
             cameras = _simulated_cameras(self.policy, self.cell.model_dump_json(), self.world)
         chunking = self.chunking or _CHUNKING
         return (

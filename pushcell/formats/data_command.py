@@ -218,11 +218,11 @@ def _write_trimmed(data_set: DataSet, path: Path) -> int:
                 kept += len(steps)
                 yield Demonstration(one.name, steps)
 
-    draft = path.with_name(path.name + PARTIAL)
+    partial = path.with_name(path.name + PARTIAL)
     with naming_a_full_disk(str(path)):
-        write_packed(moved(), draft)
+        write_packed(moved(), partial)
     if kept:
-        os.replace(draft, path)
+        os.replace(partial, path)
     return kept
 
 

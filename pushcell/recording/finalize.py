@@ -31,10 +31,10 @@ def finish_episode(
         with BagReader(partial / BAG_FILE) as bag:
             summary = bag.summary
     quality = judge(summary)
-    draft = EpisodeInfo.load(partial)
-    info = draft.model_copy(
+    begun = EpisodeInfo.load(partial)
+    info = begun.model_copy(
         update={
-            "steps": int((summary.end_ns - summary.start_ns) * 1e-9 * draft.rate_hz),
+            "steps": int((summary.end_ns - summary.start_ns) * 1e-9 * begun.rate_hz),
             "quality": quality,
             "driven": driving.spans,
             "policy": driving.policy,

@@ -270,7 +270,7 @@ class Recorder:
         recording = self._cell.recording
         name = self._free_name()
         partial = self.store.begin(name)
-        draft = EpisodeInfo(
+        info = EpisodeInfo(
             name=name,
             origin="recorded",
             task=self._cell.task,
@@ -283,7 +283,7 @@ class Recorder:
             calibration_sha256=active_sha256(self._cell),
             allow_unsafe=self._cell.allow_unsafe,
         )
-        write_durably(partial / INFO_FILE, draft.to_yaml().encode())
+        write_durably(partial / INFO_FILE, info.to_yaml().encode())
         self.store.journal.append({"event": "begun", "episode": name})
         self._clock = OnwardClock(self._clock_ns)
         start_ns = self._clock.now()

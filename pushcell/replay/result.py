@@ -119,14 +119,14 @@ class LiveComparison:
 
 
 @dataclass
-class Outcome:
+class ReplayResult:
     """Of one recording and one policy, or of what was recorded itself."""
 
     recording: str
     policy: str
     start_s: float
     duration_s: float
-    guided: bool
+    follows_record: bool
     chunks: list[ActionChunk]
     live: list[ActionChunk]
     executed: Track
@@ -168,7 +168,7 @@ class Outcome:
             "digest": self.digest,
             "duration_s": self.duration_s,
             "seconds": self.seconds,
-            "guided": self.guided,
+            "guided": self.follows_record,
             "messages": dict(sorted(self.messages.items())),
             "left_out": dict(sorted(self.left_out.items())),
             "missing": self.missing,

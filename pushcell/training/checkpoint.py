@@ -35,13 +35,13 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write it in place of an older one."""
-        draft = path.with_name(f"{path.name}.partial")
+        partial = path.with_name(f"{path.name}.partial")
         try:
-            with draft.open("wb") as file:
+            with partial.open("wb") as file:
                 torch.save(asdict(self), file)
                 file.flush()
                 os.fsync(file.fileno())
-            draft.replace(path)
+            partial.replace(path)
         except OSError as error:
             raise TrainingError(
                 f"{path} cannot be written ({error.strerror}); the one before it stays"

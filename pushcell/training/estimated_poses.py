@@ -74,10 +74,10 @@ def _sliders(
         rows = [slice(k, min(k + _ROWS, len(data_set))) for k in chunks]
         shown = track(rows, f"sliders of {data_set.name}", transient=True)
         seen = np.concatenate([_seen(data_set, part, pose_estimator) for part in shown])
-        draft = file.with_suffix(f".{os.getpid()}.npy")
+        partial = file.with_suffix(f".{os.getpid()}.npy")
         try:
-            np.save(draft, seen)
-            draft.replace(file)
+            np.save(partial, seen)
+            partial.replace(file)
         except OSError as error:
             raise EpisodeError(
                 f"data.cache {cache} cannot be written: {error}; make room, or name another"

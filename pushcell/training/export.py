@@ -18,7 +18,7 @@ from policy_server.bundle_format import PARITY, Manifest
 from policy_server.bundle_sections import LatencyRecord, ParityRecord
 from policy_server.onnx_networks import Networks, RuntimeOptions
 from policy_server.policy import BundlePolicy
-from policy_server.sampler import Guide
+from policy_server.sampler import InpaintingGuide
 from pushcell.errors import TrainingError
 from pushcell.training.array_data_set import load_data_sets
 from pushcell.training.batches import Batch
@@ -52,7 +52,7 @@ class Twins:
         inputs = self.runtime.prepare(frame)
         noise = self.runtime.noise(seed)
         known = np.clip(noise[0] / 2, -1, 1)
-        guide = Guide(known, np.zeros(len(known), np.float32), clean=committed)
+        guide = InpaintingGuide(known, np.zeros(len(known), np.float32), clean=committed)
         with torch.no_grad():
             embedding = self.encoder(*(torch.from_numpy(inputs[key]) for key in self.encoder.names))
             start = torch.from_numpy(noise)
@@ -154,7 +154,7 @@ def _parity_file(twins: Twins, frame: Frame) -> bytes:
     """A frame and what PyTorch makes of it, for whoever loads the bundle to try."""
     runtime, (chunk, _) = twins.runtime, twins.chunks(frame, _NOISE_SEED, committed=0)
     arrays = {**runtime.prepare(frame), "chunk": chunk}
-    if runtime.manifest.noisy:
+    if runtime.manifest.is_generative:
         arrays["noise"] = runtime.noise(_NOISE_SEED)
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from policy_server.bundle import load_policy
 from policy_server.delay import InjectedDelay
 from pushcell.config.cell import CellConfig
 from pushcell.evaluation.simulated_cameras import SimulatedCameras
-from pushcell.evaluation.stepped_policy import Lockstep
+from pushcell.evaluation.stepped_policy import SteppedPolicy
 from pushcell.evaluation.trial import Evaluation
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -24,8 +24,8 @@ def test_it_loads_and_says_how_it_came_about(cell: CellConfig, name: str) -> Non
     assert manifest.parity.max_abs < 1e-4
     assert manifest.latency is not None
     assert manifest.training.configuration["seed"] == manifest.training.seed
-    assert manifest.sees == (name == "target_image")
-    assert (manifest.training.pose_estimator is not None) == manifest.sees
+    assert manifest.has_cameras == (name == "target_image")
+    assert (manifest.training.pose_estimator is not None) == manifest.has_cameras
 
 
 @pytest.mark.parametrize(("name", "seed"), [("target_state", 7), ("target_image", 7)])
@@ -49,6 +49,6 @@ def test_only_what_is_looked_at_is_drawn(
         SimulatedCameras, "images", lambda cameras, *a: times.append(1.0) or images(cameras, *a)
     )
     sparing, drawn = evaluation.run(7), len(times)
-    monkeypatch.setattr(Lockstep, "needs_images", lambda lockstep, time_s: True)
+    monkeypatch.setattr(SteppedPolicy, "needs_images", lambda policy, time_s: True)
     assert evaluation.run(7) == sparing
     assert 0 < drawn < (len(times) - drawn) / 1.5

@@ -36,7 +36,7 @@ from calibration.drift import Reference
 from calibration.files import read_fiducials, read_pairs, read_signal, read_touched
 from policy_server.bundle_files import read_manifest
 from policy_server.bundle_format import MANIFEST
-from policy_server.wire import pack, unpack
+from policy_server.message_codec import pack, unpack
 from pushcell.bags.bag_reader import BagReader
 from pushcell.bags.bag_writer import BagWriter
 from pushcell.bags.mcap_repair import repair

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from policy_server.bundle_sections import DiffusionSchedule, FlowSchedule
 from policy_server.policy import overlap_weights
-from policy_server.sampler import Guide, Sampler
+from policy_server.sampler import InpaintingGuide, Sampler
 
 HORIZON = 16
 NOISE = np.random.default_rng(0).standard_normal((1, HORIZON, 2)).astype(np.float32)
@@ -105,7 +105,7 @@ def test_inpainting_goes_the_way_of_the_noised_known(kind: str) -> None:
         return network(x, timestep)
 
     known = np.ascontiguousarray(DATA[0])
-    found = sampler.sample(watching, NOISE, 10, Guide(known, weights))
+    found = sampler.sample(watching, NOISE, 10, InpaintingGuide(known, weights))
     np.testing.assert_allclose(found[0, :4], known[:4], atol=1e-5)
     for x, level in zip(seen, sampler.levels(10), strict=True):
         e = (x[0, :4] - level.signal * known[:4]) / level.noise
@@ -129,7 +129,7 @@ def test_clean_actions_reach_the_network_as_they_are() -> None:
         return network(x, timestep)
 
     known = np.ascontiguousarray(DATA[0])
-    guide = Guide(known, np.zeros(HORIZON, np.float32), clean=5)
+    guide = InpaintingGuide(known, np.zeros(HORIZON, np.float32), clean=5)
     found = Sampler(schedule()).sample(watching, NOISE, 10, guide)
     for x in [*seen, found]:
         np.testing.assert_array_equal(x[0, :5], known[:5])
@@ -139,7 +139,7 @@ def test_clean_actions_reach_the_network_as_they_are() -> None:
 def test_a_warm_start_stays_nearer_to_the_last_chunk() -> None:
     sampler = Sampler(schedule())
     known = np.ascontiguousarray(DATA[0])
-    guide = Guide(known, np.zeros(HORIZON, np.float32))
+    guide = InpaintingGuide(known, np.zeros(HORIZON, np.float32))
     calls = []
 
     def watching(x: np.ndarray, timestep: int) -> np.ndarray:
@@ -149,9 +149,9 @@ def test_a_warm_start_stays_nearer_to_the_last_chunk() -> None:
     cold = sampler.sample(watching, NOISE, 4, guide)
     assert calls == [75, 50, 25, 0]
     calls.clear()
-    warm = sampler.sample(watching, NOISE, 4, guide, warm=0.6)
+    warm_start_fraction = sampler.sample(watching, NOISE, 4, guide, warm_start_fraction=0.6)
     assert calls == [30, 20, 10, 0]
-    assert np.abs(warm - known).mean() < np.abs(cold - known).mean()
+    assert np.abs(warm_start_fraction - known).mean() < np.abs(cold - known).mean()
 
 
 @given(horizon=st.integers(1, 64), data=st.data())

@@ -29,12 +29,12 @@ from websockets.sync.client import ClientConnection, connect
 from policy_server.bundle import load_policy
 from policy_server.bundle_format import Manifest
 from policy_server.client import RemoteError, RemotePolicy
+from policy_server.message_codec import ProtocolError, pack, unpack
 from policy_server.open_policy import TOKEN_VARIABLE
-from policy_server.policy import BundlePolicy, Policy, Request
+from policy_server.policy import BundlePolicy, ChunkRequest, Policy
 from policy_server.protocol import metadata
 from policy_server.request_images import resized
 from policy_server.server import PolicyServer, ServerOptions
-from policy_server.wire import WireError, pack, unpack
 from pushcell.cameras.image_transform import stored_image
 from pushcell.config.cell import CellConfig
 from tests.config.test_strict_yaml import LAUGHS, MANY_KEYS
@@ -92,8 +92,8 @@ def test_a_remote_policy_is_the_local_one(policy: BundlePolicy, address: str) ->
     known = np.linspace([0.5, 0.0], [0.6, 0.1], 8)
     for seed in range(3):
         for request in (
-            Request(some_values(policy.manifest, seed), seed),
-            Request(some_values(policy.manifest, seed), seed, known, 3, 5, 0.5),
+            ChunkRequest(some_values(policy.manifest, seed), seed),
+            ChunkRequest(some_values(policy.manifest, seed), seed, known, 3, 5, 0.5),
         ):
             np.testing.assert_allclose(remote.infer(request), policy.infer(request), atol=1e-6)
     remote.close()
@@ -226,7 +226,7 @@ def test_a_jpeg_is_told_by_its_header(policy: BundlePolicy) -> None:
     jpeg = cv2.imencode(".jpg", grey)[1].tobytes()
     assert np.abs(resized([jpeg, jpeg], camera, 2).astype(int) - 90).max() <= 1
     for end in range(len(jpeg) // 2):
-        with pytest.raises(WireError, match="no JPEG or PNG"):
+        with pytest.raises(ProtocolError, match="no JPEG or PNG"):
             resized([jpeg[:end]] * 2, camera, 2)
 
 
@@ -274,7 +274,7 @@ def test_nothing_that_is_sent_takes_the_server_down(policy, connection, data) ->
 def test_the_wire_has_one_kind_of_error(data: bytes) -> None:
     try:
         unpack(data)
-    except WireError:
+    except ProtocolError:
         return
 
 
@@ -301,7 +301,7 @@ def test_the_wire_has_one_kind_of_error(data: bytes) -> None:
 def test_arrays_that_are_none_are_refused(dtype, shape, data) -> None:
     given = {b"__ndarray__": True, b"dtype": dtype, b"shape": shape, b"data": data}
     whole = {key: value for key, value in given.items() if value is not None}
-    with pytest.raises(WireError):
+    with pytest.raises(ProtocolError):
         unpack(msgpack.packb({"pusher": whole}))
 
 
@@ -317,7 +317,7 @@ def test_arrays_that_are_none_are_refused(dtype, shape, data) -> None:
     ids=range(5),
 )
 def test_scalars_that_are_none_and_very_many_values_are_refused(message) -> None:
-    with pytest.raises(WireError):
+    with pytest.raises(ProtocolError):
         unpack(msgpack.packb(message))
 
 
@@ -350,7 +350,7 @@ def test_who_sends_what_is_no_array_costs_nobody_else_anything(policy: BundlePol
 
 def test_a_request_that_breaks_the_policy_costs_nobody_else_anything(policy: BundlePolicy) -> None:
     class Broken(Gate):
-        def infer(self, request: Request) -> np.ndarray:
+        def infer(self, request: ChunkRequest) -> np.ndarray:
             if request.seed == 13:
                 raise ZeroDivisionError("thirteen")
             return super().infer(request)
@@ -374,7 +374,7 @@ def test_a_request_that_breaks_the_policy_costs_nobody_else_anything(policy: Bun
 
 
 def test_idle_clients_make_room(policy: BundlePolicy) -> None:
-    request = Request(some_values(policy.manifest), seed=0)
+    request = ChunkRequest(some_values(policy.manifest), seed=0)
     with served(policy, max_clients=2, idle_s=0.3) as address, ExitStack() as stack:
         first = RemotePolicy(address, timeout_s=5.0)
         idle = stack.enter_context(connect(address))
@@ -401,7 +401,7 @@ def test_idle_clients_make_room(policy: BundlePolicy) -> None:
 
 
 def test_a_server_that_is_away_fails_one_chunk_and_is_found_again(policy: BundlePolicy) -> None:
-    request = Request(some_values(policy.manifest), seed=0)
+    request = ChunkRequest(some_values(policy.manifest), seed=0)
     with served(policy) as address:
         remote = RemotePolicy(address, timeout_s=5.0)
         expected = remote.infer(request)
@@ -415,7 +415,7 @@ def test_a_server_that_is_away_fails_one_chunk_and_is_found_again(policy: Bundle
 
 def test_no_answer_in_time_is_an_error_and_never_anothers_answer(policy: BundlePolicy) -> None:
     slow = Gate(policy)
-    first, second = (Request(some_values(policy.manifest, k), seed=k) for k in (0, 1))
+    first, second = (ChunkRequest(some_values(policy.manifest, k), seed=k) for k in (0, 1))
     with served(slow) as address:
         remote = RemotePolicy(address, timeout_s=0.3)
         slow.open.clear()
@@ -475,7 +475,7 @@ def pretended(manifest: Manifest, answer: bytes | None) -> Iterator[str]:
 
 
 def test_a_server_that_never_reads_fails_one_chunk_in_time(policy: BundlePolicy) -> None:
-    request = Request({"overhead_image": np.zeros((2, 2000, 2000, 3), np.uint8)}, seed=0)
+    request = ChunkRequest({"overhead_image": np.zeros((2, 2000, 2000, 3), np.uint8)}, seed=0)
     with pretended(policy.manifest, None) as address:
         remote = RemotePolicy(address, timeout_s=0.5)
         began_s = time.monotonic()
@@ -486,7 +486,7 @@ def test_a_server_that_never_reads_fails_one_chunk_in_time(policy: BundlePolicy)
 
 @pytest.mark.parametrize("message", [*MALFORMED, {"actions": MALFORMED[1]["pusher"]}, [], 7])
 def test_a_servers_malformed_answer_fails_one_chunk(policy: BundlePolicy, message: object) -> None:
-    request = Request(some_values(policy.manifest), seed=0)
+    request = ChunkRequest(some_values(policy.manifest), seed=0)
     with pretended(policy.manifest, msgpack.packb(message)) as address:
         remote = RemotePolicy(address, timeout_s=5.0)
         for _ in range(2):
@@ -515,7 +515,7 @@ def test_another_policy_at_the_same_place_is_refused(
 ) -> None:
     manifest = some_manifest(cell)
     other = load_policy(write_toy(tmp_path, manifest, random_graphs(manifest)))
-    request = Request(some_values(policy.manifest), seed=0)
+    request = ChunkRequest(some_values(policy.manifest), seed=0)
     with served(policy) as address:
         remote = RemotePolicy(address)
     with pytest.raises(RemoteError):
@@ -532,7 +532,7 @@ def test_everybody_gets_a_turn(policy: BundlePolicy) -> None:
     order, lock = [], threading.Lock()
 
     class Logged(Gate):
-        def infer(self, request: Request) -> np.ndarray:
+        def infer(self, request: ChunkRequest) -> np.ndarray:
             with lock:
                 order.append(request.seed)
             return super().infer(request)
@@ -545,7 +545,7 @@ def test_everybody_gets_a_turn(policy: BundlePolicy) -> None:
 
         def ask(name: int) -> None:
             for _ in range(5):
-                remotes[name].infer(Request(values, seed=name))
+                remotes[name].infer(ChunkRequest(values, seed=name))
 
         threads = [threading.Thread(target=ask, args=(k,)) for k in range(3)]
         for thread in threads:
@@ -572,7 +572,7 @@ def test_the_command_serves_until_it_is_told_to_end(cell: CellConfig, tmp_path: 
         try:
             address = server.stdout.readline().removeprefix("serving on ").strip()
             remote = RemotePolicy(address, "secret", timeout_s=10)
-            request = Request(some_values(manifest), seed=0)
+            request = ChunkRequest(some_values(manifest), seed=0)
             expected = load_policy(bundle).infer(request)
             np.testing.assert_allclose(remote.infer(request), expected, atol=1e-6)
             remote.close()

@@ -9,7 +9,7 @@ import yaml
 
 from policy_server.bundle import load_policy
 from policy_server.bundle_files import read_manifest
-from policy_server.policy import Request
+from policy_server.policy import ChunkRequest
 from pushcell.cameras.calibrated import active_sha256
 from pushcell.cli import main as cli
 from pushcell.config.cell import load_cell
@@ -33,7 +33,7 @@ def _state_request(manifest, slider):
         "pusher": np.tile([0.5, 0.1, 0.0], (manifest.observation.steps, 1)),
         "slider": np.tile(slider, (manifest.observation.steps, 1)),
     }
-    return Request({key: values[key] for key in manifest.observation.keys}, seed=3)
+    return ChunkRequest({key: values[key] for key in manifest.observation.keys}, seed=3)
 
 
 @pytest.mark.parametrize("name", ["prefix", "v, unet", "sample, transformer", "act", "nearest"])

@@ -20,7 +20,7 @@ from pushcell.bags.messages import optical_frame
 from pushcell.cameras.calibrated import active_lens
 from pushcell.config.cell import CameraSourceConfig
 from pushcell.config.plugins import PLUGIN_PATTERN, load_plugin
-from pushcell.drivers.camera import CameraDriver, Frame, FrameCounter, Request
+from pushcell.drivers.camera import CameraDriver, CameraRequest, Frame, FrameCounter
 from pushcell.drivers.file_camera import FileCamera
 from pushcell.drivers.realsense_camera import RealSenseCamera, find_realsense, open_recording
 from pushcell.drivers.reconnecting import ReconnectingCamera
@@ -174,7 +174,7 @@ class CameraNode(LifecycleNodeMixin, CellNode):
 
     def _find(self) -> CameraDriver:
         source, camera = self._source, self._camera
-        request = Request(camera.width_px, camera.height_px, camera.rate_hz)
+        request = CameraRequest(camera.width_px, camera.height_px, camera.rate_hz)
         if source.driver not in _DRIVERS:
             return load_plugin(source.driver, "driver")(source.device, request)
         if source.driver == "file":
