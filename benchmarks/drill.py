@@ -31,7 +31,7 @@ from pushcell.drivers.lcm_link import open_lcm
 from pushcell.drivers.lcm_url import instance_url
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array, PlanarPose, Pose
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.shipped import CELLS
 from pushcell_ros.conversions import pose_message, status_values, to_seconds, to_stamp
 
@@ -81,10 +81,10 @@ class Drill:
         # Ended from outside, too, it leaves no process behind.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
         # The middleware's threads inherit it, the nodes must not.
-        Urgency.REAL_TIME.apply()
+        ProcessPriority.REAL_TIME.apply()
         rclpy.init(domain_id=DOMAIN)
         self._connect()
-        Urgency.REAL_TIME.apply(for_children=False)
+        ProcessPriority.REAL_TIME.apply(for_children=False)
         for name in PROCESSES:
             self.start(name)
         return self

@@ -20,7 +20,7 @@ from std_msgs.msg import Bool, Float64MultiArray
 from trajectory_msgs.msg import MultiDOFJointTrajectory, MultiDOFJointTrajectoryPoint
 
 from benchmarks.drill import Drill
-from benchmarks.rivals import LcmRival, Listener, Rival, changed
+from benchmarks.rivals import LcmRival, MessageListener, Rival, changed
 from pushcell.action_chunk import ActionChunk
 from pushcell.config.arm import Ros2ControlLinkConfig
 from pushcell.errors import PushcellError
@@ -206,7 +206,7 @@ def rival_joints(topic: str, same_sender: bool = False, other_arm: bool = False)
     """What is said on a topic of joints, said again with other joints, or of another arm."""
 
     def strike(drill: Drill) -> None:
-        heard = Listener(drill.node, JointState, topic)
+        heard = MessageListener(drill.node, JointState, topic)
         drill.wait_for(lambda: heard.newest is not None, 5.0, topic)
         sender = to_sender(heard.newest)[0] if same_sender else "somebody else"
         names = _OTHER_ARM[: len(heard.newest.position)] if other_arm else None

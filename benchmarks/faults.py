@@ -16,7 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.drill import Drill
-from benchmarks.fault_table import Fault, faults
+from benchmarks.fault_table import FaultCase, faults
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array
 
@@ -81,7 +81,7 @@ def good(figures: dict[str, Any]) -> bool:
     return bool(figures["passed"] == len(figures["outcomes"]))
 
 
-def play(drill: Drill, fault: Fault) -> FaultResult:
+def play(drill: Drill, fault: FaultCase) -> FaultResult:
     """Strike one fault while the pusher moves, and measure."""
     _be_moving(drill)
     drill.mark()

@@ -24,13 +24,13 @@ from rclpy.qos import qos_profile_system_default
 from benchmarks.synthetic_cell import live
 from pushcell.bags.messages import IMAGE, image_cdr
 from pushcell.config.cell import CellConfig, load_cell
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.streams import IMAGE_TOPIC, streams_of
 
 TICK_S = 0.005
 
 
-class Player(Node):
+class SyntheticPlayer(Node):
     """One publisher a stream, and its messages in their turn."""
 
     def __init__(self, cell: CellConfig, frames: Path) -> None:
@@ -80,9 +80,9 @@ def main(cell: str, frames: str, log: str) -> None:
     rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    Urgency.REAL_TIME.apply()
+    ProcessPriority.REAL_TIME.apply()
     config = load_cell(cell)
-    player = Player(config, Path(frames))
+    player = SyntheticPlayer(config, Path(frames))
     last = IMAGE_TOPIC.format(config.cameras[-1].name)
     signal.signal(signal.SIGUSR1, lambda *_: player.gone.add(last))
     print("playing", flush=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from calibration.report import Picture, page
+from calibration.report import ReportFigure, page
 from pushcell import __version__
 from pushcell.command_output import console_beside, figures_table, show_result
 from pushcell.errors import CalibrationError
@@ -27,7 +27,7 @@ class CalibrationOutcome:
     kind: str
     figures: Mapping[str, Any]
     shown: Mapping[str, str]
-    pictures: Sequence[Picture]
+    pictures: Sequence[ReportFigure]
     problems: Sequence[str] = ()
     warnings: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)

@@ -127,12 +127,12 @@ def _map(
         return fit_map(pixels, points[:, :2], lens), left_out_m(pixels, points[:, :2], lens)
     if lens is None:
         raise CalibrationError("--hand-eye needs --intrinsics of the same camera")
-    setup, camera_in_base = read_hand_eye(options.hand_eye)
+    setup, X_BaseCamera = read_hand_eye(options.hand_eye)
     if setup != "eye-to-hand":
         raise CalibrationError(
             f"{options.hand_eye} is of a camera on the hand, which has no fixed map: give an "
             "eye-to-hand calibration"
         )
-    marks = map_of_camera(lens, camera_in_base, fit_plane(points))
+    marks = map_of_camera(lens, X_BaseCamera, fit_plane(points))
     off_m = np.linalg.norm(marks.to_table(pixels) - points[:, :2], axis=1)
-    return map_of_camera(lens, camera_in_base, plane), off_m
+    return map_of_camera(lens, X_BaseCamera, plane), off_m

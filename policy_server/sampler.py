@@ -29,7 +29,7 @@ SamplingSteps = Generator[tuple[Floats, int], Floats, Floats]
 
 
 @dataclass(frozen=True)
-class Level:
+class NoiseLevel:
     """A level of noise, and what the network calls it."""
 
     timestep: int
@@ -65,16 +65,16 @@ class Sampler:
         if isinstance(schedule, DiffusionSchedule):
             self._alphas = _cumulative_alphas(schedule)
 
-    def levels(self, steps: int) -> list[Level]:
+    def levels(self, steps: int) -> list[NoiseLevel]:
         """From the noisiest on, one for each call of the network."""
         schedule = self._schedule
         if not 1 <= steps <= schedule.train_steps:
             raise ValueError(f"steps must be in [1, {schedule.train_steps}], not {steps}")
         if isinstance(schedule, FlowSchedule):
             times = (1 - k / steps for k in range(steps))
-            return [Level(round(s * schedule.train_steps), 1 - s, s) for s in times]
+            return [NoiseLevel(round(s * schedule.train_steps), 1 - s, s) for s in times]
         alphas = ((t, float(self._alphas[t])) for t in _timesteps(schedule, steps))
-        return [Level(t, math.sqrt(alpha), math.sqrt(1 - alpha)) for t, alpha in alphas]
+        return [NoiseLevel(t, math.sqrt(alpha), math.sqrt(1 - alpha)) for t, alpha in alphas]
 
     def sample(
         self,
@@ -122,7 +122,7 @@ class Sampler:
             x = following.signal * x0 + following.noise * e
         return guide.with_clean(x).astype(np.float32)
 
-    def _parts(self, x: Floats, prediction: Floats, level: Level) -> tuple[Floats, Floats]:
+    def _parts(self, x: Floats, prediction: Floats, level: NoiseLevel) -> tuple[Floats, Floats]:
         """What the sample is made of: x0 and e."""
         a, b = level.signal, level.noise
         if isinstance(self._schedule, FlowSchedule):  # the prediction is e - x0
@@ -138,7 +138,7 @@ class Sampler:
         return (np.clip(x0, -1, 1) if self._schedule.clip_sample else x0), e
 
 
-_CLEAN = Level(0, 1.0, 0.0)
+_CLEAN = NoiseLevel(0, 1.0, 0.0)
 
 
 def _no_guide(noise: Floats) -> InpaintingGuide:

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from pushcell.drivers.camera import CameraRequest, Frame
+from pushcell.drivers.camera import CameraFrame, CameraRequest
 
 
 class GradientCamera:
@@ -29,7 +29,7 @@ class GradientCamera:
     def __exit__(self, *_: object) -> None:
         """Nothing is held open."""
 
-    def read(self, timeout_s: float) -> Frame | None:
+    def read(self, timeout_s: float) -> CameraFrame | None:
         """The next frame, stamped with the time at which it was taken."""
         wait_s = self._due_s - time.monotonic()
         time.sleep(max(0.0, min(wait_s, timeout_s)))
@@ -37,7 +37,7 @@ class GradientCamera:
             return None
         self._due_s += self._period_s
         self._number += 1
-        return Frame(self._image.copy(), time.time(), self._number, self._clock)
+        return CameraFrame(self._image.copy(), time.time(), self._number, self._clock)
 
 
 def open_camera(device: str, request: CameraRequest) -> GradientCamera:

@@ -18,6 +18,14 @@ DEMONSTRATORS = {"operator": "scripted_operator", "steady": "memoryless_expert"}
 GENERATION_FILE = "recipe.yaml"
 """What a folder of generated episodes calls its ``generation.yaml``."""
 
+NODES = {
+    "listener_node": "null_arm_node",
+    "retrace_node": "trajectory_replay_node",
+    "stills_node": "calibration_render_node",
+    "touch_node": "touch_check_node",
+}
+"""Renamed programs of pushcell_ros, in a user's own launch files."""
+
 OPTIONS: dict[str, dict[str, str]] = {
     "dagger": {"--lessons": "--rollouts", "--student": "--policy"},
     "export": {"--eye": "--pose-estimator"},
@@ -25,6 +33,7 @@ OPTIONS: dict[str, dict[str, str]] = {
 """Command -> its renamed options."""
 
 SHIPPED: dict[str, dict[str, str]] = {
+    "launch file": {"retrace": "trajectory_replay", "touch": "touch_check"},
     "training": {
         "pusht_eye": "pusht_pose_estimator",
         "target_eye": "target_pose_estimator",

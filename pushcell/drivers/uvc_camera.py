@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from pushcell.closing import Closing
-from pushcell.drivers.camera import CameraRequest, Frame
+from pushcell.drivers.camera import CameraFrame, CameraRequest
 from pushcell.errors import CameraError
 
 _MANUAL, _STALE_S = 1, 5.0
@@ -47,7 +47,7 @@ class UvcCamera(Closing):
             self._capture.release()
             self._capture = None
 
-    def read(self, timeout_s: float) -> Frame | None:
+    def read(self, timeout_s: float) -> CameraFrame | None:
         """See `CameraDriver.read`; V4L2 itself gives up after ten seconds."""
         assert self._capture is not None, "used outside of its context"
         if not self._capture.grab():
@@ -58,7 +58,7 @@ class UvcCamera(Closing):
             return None
         self._number += 1
         captured_s, clock = self._stamp(grabbed_s)
-        return Frame(np.ascontiguousarray(image[:, :, ::-1]), captured_s, self._number, clock)
+        return CameraFrame(np.ascontiguousarray(image[:, :, ::-1]), captured_s, self._number, clock)
 
     def _stamp(self, grabbed_s: float) -> tuple[float, str]:
         """The driver's own time of the frame where it tells one that can be, else its arrival."""

@@ -89,7 +89,7 @@ class DelayStudy:
         file = folder / TRIALS
         known = self._read(file)
         wanted = [(condition, seed) for seed in seeds for condition in self.conditions]
-        yield from (known[pending] for pending in wanted if pending in known)
+        yield from (known[job] for job in wanted if job in known)
         jobs = tuple(job for job in wanted if job not in known)
         with file.open("a", encoding="utf-8") as lines:
             for outcome in run_trials(_Jobs(self._evaluations, jobs), range(len(jobs)), workers):

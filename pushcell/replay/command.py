@@ -26,7 +26,7 @@ from pushcell.replay.plots import plots_png
 from pushcell.replay.policy_run import PolicyRun, ReplayOptions
 from pushcell.replay.recorded_run import RecordedRun
 from pushcell.replay.recording import Recording
-from pushcell.replay.report import Page, encoded_video, first_page, report
+from pushcell.replay.report import ReportPage, encoded_video, first_page, report
 from pushcell.replay.result import ReplayResult
 from pushcell.replay.viewers import write_foxglove, write_rerun
 
@@ -87,7 +87,7 @@ def main(words: Sequence[str]) -> int:
     before = load_baseline(options.baseline) if options.baseline else None
     console = console_beside(options.json)
     outcomes: list[ReplayResult] = []
-    pages: list[Page] = []
+    pages: list[ReportPage] = []
     refused: dict[str, str] = {}
     for path in paths:
         try:
@@ -150,10 +150,10 @@ def _replay(
     return [PolicyRun(recording, p, name, settings).run(quality) for name, p in policies.items()]
 
 
-def _page(recording: Recording, outcomes: list[ReplayResult]) -> Page:
+def _page(recording: Recording, outcomes: list[ReplayResult]) -> ReportPage:
     video = encoded_video(lambda path: write_video(path, recording, outcomes))
     picture = overview(recording, outcomes)
-    return Page(recording.name, outcomes, picture, video, plots_png(outcomes))
+    return ReportPage(recording.name, outcomes, picture, video, plots_png(outcomes))
 
 
 def _remarks(outcome: ReplayResult) -> list[str]:

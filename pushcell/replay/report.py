@@ -26,7 +26,7 @@ code { font-size: 13px } .side { display: flex; gap: 1rem; flex-wrap: wrap }
 
 
 @dataclass(frozen=True)
-class Page:
+class ReportPage:
     """One recording's part of the report."""
 
     name: str
@@ -42,7 +42,7 @@ def first_page(name: str, picture: Image | None) -> str:
     return _document(f'<meta http-equiv="refresh" content="2">{body}')
 
 
-def report(pages: Sequence[Page], refused: Mapping[str, str]) -> str:
+def report(pages: Sequence[ReportPage], refused: Mapping[str, str]) -> str:
     """The page's text."""
     parts = ["<h1>Replay</h1>"]
     outcomes = [outcome for page in pages for outcome in page.outcomes]
@@ -63,7 +63,7 @@ def encoded_video(write: Any) -> bytes:
         return path.read_bytes() if write(path) else b""
 
 
-def _recording(page: Page) -> str:
+def _recording(page: ReportPage) -> str:
     first = page.outcomes[0]
     figures = [outcome.figures() for outcome in page.outcomes]
     parts = [f"<h2>{html.escape(page.name)}</h2>", '<div class="side">', _image(_png(page.picture))]

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class VirtualClock:
-    """Control time [s]; ``inference_ends_s`` is what the inference beside the loop reads at its end."""
+    """Control time [s]; an inference beside the loop reads ``inference_ends_s`` at its end."""
 
     def __init__(self) -> None:
         self.now_s = 0.0

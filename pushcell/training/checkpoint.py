@@ -12,7 +12,7 @@ import torch
 from pushcell.errors import TrainingError
 from pushcell.training.build_policy import make_policy
 from pushcell.training.config import TrainConfig, train_config_of
-from pushcell.training.policy import Policy
+from pushcell.training.policy import TrainablePolicy
 
 VERSION = 2
 
@@ -71,7 +71,7 @@ class Checkpoint:
         """The configuration; raises ConfigError where this program's schema is another."""
         return train_config_of(self.config, f"the configuration in {origin}")
 
-    def averaged_policy(self, origin: Path) -> Policy:
+    def averaged_policy(self, origin: Path) -> TrainablePolicy:
         """The policy with its averaged weights, ready to use."""
         policy = make_policy(self.train_config(origin))
         fill(policy, self.average, origin)

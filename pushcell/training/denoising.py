@@ -17,12 +17,12 @@ from pushcell.training.layers import ACTION
 from pushcell.training.networks import make_network
 from pushcell.training.object_frame_denoiser import ObjectFrameDenoiser
 from pushcell.training.objectives import make_objective
-from pushcell.training.policy import Policy
+from pushcell.training.policy import TrainablePolicy
 
 _LEAST_SPREAD = 1e-6  # of half the range
 
 
-class DenoisingPolicy(Policy):
+class DenoisingPolicy(TrainablePolicy):
     """Learns to predict what noise was added; makes chunks of noise step by step."""
 
     weights: Tensor

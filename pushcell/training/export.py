@@ -30,7 +30,7 @@ from pushcell.training.estimated_poses import TrainedPoseEstimator
 from pushcell.training.graphs import EncoderGraph, Precision, export_graphs
 from pushcell.training.manifest import manifest_of
 from pushcell.training.nearest_neighbour import NearestPolicy
-from pushcell.training.policy import Policy
+from pushcell.training.policy import TrainablePolicy
 from pushcell.training.pose_estimator import PoseEstimator
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
@@ -43,7 +43,7 @@ Frame = dict[str, NDArray]
 class Twins:
     """A policy in PyTorch and what was exported of it."""
 
-    policy: Policy
+    policy: TrainablePolicy
     encoder: EncoderGraph
     runtime: BundlePolicy
 

@@ -15,8 +15,8 @@ from policy_server.bundle_format import DENOISER, ENCODER, OPSET, Manifest
 from pushcell.errors import TrainingError
 from pushcell.training.denoising import DenoisingPolicy
 from pushcell.training.estimated_poses import TrainedPoseEstimator
-from pushcell.training.policy import Policy
-from pushcell.training.pose_features import Frame
+from pushcell.training.policy import TrainablePolicy
+from pushcell.training.pose_features import SliderFrame
 
 _SAMPLES = 2  # to export with; a single one would be taken for the only number there is
 Precision = Literal["fp32", "fp16", "int8"]
@@ -26,7 +26,10 @@ class EncoderGraph(nn.Module):
     """Takes the manifest's inputs in their order, gives the embedding (1, D)."""
 
     def __init__(
-        self, policy: Policy, manifest: Manifest, pose_estimator: TrainedPoseEstimator | None
+        self,
+        policy: TrainablePolicy,
+        manifest: Manifest,
+        pose_estimator: TrainedPoseEstimator | None,
     ) -> None:
         super().__init__()
         self.encoder, self.pose_estimator = (
@@ -46,7 +49,7 @@ class EncoderGraph(nn.Module):
         moments = {key: values[0][:, None] for key, values in observation.items() if key != "goal"}
         moments["goal"] = observation["goal"].expand(self.steps, -1)
         seen = self.pose_estimator.frame(moments)
-        return self.encoder.embed(observation, Frame(seen.origin[None], seen.direction[None]))
+        return self.encoder.embed(observation, SliderFrame(seen.origin[None], seen.direction[None]))
 
 
 class DenoiserGraph(nn.Module):
@@ -66,7 +69,7 @@ class DenoiserGraph(nn.Module):
 class DirectGraph(nn.Module):
     """The chunk itself, of the embedding alone."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: TrainablePolicy) -> None:
         super().__init__()
         self.policy = policy
 
@@ -76,7 +79,7 @@ class DirectGraph(nn.Module):
 
 
 def export_graphs(
-    policy: Policy,
+    policy: TrainablePolicy,
     manifest: Manifest,
     pose_estimator: TrainedPoseEstimator | None,
     precision: Precision,

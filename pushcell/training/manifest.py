@@ -32,13 +32,13 @@ from pushcell.training.config import ObservationConfig, TrainConfig, VisionConfi
 from pushcell.training.config_policy import DiffusionConfig, FlowConfig, PoseConfig
 from pushcell.training.data_module import DataModule
 from pushcell.training.estimated_poses import TrainedPoseEstimator
-from pushcell.training.policy import Policy
+from pushcell.training.policy import TrainablePolicy
 
 
 def manifest_of(
     checkpoint: Checkpoint,
     config: TrainConfig,
-    policy: Policy,
+    policy: TrainablePolicy,
     pose_estimator: TrainedPoseEstimator | None,
     data_module: DataModule,
 ) -> Manifest:
@@ -139,7 +139,7 @@ def _schedule(config: TrainConfig) -> Schedule:
 
 
 def _training(
-    checkpoint: Checkpoint, config: TrainConfig, policy: Policy, cell: CellConfig | None
+    checkpoint: Checkpoint, config: TrainConfig, policy: TrainablePolicy, cell: CellConfig | None
 ) -> TrainingRecord:
     return TrainingRecord(
         data_sets=tuple(

@@ -16,7 +16,7 @@ from pushcell.training.normalizer import LinearNormalizer
 _MOST_BEYOND = 0.01  # of the actions
 
 
-class Policy(nn.Module, ABC):
+class TrainablePolicy(nn.Module, ABC):
     """An encoder, and something that makes chunks of its embedding.
 
     Observations are as encoders take them; chunks are (B, H, 2), raw in batches and normalised

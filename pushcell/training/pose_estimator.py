@@ -12,15 +12,15 @@ from pushcell.training.config import TrainConfig
 from pushcell.training.config_policy import PoseConfig
 from pushcell.training.layers import Float32Linear
 from pushcell.training.normalizer import LinearNormalizer
-from pushcell.training.policy import Policy
-from pushcell.training.pose_features import Frame
+from pushcell.training.policy import TrainablePolicy
+from pushcell.training.pose_features import SliderFrame
 
 _POSE = 4  # x, y, cos, sin
 _SMALL = 0.05  # of the lever arm: larger errors count by their size, not by its square
 _CORNERS_WEIGHT = 0.3
 
 
-class PoseEstimator(Policy):
+class PoseEstimator(TrainablePolicy):
     """Estimates the slider's frame; it has no chunks, so it cannot run as a policy."""
 
     corners: Tensor  # (K, 2) in the slider's frame
@@ -43,7 +43,7 @@ class PoseEstimator(Policy):
 
     def forward(self, observation: Observation, chunk: Tensor) -> Tensor:
         """The error in place and direction, and in the places of corners; 1 is the lever arm."""
-        embedding, true = self.encoder(observation), Frame.of(observation["slider"][:, -1])
+        embedding, true = self.encoder(observation), SliderFrame.of(observation["slider"][:, -1])
         place, direction = self._pose(embedding)
         loss = self._error(place - true.origin) + self._error(
             self.lever_arm * (direction - true.direction)
@@ -51,11 +51,11 @@ class PoseEstimator(Policy):
         outline = self.places.restore(self.outline(embedding).view(-1, *self.corners.shape))
         return loss + _CORNERS_WEIGHT * self._error(outline - true.to_base(self.corners))
 
-    def frame(self, observation: Observation) -> Frame:
+    def frame(self, observation: Observation) -> SliderFrame:
         """The slider's frame (B,) in an observation of one moment."""
         place, direction = self._pose(self.encoder(observation))
         length = direction.square().sum(-1, keepdim=True).add(1e-6).sqrt()
-        return Frame(place, direction / length)
+        return SliderFrame(place, direction / length)
 
     def _pose(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """Where the slider is (B, 2), and its direction, of any length."""
@@ -86,7 +86,7 @@ class PoseEstimator(Policy):
         self.places.fit(places, ("slider x", "slider y"), data_set)
 
 
-def poses_of(frame: Frame) -> Tensor:
+def poses_of(frame: SliderFrame) -> Tensor:
     """(..., 3) x, y, theta."""
     theta = torch.atan2(frame.direction[..., 1], frame.direction[..., 0])
     return torch.cat([frame.origin, theta[..., None]], -1)

@@ -28,7 +28,7 @@ from pushcell.training.config import OptimiserConfig, Precision, TrainConfig
 from pushcell.training.data_module import DataModule
 from pushcell.training.interruption import explained_memory, interruptions
 from pushcell.training.loss_log import LossLog
-from pushcell.training.policy import Policy
+from pushcell.training.policy import TrainablePolicy
 from pushcell.training.validation import validate
 
 LAST = "last.pt"
@@ -235,7 +235,7 @@ def _check_same_data(checkpoint: Checkpoint, data_module: DataModule, path: Path
         )
 
 
-def _average_of(policy: Policy, decay: float) -> AveragedModel:
+def _average_of(policy: TrainablePolicy, decay: float) -> AveragedModel:
     """A moving average that forgets the first, random weights faster."""
 
     def update(averages: Any, weights: Any, count: Tensor | int) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from calibration.drift import Reference, measure_drift
+from calibration.drift import DriftReference, measure_drift
 from calibration.slider_pose import Fiducials, SliderEstimate, SliderFilter, SliderFinder
 from pushcell import se3
 from pushcell.cli.main import main
@@ -19,7 +19,7 @@ POSE = se3.from_rvec([0.3, -0.2, 0.1], [-0.1, -0.08, 0.4])
 
 @pytest.fixture(scope="module")
 def reference(camera):
-    return Reference.take(camera.take(POSE), CHARUCO)
+    return DriftReference.take(camera.take(POSE), CHARUCO)
 
 
 def test_a_camera_that_stayed_has_not_drifted(camera, reference):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from pushcell.cli import main as cli
 from pushcell.config import old_names
-from pushcell.shipped import TRAININGS
+from pushcell.launcher.packages import find_program
+from pushcell.shipped import LAUNCH_FILES, ROS_PACKAGE, TRAININGS
 
 
 def test_commands(
@@ -51,9 +53,21 @@ def test_an_option_takes_effect(
 
 
 def test_names_of_shipped_files(capsys: pytest.CaptureFixture[str]) -> None:
-    for old, new in old_names.SHIPPED["training"].items():
-        assert TRAININGS.find(old) == TRAININGS.find(new)
-        assert f"warning: training: {old} is now called {new}" in capsys.readouterr().err
+    kinds = (TRAININGS, "config/train/{}.yaml"), (LAUNCH_FILES, "launch/{}.launch.yaml")
+    for kind, path in kinds:
+        for old, new in old_names.SHIPPED[kind.title].items():
+            for name in (old, path.format(old)):
+                assert kind.find(name) == kind.find(new)
+                told = f"warning: {kind.title}: {old} is now called {new}"
+                assert told in capsys.readouterr().err
+
+
+def test_programs_in_a_launch_file_of_a_user(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("rclpy")
+    for old, new in old_names.NODES.items():
+        new_program = find_program(ROS_PACKAGE, new, os.environ)
+        assert find_program(ROS_PACKAGE, old, os.environ) == new_program
+        assert f"{old} is now called {new}" in capsys.readouterr().err
 
 
 def test_keys_of_a_training(capsys: pytest.CaptureFixture[str]) -> None:

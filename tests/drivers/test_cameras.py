@@ -12,7 +12,7 @@ import pytest
 
 from calibration.camera_latency import find_colour
 from pushcell.cameras.overlay import project
-from pushcell.drivers.camera import CameraRequest, Frame, FrameCounter
+from pushcell.drivers.camera import CameraFrame, CameraRequest, FrameCounter
 from pushcell.drivers.file_camera import FileCamera
 from pushcell.drivers.reconnecting import ReconnectingCamera
 from pushcell.drivers.uvc_camera import UvcCamera
@@ -27,7 +27,7 @@ def image(index):
 
 
 def frame(number, captured_s):
-    return Frame(image(0), captured_s, number, "test")
+    return CameraFrame(image(0), captured_s, number, "test")
 
 
 @pytest.mark.parametrize(

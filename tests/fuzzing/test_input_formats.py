@@ -32,7 +32,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.synthetic_cell import START_NS, live, recording_cell
-from calibration.drift import Reference
+from calibration.drift import DriftReference
 from calibration.files import read_fiducials, read_pairs, read_signal, read_touched
 from policy_server.bundle_files import read_manifest
 from policy_server.bundle_format import MANIFEST
@@ -243,7 +243,7 @@ FORMATS = [
     of_json("hand-eye result", HAND_EYE, read_hand_eye),
     of_json("latency", LATENCY, lambda p: read_latency(p, "overhead")),
     of_json("touched points", [{"xyz_m": [0.5, 0, 0], "pixel": [3, 4]}] * 3, read_touched),
-    of_json("drift reference", CORNERS, Reference.read),
+    of_json("drift reference", CORNERS, DriftReference.read),
     of_json("fiducials", FIDUCIALS, read_fiducials),
     Format("signal", SIGNAL, read_signal),
     Format("journal", JOURNAL, lambda p: list(Journal(p).entries())),

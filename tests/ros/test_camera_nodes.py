@@ -23,7 +23,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from calibration.boards import parse_board
-from calibration.drift import Reference
+from calibration.drift import DriftReference
 from calibration.synthetic_images import SyntheticCamera
 from pushcell import se3
 from pushcell.cameras.camera_info import camera_info_text
@@ -60,7 +60,7 @@ def folder(tmp_path_factory):
         picture = camera.take(se3.from_rvec(np.zeros(3), [step, 0, 0]) @ POSE)
         cv2.imwrite(str(folder / name / "0.png"), picture)
         if not step:
-            (folder / "reference.json").write_text(Reference.take(picture, BOARD).text())
+            (folder / "reference.json").write_text(DriftReference.take(picture, BOARD).text())
     (folder / "slider").mkdir()
     truth = PlanarPose(0.57, 0.03, 0.7)
     picture = test_drift_and_slider.picture(truth)

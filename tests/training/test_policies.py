@@ -8,7 +8,7 @@ from pushcell.training.augmentation import prepared
 from pushcell.training.build_policy import make_policy
 from pushcell.training.config import OF_KEYPOINTS, ObservationConfig, VisionConfig
 from pushcell.training.data_module import DataModule
-from pushcell.training.pose_features import FEATURES, Frame, PoseFeatures
+from pushcell.training.pose_features import FEATURES, PoseFeatures, SliderFrame
 from pushcell.training.vision import ImageNetwork
 from tests.training import examples
 
@@ -134,13 +134,13 @@ def test_features_are_the_same_wherever_the_cell_stands():
     move = torch.tensor([0.3, -0.2, 0.7])
 
     def moved(poses):
-        place = Frame.of(move).to_base(poses[..., None, :2])[..., 0, :]
+        place = SliderFrame.of(move).to_base(poses[..., None, :2])[..., 0, :]
         return torch.cat([place, poses[..., 2:] + move[2]], -1)
 
     for name in ("pusher_in_slider", "pusher_in_goal", "goal_in_slider", "slider_in_goal"):
         features = PoseFeatures(ObservationConfig(features=(name,), steps=2))
-        here = features(pusher, Frame.of(slider), goal)
-        there = features(moved(pusher), Frame.of(moved(slider)), moved(goal))
+        here = features(pusher, SliderFrame.of(slider), goal)
+        there = features(moved(pusher), SliderFrame.of(moved(slider)), moved(goal))
         assert torch.allclose(here, there, atol=1e-5), name
 
 
@@ -148,7 +148,7 @@ def test_keypoints_are_where_they_are():
     slider = torch.tensor([[[0.5, 0.1, torch.pi / 2]]])
     seen = ObservationConfig(features=("keypoints",), keypoints=((0.1, 0.0), (0.0, 0.2)), steps=1)
     features = PoseFeatures(seen)
-    values = features(torch.zeros(1, 1, 3), Frame.of(slider), torch.zeros(1, 3))
+    values = features(torch.zeros(1, 1, 3), SliderFrame.of(slider), torch.zeros(1, 3))
     assert torch.allclose(values, torch.tensor([[0.5, 0.2, 0.3, 0.1]]), atol=1e-6)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from pushcell.config.cell import CellConfig
 from pushcell.demonstrators.planner.roadmap import Roads
 from pushcell.demonstrators.planner.timing import PusherTrajectory
-from pushcell.demonstrators.scripted_operator.push_selection import Aim
+from pushcell.demonstrators.scripted_operator.push_selection import PushAim
 from pushcell.demonstrators.scripted_operator.scripted_operator import (
     ACTIONS,
     Pushing,
@@ -54,7 +54,7 @@ class _Contact:
     """A push whose corridor the pusher is in already."""
 
     push: int
-    aim: Aim
+    aim: PushAim
     gain_m: float  # by its own aim
     left_m: float  # by the aim that any other push would have
 
@@ -101,7 +101,7 @@ class MemorylessExpert(ScriptedOperator):
 
     def _best_push(
         self, slider: PlanarPose, roads: Roads, clear: Array, contact: _Contact | None
-    ) -> tuple[int, Aim] | None:
+    ) -> tuple[int, PushAim] | None:
         """The push to travel to; None where the contact is worth keeping.
 
         Raises PlanningError when nothing helps.
@@ -133,7 +133,7 @@ class MemorylessExpert(ScriptedOperator):
         position, angle = slider.distance_to(self._goal)
         return position <= most_m and angle <= most_rad
 
-    def _usual_aim(self, slider: PlanarPose) -> Aim:
+    def _usual_aim(self, slider: PlanarPose) -> PushAim:
         """As the choice of a push has it first."""
         return self._choice.aim(self._is_turned(slider))
 

@@ -18,7 +18,7 @@ _LENGTHS_M = np.arange(0.0, 0.30, 0.002)
 
 
 @dataclass(frozen=True)
-class Aim:
+class PushAim:
     """What a push is for: the price of ending off the goal by metres and radians.
 
     Near the workspace's edge, where the next push would have no room, every metre costs more.
@@ -54,7 +54,7 @@ class PushChoice:
         turns = np.abs(primitives.twists[:, 2, None] * _LENGTHS_M)
         self._turns_at_most_half = turns < math.pi + 0.1
 
-    def best(self, slider: PlanarPose, roads: Roads, pusher: Array) -> tuple[int, Aim]:
+    def best(self, slider: PlanarPose, roads: Roads, pusher: Array) -> tuple[int, PushAim]:
         """The push that leaves least, and what it is for; turning comes first, then moving.
 
         Near the workspace's edge neither may be possible; then moving inwards at any heading
@@ -71,18 +71,20 @@ class PushChoice:
             f"at {np.round(pusher, 4)} m: move the slider further into the workspace"
         )
 
-    def aim(self, turned: bool) -> Aim:
+    def aim(self, turned: bool) -> PushAim:
         """Of a push on a slider that has, or has not yet, been turned to the goal's heading."""
         s = self._settings
         return self._aim(s.translate_m_per_rad if turned else s.orient_m_per_rad, turned)
 
-    def _aim(self, price_m_per_rad: float, keeps_heading: bool) -> Aim:
+    def _aim(self, price_m_per_rad: float, keeps_heading: bool) -> PushAim:
         s = self._settings
-        return Aim(
+        return PushAim(
             self._goal, price_m_per_rad, keeps_heading, self._workspace, s.room_m, s.price_of_room
         )
 
-    def _best_for(self, aim: Aim, slider: PlanarPose, roads: Roads, pusher: Array) -> int | None:
+    def _best_for(
+        self, aim: PushAim, slider: PlanarPose, roads: Roads, pusher: Array
+    ) -> int | None:
         poses = self._poses(slider)
         useful = self._reachable(poses) & self._turns_at_most_half
         cost = np.where(useful, aim.cost(poses), np.inf)
@@ -94,7 +96,7 @@ class PushChoice:
         push = int(total.argmin())
         return push if np.isfinite(total[push]) else None
 
-    def worth_m(self, push: int, slider: PlanarPose, aim: Aim) -> float:
+    def worth_m(self, push: int, slider: PlanarPose, aim: PushAim) -> float:
         """How much further [m] a push is worth going on with; 0 when it is not."""
         poses = self._primitives.poses_along(push, slider, _LENGTHS_M)
         cost = aim.cost(poses)[self._turns_at_most_half[push]]

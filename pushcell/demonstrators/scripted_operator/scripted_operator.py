@@ -19,7 +19,7 @@ from pushcell.demonstrators.planner.primitives import PushPrimitives
 from pushcell.demonstrators.planner.roadmap import Roadmap
 from pushcell.demonstrators.planner.timing import PusherTrajectory
 from pushcell.demonstrators.scripted_operator.human_noise import HumanNoise
-from pushcell.demonstrators.scripted_operator.push_selection import Aim, PushChoice
+from pushcell.demonstrators.scripted_operator.push_selection import PushAim, PushChoice
 from pushcell.demonstrators.scripted_operator.settings import ScriptedOperatorSettings
 from pushcell.geometry import Array, PlanarPose
 from pushcell.task import slider_of
@@ -41,7 +41,7 @@ class Travel:
 
     way: PusherTrajectory  # in the caller's time
     slider: PlanarPose  # as it was when the way was chosen
-    push: tuple[int, Aim] | None  # what follows; None: the hand stays home
+    push: tuple[int, PushAim] | None  # what follows; None: the hand stays home
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Pushing:
     """Pushes, and corrects by what it sees."""
 
     push: int
-    aim: Aim
+    aim: PushAim
     pace: float
     speed_m_s: float = 0.0
 

@@ -20,13 +20,13 @@ from pushcell.bags.messages import optical_frame
 from pushcell.cameras.calibrated import active_lens
 from pushcell.config.cell import CameraSourceConfig
 from pushcell.config.plugins import PLUGIN_PATTERN, load_plugin
-from pushcell.drivers.camera import CameraDriver, CameraRequest, Frame, FrameCounter
+from pushcell.drivers.camera import CameraDriver, CameraFrame, CameraRequest, FrameCounter
 from pushcell.drivers.file_camera import FileCamera
 from pushcell.drivers.realsense_camera import RealSenseCamera, find_realsense, open_recording
 from pushcell.drivers.reconnecting import ReconnectingCamera
 from pushcell.drivers.uvc_camera import UvcCamera
 from pushcell.errors import ConfigError, PushcellError
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
 from pushcell_ros.conversions import (
@@ -66,7 +66,7 @@ class CameraNode(LifecycleNodeMixin, CellNode):
     """Reads, stamps, counts and publishes; yields to whatever moves the arm."""
 
     Params = CameraParams
-    urgency = Urgency.PATIENT
+    priority = ProcessPriority.LOW
 
     def __init__(self) -> None:
         CellNode.__init__(self, "camera_node")
@@ -195,7 +195,7 @@ class CameraNode(LifecycleNodeMixin, CellNode):
             source.white_balance_k or None,
         )
 
-    def _publish(self, frame: Frame) -> None:
+    def _publish(self, frame: CameraFrame) -> None:
         stamp = to_stamp(frame.captured_s)
         self._frames.tick(steady_seconds())
         self._ages_s.append(time.time() - frame.captured_s)

@@ -30,7 +30,7 @@ from pushcell.evaluation.trial_records import (
 )
 from pushcell.geometry import PlanarPose, Pose
 from pushcell.node_states import TrialsRequest, read_request
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.task import Judgement, Task
 from pushcell.timing import steady_seconds
@@ -109,7 +109,7 @@ class TrialNode(SteppingNode):
     """One trial after the other, each told to motion_node and policy_node."""
 
     Params = TrialParams
-    urgency = Urgency.PATIENT
+    priority = ProcessPriority.LOW
 
     def __init__(self) -> None:
         super().__init__("trial_node")
