@@ -16,7 +16,7 @@ class PageArbiter:
     def heard(
         self, page: object, operator_input: OperatorInput, now_s: float
     ) -> OperatorInput | None:
-        """What the cell shall hear of a page's hands; None where another page has the say."""
+        """What the cell gets of a page's input; None where another page has the say."""
         self._heard_s[page] = now_s
         driver = self._driver
         if driver is not None and now_s - self._heard_s[driver] > self._silence_s:

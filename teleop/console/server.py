@@ -33,7 +33,7 @@ _FREE_ACTIONS = ("stop",)
 
 
 class ConsoleServer:
-    """Serves a desk on one address."""
+    """Serves a backend on one address."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class ConsoleServer:
         await client.send({"t": "answer", "action": name, "problem": problem})
 
     def _start(self, work: Any) -> None:
-        """Do it beside what the page sends next: its hands must never wait for an answer."""
+        """Do it beside what the page sends next: its input must never wait for an answer."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -204,7 +204,7 @@ LEROBOT, ZARR = written(write_lerobot), written(write_zarr)
 PACKED = packed()
 NOTES = json.loads(pq.read_schema(pa.BufferReader(PACKED)).metadata[b"pushcell"])
 HANDS = {
-    "t": "hands",
+    "t": "input",
     "drag": [1.0, 2.0],
     "run": True,
     "keys": ["Space"],

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(30)
 
 
 class FakeCell:
-    """Keeps what the desk says."""
+    """Keeps what the backend says."""
 
     simulated_time = True
 

@@ -98,7 +98,7 @@ class ConsoleNode(CellNode):
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
 
-    # What the desk asks for, on the server's thread
+    # What the backend asks for, on the server's thread
 
     def say_joy(self, topic: str, axes: list[float], buttons: list[int]) -> None:
         """Publish a sensor_msgs/Joy."""
