@@ -75,11 +75,11 @@ class Collection:
         """Of the page, once it is served."""
         found: list[str] = []
 
-        def served() -> bool:
+        def is_served_yet() -> bool:
             found[:] = re.findall(r"console: (http\S+)", self.output)
             return bool(found)
 
-        self.until(served, "address of the page")
+        self.until(is_served_yet, "address of the page")
         return found[0]
 
     @property

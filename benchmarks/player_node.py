@@ -37,15 +37,15 @@ class SyntheticPlayer(Node):
         super().__init__("player")
         self.published: dict[str, list[int]] = {}
         self.gone: set[str] = set()
-        self._made: dict[str, list[bytes]] = {}
+        self._messages: dict[str, list[bytes]] = {}
         self._rates: dict[str, float] = {}
         self._outlets: dict[str, Publisher] = {}
         for message in live(cell, 5.0):
-            self._made.setdefault(message.topic, []).append(message.cdr)
+            self._messages.setdefault(message.topic, []).append(message.cdr)
         with np.load(frames) as cameras:
             for name, images in cameras.items():
                 made = [image_cdr(0, name, image) for image in images]
-                self._made[IMAGE_TOPIC.format(name)] = made
+                self._messages[IMAGE_TOPIC.format(name)] = made
         for stream in streams_of(cell):
             if stream.rate_hz is not None:
                 package, _, name = stream.message_type.split("/")
@@ -61,7 +61,7 @@ class SyntheticPlayer(Node):
         for topic, publisher in self._outlets.items():
             count = len(self.published[topic])
             if count <= elapsed_s * self._rates[topic] and topic not in self.gone:
-                cdr = bytearray(self._made[topic][count % len(self._made[topic])])
+                cdr = bytearray(self._messages[topic][count % len(self._messages[topic])])
                 stamp_ns = time.time_ns()
                 if topic != "/motion/state":  # has no header
                     struct.pack_into("<iI", cdr, 4, *divmod(stamp_ns, 10**9))

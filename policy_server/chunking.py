@@ -198,7 +198,8 @@ class RealTimeChunking(RecedingHorizon):
         self._settings = sampling_settings(self._manifest, self._delay.seconds + self._ahead_s)
         if self.plan is None or self._rested:
             return ChunkConditions(
-                np.empty((0, 2)), replace(self._settings, steps=None, warm_start_fraction=0.0)
+                np.empty((0, 2)),
+                replace(self._settings, denoising_steps=None, warm_start_fraction=0.0),
             )
         due = capture_s + self._period_s * np.arange(1, self._manifest.action.horizon + 1)
         known = [self.plan.sample(t)[0] for t in due if t <= self.plan.end_s + _ROUNDING_S]

@@ -34,7 +34,7 @@ class SamplingSettings:
     prefix: int  # actions that are over when it takes over
     committed: int  # of these, how many the network is given as what will be done
     execute: int  # actions after which the next one is asked for
-    steps: int | None  # calls of the network; None: as many as the manifest says
+    denoising_steps: int | None  # calls of the network; None: as many as the manifest says
     warm_start_fraction: float  # share of the noise levels that the last chunk replaces
 
 

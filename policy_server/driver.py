@@ -157,7 +157,7 @@ class PolicyDriver:
         self._published_s = -np.inf
         self._moving: tuple[float, float] | None = None
         self._failure = ""
-        self._told: tuple[ActionChunk, ActionChunk] | None = None
+        self._sent: tuple[ActionChunk, ActionChunk] | None = None
         self._loop.reset()
 
     @property
@@ -221,9 +221,9 @@ class PolicyDriver:
 
     def _commanded(self, plan: ActionChunk) -> ActionChunk:
         """A plan as an arm that is late is told it; the same chunk while the plan is the same."""
-        if self._told is None or self._told[0] is not plan:
-            self._told = plan, plan.earlier(self._cell.arm.latency_s)
-        return self._told[1]
+        if self._sent is None or self._sent[0] is not plan:
+            self._sent = plan, plan.earlier(self._cell.arm.latency_s)
+        return self._sent[1]
 
     def diagnose(self) -> tuple[str, dict[str, object]]:
         """What is wrong, in words (nothing: empty), and figures."""

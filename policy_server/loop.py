@@ -107,7 +107,7 @@ class PolicyLoop:
             self._chunk_seed(),
             conditions.known,
             min(conditions.settings.committed, len(conditions.known)),
-            conditions.settings.steps,
+            conditions.settings.denoising_steps,
             conditions.settings.warm_start_fraction,
         )
         self.pending = PendingChunk(self.chunks, request, conditions, seen.capture_s, now_s)

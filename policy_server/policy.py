@@ -27,15 +27,16 @@ class ChunkRequest:
 
     ``values``: as `observation.Observation` has them. ``known`` (M, 2) [m]: what has been planned
     for the chunk's first M actions; the first ``committed`` of them will be executed whatever the
-    answer. ``steps`` calls of the network (None: the manifest's), of the noise of ``seed``;
-    ``warm_start_fraction``, in [0, 1), is the share of noise levels that ``known`` replaces.
+    answer. ``denoising_steps`` calls of the network (None: the manifest's) begin from the noise of
+    ``seed``; ``warm_start_fraction``, in [0, 1), is the share of noise levels that ``known``
+    replaces.
     """
 
     values: Mapping[str, NDArray[Any]]
     seed: int
     known: Array = field(default_factory=lambda: np.empty((0, 2)))
     committed: int = 0
-    steps: int | None = None
+    denoising_steps: int | None = None
     warm_start_fraction: float = 0.0
 
 
@@ -74,7 +75,7 @@ class BundlePolicy(Policy):
             self.prepare(request.values),
             self.noise(request.seed),
             self._guide(request),
-            request.steps,
+            request.denoising_steps,
             request.warm_start_fraction,
         )
         return self._positions(request, chunk)
@@ -130,7 +131,7 @@ class BundlePolicy(Policy):
         prepared: Mapping[str, Floats],
         noise: Floats,
         guide: InpaintingGuide | None = None,
-        steps: int | None = None,
+        denoising_steps: int | None = None,
         warm_start_fraction: float = 0.0,
     ) -> Floats:
         """(1, H, 2) in normalised units, of prepared inputs and noise (1, H, 2)."""
@@ -143,7 +144,7 @@ class BundlePolicy(Policy):
             inputs.update(sample=sample, timestep=np.array([timestep], np.int64))
             return self._networks.denoise(inputs)
 
-        return self._sampler.sample(predict, noise, steps, guide, warm_start_fraction)
+        return self._sampler.sample(predict, noise, denoising_steps, guide, warm_start_fraction)
 
     def _partial_sample(self, request: ChunkRequest) -> PartialSample:
         """A request's chunk, before the first call of the denoiser."""
@@ -151,7 +152,7 @@ class BundlePolicy(Policy):
         prepared, guide = self.prepare(request.values), self._guide(request)
         noise = self.noise(request.seed)
         sampling_steps = self._sampler.sampling_steps(
-            noise, request.steps, guide, request.warm_start_fraction
+            noise, request.denoising_steps, guide, request.warm_start_fraction
         )
         return PartialSample(self._conditions(prepared, guide), sampling_steps)
 

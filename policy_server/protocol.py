@@ -65,7 +65,7 @@ def request_message(request: ChunkRequest) -> dict[str, Any]:
         "seed": request.seed,
         "known": request.known,
         "committed": request.committed,
-        "steps": request.steps,
+        "steps": request.denoising_steps,
         "warm": request.warm_start_fraction,
     }
     return {**request.values, _SETTINGS_KEY: settings}
@@ -137,7 +137,7 @@ def _settings(settings: Any, manifest: Manifest, seed: int) -> dict[str, Any]:
     found = {
         "seed": settings.get("seed", seed),
         "committed": settings.get("committed", 0),
-        "steps": settings.get("steps"),
+        "denoising_steps": settings.get("steps"),
         "warm_start_fraction": settings.get("warm", 0.0),
     }
     horizon = manifest.action.horizon
@@ -151,7 +151,7 @@ def _settings(settings: Any, manifest: Manifest, seed: int) -> dict[str, Any]:
         and _whole(found["seed"], 0, 2**63)
         and _whole(found["committed"], 0, len(known))
         and isinstance(found["warm_start_fraction"], float)
-        and _few_enough(found["steps"], found["warm_start_fraction"], manifest.schedule)
+        and _few_enough(found["denoising_steps"], found["warm_start_fraction"], manifest.schedule)
     )
     if not sound:
         raise ProtocolError(
@@ -160,16 +160,16 @@ def _settings(settings: Any, manifest: Manifest, seed: int) -> dict[str, Any]:
     return {**found, "known": known.astype(float)}
 
 
-def _few_enough(steps: Any, warm_start_fraction: float, schedule: Schedule) -> bool:
+def _few_enough(denoising_steps: Any, warm_start_fraction: float, schedule: Schedule) -> bool:
     """Whether nobody has to wait longer than for the manifest's own number of calls."""
     if isinstance(schedule, DirectSchedule):
-        return steps is None and warm_start_fraction == 0
+        return denoising_steps is None and warm_start_fraction == 0
     usual = schedule.inference_steps
-    steps = usual if steps is None else steps
+    denoising_steps = usual if denoising_steps is None else denoising_steps
     return (
-        _whole(steps, 1, usual)
+        _whole(denoising_steps, 1, usual)
         and warm_start_fraction >= 0
-        and steps <= (1 - warm_start_fraction) * schedule.train_steps
+        and denoising_steps <= (1 - warm_start_fraction) * schedule.train_steps
     )
 
 

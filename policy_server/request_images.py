@@ -24,7 +24,7 @@ _JPEG = b"\xff\xd8"
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
-def resized(value: Any, camera: CameraInput, steps: int) -> Image:
+def resized(value: Any, camera: CameraInput, observation_steps: int) -> Image:
     """(steps, H, W, 3) as the network's images are stored; raises ProtocolError."""
     key = camera.key
     if isinstance(value, bytes):
@@ -32,9 +32,11 @@ def resized(value: Any, camera: CameraInput, steps: int) -> Image:
     if isinstance(value, list) and value and all(isinstance(part, bytes) for part in value):
         images = [_decoded(part, camera) for part in value]
     else:
-        images = list(_whole(value, key, steps))
-    if len(images) != steps:
-        raise ProtocolError(f"{key} must be {steps} images, the oldest first, not {len(images)}")
+        images = list(_whole(value, key, observation_steps))
+    if len(images) != observation_steps:
+        raise ProtocolError(
+            f"{key} must be {observation_steps} images, the oldest first, not {len(images)}"
+        )
     return np.stack([stored_image(image, camera.size_px) for image in images])
 
 
@@ -48,17 +50,18 @@ def described(value: Any) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
-def _whole(value: Any, key: str, steps: int) -> Image:
+def _whole(value: Any, key: str, observation_steps: int) -> Image:
     """(n, H, W, 3) of an array or nested lists."""
     try:
         images = np.asarray(value)
     except ValueError:  # rows of different lengths
         images = np.empty(0)
-    if images.ndim == 3 and steps == 1:
+    if images.ndim == 3 and observation_steps == 1:
         images = images[None]
     if images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape:
         raise ProtocolError(
-            f"{key} must be ({steps}, height, width, 3) or JPEG or PNG, not {described(value)}"
+            f"{key} must be ({observation_steps}, height, width, 3) or JPEG or PNG, not "
+            f"{described(value)}"
         )
     if images.dtype == np.uint8:
         return images

@@ -65,27 +65,29 @@ class Sampler:
         if isinstance(schedule, DiffusionSchedule):
             self._alphas = _cumulative_alphas(schedule)
 
-    def levels(self, steps: int) -> list[NoiseLevel]:
+    def levels(self, denoising_steps: int) -> list[NoiseLevel]:
         """From the noisiest on, one for each call of the network."""
         schedule = self._schedule
-        if not 1 <= steps <= schedule.train_steps:
-            raise ValueError(f"steps must be in [1, {schedule.train_steps}], not {steps}")
+        if not 1 <= denoising_steps <= schedule.train_steps:
+            raise ValueError(
+                f"denoising_steps must be in [1, {schedule.train_steps}], not {denoising_steps}"
+            )
         if isinstance(schedule, FlowSchedule):
-            times = (1 - k / steps for k in range(steps))
+            times = (1 - k / denoising_steps for k in range(denoising_steps))
             return [NoiseLevel(round(s * schedule.train_steps), 1 - s, s) for s in times]
-        alphas = ((t, float(self._alphas[t])) for t in _timesteps(schedule, steps))
+        alphas = ((t, float(self._alphas[t])) for t in _timesteps(schedule, denoising_steps))
         return [NoiseLevel(t, math.sqrt(alpha), math.sqrt(1 - alpha)) for t, alpha in alphas]
 
     def sample(
         self,
         predict: Predict,
         noise: Floats,
-        steps: int | None = None,
+        denoising_steps: int | None = None,
         guide: InpaintingGuide | None = None,
         warm_start_fraction: float = 0.0,
     ) -> Floats:
         """A chunk (1, H, 2), normalised, of noise (1, H, 2); see `sampling_steps`."""
-        sampling_steps = self.sampling_steps(noise, steps, guide, warm_start_fraction)
+        sampling_steps = self.sampling_steps(noise, denoising_steps, guide, warm_start_fraction)
         asked = next(sampling_steps)
         while True:
             try:
@@ -96,22 +98,24 @@ class Sampler:
     def sampling_steps(
         self,
         noise: Floats,
-        steps: int | None = None,
+        denoising_steps: int | None = None,
         guide: InpaintingGuide | None = None,
         warm_start_fraction: float = 0.0,
     ) -> SamplingSteps:
         """A chunk of noise (1, H, 2), one prediction after the other.
 
-        ``steps`` calls of the network, by default the schedule's. ``warm_start_fraction`` in
-        [0, 1): the share of the levels, the noisiest ones, that are skipped: the guide's chunk,
-        noised, takes their place.
+        ``denoising_steps`` calls of the network, by default the schedule's.
+        ``warm_start_fraction`` in [0, 1): the share of the levels, the noisiest ones, that are
+        skipped: the guide's chunk, noised, takes their place.
         """
-        steps = steps or self._schedule.inference_steps
-        x, levels = noise, self.levels(steps)
+        denoising_steps = denoising_steps or self._schedule.inference_steps
+        x, levels = noise, self.levels(denoising_steps)
         if guide is None:
             guide = _no_guide(noise)
         elif warm_start_fraction:
-            levels = self.levels(round(steps / (1 - warm_start_fraction)))[-steps:]
+            levels = self.levels(round(denoising_steps / (1 - warm_start_fraction)))[
+                -denoising_steps:
+            ]
             x = levels[0].signal * guide.chunk[None] + levels[0].noise * noise
         weights = guide.weights[None, :, None]
         for level, following in zip(levels, [*levels[1:], _CLEAN], strict=True):
@@ -145,11 +149,13 @@ def _no_guide(noise: Floats) -> InpaintingGuide:
     return InpaintingGuide(np.zeros_like(noise[0]), np.zeros(noise.shape[1], np.float32))
 
 
-def _timesteps(schedule: DiffusionSchedule, steps: int) -> list[int]:
+def _timesteps(schedule: DiffusionSchedule, denoising_steps: int) -> list[int]:
     train = schedule.train_steps
     if schedule.timestep_spacing == "leading":
-        return [k * (train // steps) for k in reversed(range(steps))]
-    return [round(train * (steps - k) / steps) - 1 for k in range(steps)]
+        return [k * (train // denoising_steps) for k in reversed(range(denoising_steps))]
+    return [
+        round(train * (denoising_steps - k) / denoising_steps) - 1 for k in range(denoising_steps)
+    ]
 
 
 def _cumulative_alphas(schedule: DiffusionSchedule) -> Floats:

@@ -130,8 +130,8 @@ class EpisodeGenerator:
         world.reset(slider, self._task.pusher_home)
         if not self._config.noise_m:
             return run_closed_loop(world, controller, self._task, RATE_HZ)
-        noisy = NoisyExpert(controller, self._cell, noise_rng, self._config.noise_m)
-        return run_labelled(world, noisy, self._task, RATE_HZ)
+        noisy_expert = NoisyExpert(controller, self._cell, noise_rng, self._config.noise_m)
+        return run_labelled(world, noisy_expert, self._task, RATE_HZ)
 
     def _kept(self, slider: PlanarPose) -> PlanarPose:
         """The pose that is kept of the slider, of the middle of its outline."""

@@ -153,14 +153,14 @@ def _entry_of(episode: Path) -> dict[str, Any]:
 
 def _complete(store: EpisodeStore) -> set[int]:
     """Indices of the complete episodes; the journal gets the lines that a crash has cost."""
-    noted = {entry["episode"] for entry in store.journal.entries() if "episode" in entry}
+    stored = {entry["episode"] for entry in store.journal.entries() if "episode" in entry}
     found = set()
     for path in store.episodes():
         number = re.fullmatch(r"episode_(\d{6,})", path.name)
         if number is None:
             raise EpisodeError(f"{path} was not generated: take it out of this folder")
         found.add(int(number[1]))
-        if path.name not in noted:
+        if path.name not in stored:
             store.journal.append({"event": "found", "episode": path.name, **_entry_of(path)})
     return found
 
@@ -188,12 +188,12 @@ def _agree_on_config(config: GenerationConfig, store: EpisodeStore) -> None:
         with naming_a_full_disk(str(path)):
             write_durably(path, yaml_text(asked).encode())
         return
-    noted = read_yaml(path)
-    if not isinstance(noted, dict):
+    stored = read_yaml(path)
+    if not isinstance(stored, dict):
         raise EpisodeError(f"{path} is damaged: choose another folder")
     for key, value in asked.items():
-        if noted.get(key) != value:
+        if stored.get(key) != value:
             raise EpisodeError(
-                f"{store.folder} holds episodes with {key} {noted.get(key)}, not {value}: choose "
+                f"{store.folder} holds episodes with {key} {stored.get(key)}, not {value}: choose "
                 "another folder, or ask for the same"
             )

@@ -38,7 +38,7 @@ class BundleController:
     def reset(self) -> None:
         """A new trial begins; it is the same again."""
         goal = np.array(self._cell.task.goal)
-        self.steps = SteppedPolicy(
+        self.stepped_policy = SteppedPolicy(
             self._policy,
             goal,
             self._chunking,
@@ -60,17 +60,19 @@ class BundleController:
         """(1, 2) where the pusher shall be one period later [m]; there it stays without a plan."""
         position = np.asarray(pusher, dtype=float)
         self.observe(time_s, slider, position)
-        target = self.steps.next_position(time_s)
+        target = self.stepped_policy.next_position(time_s)
         return (position if target is None else target)[None]
 
     def observe(self, time_s: float, slider: PlanarPose, pusher: Array) -> None:
         """Show the policy what there is now, the pusher at (2,) [m]."""
-        observer = self.steps.observer
+        observer = self.stepped_policy.observer
         observer.push_pose("pusher", time_s, [*pusher, self._cell.pusher.tip_yaw_rad])
         observer.push_pose("slider", time_s, slider.as_array())
         if self._cameras is not None:
             self._cameras.follow(pusher)
-            if self.steps.needs_images(time_s):  # drawing takes longer than all the rest of a trial
+            if self.stepped_policy.needs_images(
+                time_s
+            ):  # drawing takes longer than all the rest of a trial
                 self._images = self._cameras.images(slider)
             for name, image in self._images.items():
                 observer.push_image(name, time_s, image)

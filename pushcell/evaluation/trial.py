@@ -105,7 +105,7 @@ class Evaluation:
         else:
             driven, _ = self._bundle(seed, lookahead_s(self.cell))
             result, smoothness = run_guarded(world, driven, task, self.cell)
-        if not driven.steps.gave_chunk:
+        if not driven.stepped_policy.gave_chunk:
             raise NoChunkError("the policy gave no chunk in time")
         return result, smoothness
 

@@ -50,7 +50,7 @@ def _horizon(axes: Axes, outcomes: Sequence[ReplayResult]) -> None:
     for k, outcome in enumerate(outcomes):
         for way, style, what in (
             (outcome.executed, "-", "executed"),
-            (outcome.told, ":", "recorded targets"),
+            (outcome.recorded_targets, ":", "recorded targets"),
         ):
             errors = _MM * outcome.errors(way)
             if np.isfinite(errors).any():

@@ -130,7 +130,7 @@ class ReplayResult:
     chunks: list[ActionChunk]
     live: list[ActionChunk]
     executed: Track
-    told: Track  # recorded targets of the motion path
+    recorded_targets: Track  # recorded targets of the motion path
     commanded: Track  # by the replay
     stops: list[Stop]
     latency: dict[str, Distribution]
@@ -175,7 +175,7 @@ class ReplayResult:
             "chunks": len(self.chunks),
             "chunk_ends_m": [[*c.positions[0], *c.positions[-1]] for c in self.chunks],
             "error_m": _rounded(self.errors(self.executed)),
-            "action_error_m": _rounded(self.errors(self.told)),
+            "action_error_m": _rounded(self.errors(self.recorded_targets)),
             "consistency_m": _percentiles(self.inconsistencies()),
             "motion_deviation_m": _percentiles(self.deviations()),
             "stops": [

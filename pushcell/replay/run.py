@@ -38,7 +38,7 @@ class ReplayRun:
         self.clock = VirtualClock()
         self.digest = Digest()
         self.motion = ReplayedMotion(recording.cell, self.digest.add_command)
-        self.executed, self.told, self.commanded = Track(), Track(), Track()
+        self.executed, self.recorded_targets, self.commanded = Track(), Track(), Track()
         self.chunks: list[ActionChunk] = []
         self.live: list[ActionChunk] = []
         self.stops: list[Stop] = []
@@ -62,7 +62,7 @@ class ReplayRun:
             chunks=self.chunks,
             live=self.live,
             executed=self.executed,
-            told=self.told,
+            recorded_targets=self.recorded_targets,
             commanded=self.commanded,
             stops=self.stops,
             latency=self.latency(),
@@ -99,7 +99,7 @@ class ReplayRun:
             self.executed.add(sample.stamp_s, sample.value)
             self.motion.on_pusher(sample.value)
         elif sample.what == "target":
-            self.told.add(sample.stamp_s, sample.value)
+            self.recorded_targets.add(sample.stamp_s, sample.value)
         elif sample.what == "chunk":
             chunk: ActionChunk = sample.value
             if not self.live or not np.array_equal(chunk.positions, self.live[-1].positions):

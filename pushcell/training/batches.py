@@ -40,11 +40,11 @@ class BatchBuilder:
     def __init__(
         self,
         windows: Sequence[Windows],
-        steps: int,
+        observation_steps: int,
         action: ActionConfig,
         cameras: Sequence[str] = (),
     ) -> None:
-        self._windows, self._steps, self._action = windows, steps, action
+        self._windows, self._observation_steps, self._action = windows, observation_steps, action
         self._cameras = cameras
 
     def gather(self, chosen: Sequence[Indices]) -> Batch:
@@ -62,7 +62,7 @@ class BatchBuilder:
 
     def _of_one(self, windows: Windows, items: Indices) -> Batch:
         data_set = windows.data_set
-        seen = windows.observed(items, self._steps)
+        seen = windows.observed(items, self._observation_steps)
         pusher = data_set.pusher[seen]
         chunk = data_set.action[windows.acted(items, self._action.horizon)]
         if self._action.space == "relative_to_pusher":

@@ -76,12 +76,12 @@ def main(words: Sequence[str]) -> int:
         return 0
     seconds = time.monotonic() - began
     figures = {
-        "steps": outcome.steps,
+        "steps": outcome.training_steps,
         "loss": outcome.loss,
         "validation": outcome.validation,
         "parameters": outcome.parameters,
         "seconds": seconds,
-        "steps_per_second": (outcome.steps - first) / seconds,
+        "steps_per_second": (outcome.training_steps - first) / seconds,
         "checkpoint": str(folder / LAST),
     }
     table = figures_table(f"trained into {folder}", figures)

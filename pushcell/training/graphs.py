@@ -37,17 +37,17 @@ class EncoderGraph(nn.Module):
             pose_estimator.policy if pose_estimator else None,
         )
         self.names = tuple(manifest.observation.shapes)
-        self.steps = manifest.observation.steps
+        self.observation_steps = manifest.observation.steps
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """See the class; poses that no feature is made of need not be given."""
-        poses = torch.zeros(1, self.steps, 3)
+        poses = torch.zeros(1, self.observation_steps, 3)
         observation = {"pusher": poses, "slider": poses, "goal": poses[:, 0]}
         observation |= dict(zip(self.names, inputs, strict=True))
         if self.pose_estimator is None:
             return self.encoder(observation)
         moments = {key: values[0][:, None] for key, values in observation.items() if key != "goal"}
-        moments["goal"] = observation["goal"].expand(self.steps, -1)
+        moments["goal"] = observation["goal"].expand(self.observation_steps, -1)
         seen = self.pose_estimator.frame(moments)
         return self.encoder.embed(observation, SliderFrame(seen.origin[None], seen.direction[None]))
 

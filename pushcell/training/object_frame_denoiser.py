@@ -52,5 +52,5 @@ class ObjectFrameDenoiser(nn.Module):
         modulation = self.film(seen).chunk(2 * len(self.blocks), -1)
         for k, block in enumerate(self.blocks):
             state = block(state, modulation[2 * k], modulation[2 * k + 1])
-        chunk_made = self.outlet(state).view(-1, self.horizon, ACTION) * self.spread
-        return turned(chunk_made, direction)
+        prediction = self.outlet(state).view(-1, self.horizon, ACTION) * self.spread
+        return turned(prediction, direction)

@@ -41,7 +41,7 @@ OnProgress = Callable[[int, dict[str, float]], None]
 class TrainingResult:
     """What a run came to."""
 
-    steps: int
+    training_steps: int
     loss: float | None  # as told last; None before the first time
     validation: dict[str, float]
     parameters: int

@@ -113,8 +113,8 @@ def test_an_empty_table_has_no_slider():
 
 def seen(stamp_s, pose, rng, sigma=0.002):
     off = rng.normal(0, sigma, 3)
-    noisy = PlanarPose.from_array(pose.as_array() + off)
-    return SliderEstimate(stamp_s, noisy, sigma**2 * np.eye(3))
+    with_noise = PlanarPose.from_array(pose.as_array() + off)
+    return SliderEstimate(stamp_s, with_noise, sigma**2 * np.eye(3))
 
 
 def test_the_filter_tells_its_own_error():

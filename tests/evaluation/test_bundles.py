@@ -160,7 +160,7 @@ def test_guarded_motion_keeps_the_guards_limits(cell: CellConfig, bundle: str, d
     for tick in range(800):
         if tick % 10 == 0:
             controller.observe(world.time_s, world.slider_pose, world.pusher_position)
-        tips.append(motion.tick(world.time_s, controller.steps.plan(world.time_s)))
+        tips.append(motion.tick(world.time_s, controller.stepped_policy.plan(world.time_s)))
         world.advance(tips[-1], cell.motion.tick_s)
     velocity = np.diff(tips, axis=0) / cell.motion.tick_s
     assert np.linalg.norm(velocity, axis=1).max() <= cell.motion.policy.speed_m_s + 1e-6

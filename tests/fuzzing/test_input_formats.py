@@ -162,8 +162,8 @@ def read_packed(path: Path) -> list[Demonstration]:
 def read_notes(path: Path) -> list[Demonstration]:
     """A packed set with other notes on its cameras and rate."""
     table = pq.read_table(pa.BufferReader(PACKED))
-    noted = table.replace_schema_metadata({b"pushcell": path.read_bytes()})
-    pq.write_table(noted, path.with_name("noted.parquet"))
+    stored = table.replace_schema_metadata({b"pushcell": path.read_bytes()})
+    pq.write_table(stored, path.with_name("noted.parquet"))
     return read_packed(path.with_name("noted.parquet"))
 
 

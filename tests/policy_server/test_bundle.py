@@ -95,7 +95,11 @@ def test_many_at_once_are_what_each_is_alone(
         ChunkRequest(some_values(manifest, 1), seed=1, known=known, committed=3),
         ChunkRequest({"pusher": np.zeros(3)}, seed=2),
         ChunkRequest(
-            some_values(manifest, 2), seed=3, known=known, steps=4, warm_start_fraction=0.5
+            some_values(manifest, 2),
+            seed=3,
+            known=known,
+            denoising_steps=4,
+            warm_start_fraction=0.5,
         ),
     ]
     found = policy.infer_many(requests)

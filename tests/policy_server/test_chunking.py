@@ -181,7 +181,7 @@ def test_every_degradation_has_its_delay(manifest: Manifest) -> None:
         Degradation.HOLD,
     ]
     fewer = sampling_settings(manifest, 0.75)
-    assert (fewer.steps, fewer.warm_start_fraction) == (5, 0.5)
+    assert (fewer.denoising_steps, fewer.warm_start_fraction) == (5, 0.5)
 
 
 @given(delay=st.floats(0.0, 0.79))

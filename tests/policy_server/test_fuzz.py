@@ -31,7 +31,7 @@ from pushcell.config.cell import CellConfig
 from pushcell.errors import BundleError, PushcellError
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.test_bundle import some_values
-from tests.policy_server.test_server import served
+from tests.policy_server.test_server import serving
 from tests.policy_server.toy_bundle import random_graphs, write_toy
 
 sending = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -77,7 +77,7 @@ def policy(bundle: Path) -> BundlePolicy:
 
 @pytest.fixture(scope="module")
 def address(policy: BundlePolicy) -> Iterator[str]:
-    with served(policy) as found:
+    with serving(policy) as found:
         yield found
 
 

@@ -22,7 +22,7 @@ from pushcell.config.cell import CellConfig
 from pushcell.processes.ray_cluster import LOCAL
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.test_bundle import some_values
-from tests.policy_server.test_server import served
+from tests.policy_server.test_server import serving
 from tests.policy_server.toy_bundle import random_graphs, write_toy
 
 
@@ -53,7 +53,7 @@ def test_clients_of_the_server_are_clients_of_its_replicas(
     policy: BundlePolicy, replicas: ReplicatedPolicy
 ) -> None:
     requests = [ChunkRequest(some_values(policy.manifest, seed), seed) for seed in range(6)]
-    with served(replicas) as address:
+    with serving(replicas) as address:
 
         def ask(request: ChunkRequest) -> np.ndarray:
             remote = RemotePolicy(address, timeout_s=20)

@@ -49,7 +49,7 @@ HUGE = [b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + struct.pack(">II", 10**5, 10**5
 
 
 @contextmanager
-def served(policy: Policy, **options) -> Iterator[str]:
+def serving(policy: Policy, **options) -> Iterator[str]:
     """The address of a server that runs beside the test."""
     loop, started = asyncio.new_event_loop(), threading.Event()
     found = []
@@ -82,7 +82,7 @@ def policy(cell: CellConfig, tmp_path_factory) -> BundlePolicy:
 
 @pytest.fixture(scope="module")
 def address(policy: BundlePolicy) -> Iterator[str]:
-    with served(policy) as found:
+    with serving(policy) as found:
         yield found
 
 
@@ -137,7 +137,7 @@ def test_openpis_own_client_works_unchanged(policy: BundlePolicy, address: str) 
 
 
 def test_health_needs_no_token(policy: BundlePolicy) -> None:
-    with served(policy, token="secret") as address:
+    with serving(policy, token="secret") as address:
         url = address.replace("ws://", "http://") + "/healthz"
         with urllib.request.urlopen(url, timeout=10) as answer:
             assert answer.read() == b"OK\n"
@@ -148,7 +148,7 @@ def test_health_needs_no_token(policy: BundlePolicy) -> None:
 
 
 def test_too_many_clients_are_turned_away(policy: BundlePolicy) -> None:
-    with served(policy, max_clients=1) as address:
+    with serving(policy, max_clients=1) as address:
         first = RemotePolicy(address)
         with pytest.raises(InvalidStatus, match="503"):
             connect(address)
@@ -331,7 +331,7 @@ MALFORMED = [
 def test_who_sends_what_is_no_array_costs_nobody_else_anything(policy: BundlePolicy) -> None:
     slow, values = Gate(policy), some_values(policy.manifest)
     slow.open.clear()
-    with served(slow) as address, ExitStack() as stack:
+    with serving(slow) as address, ExitStack() as stack:
         clients = [stack.enter_context(connect(address, max_size=None)) for _ in range(5)]
         for client in clients:
             client.recv(timeout=10)
@@ -357,7 +357,7 @@ def test_a_request_that_breaks_the_policy_costs_nobody_else_anything(policy: Bun
 
     slow, values = Broken(policy), some_values(policy.manifest)
     slow.open.clear()
-    with served(slow) as address, ExitStack() as stack:
+    with serving(slow) as address, ExitStack() as stack:
         clients = [stack.enter_context(connect(address, max_size=None)) for _ in range(3)]
         for client in clients:
             client.recv(timeout=10)
@@ -375,7 +375,7 @@ def test_a_request_that_breaks_the_policy_costs_nobody_else_anything(policy: Bun
 
 def test_idle_clients_make_room(policy: BundlePolicy) -> None:
     request = ChunkRequest(some_values(policy.manifest), seed=0)
-    with served(policy, max_clients=2, idle_s=0.3) as address, ExitStack() as stack:
+    with serving(policy, max_clients=2, idle_s=0.3) as address, ExitStack() as stack:
         first = RemotePolicy(address, timeout_s=5.0)
         idle = stack.enter_context(connect(address))
         with pytest.raises(InvalidStatus, match="503"):
@@ -402,13 +402,13 @@ def test_idle_clients_make_room(policy: BundlePolicy) -> None:
 
 def test_a_server_that_is_away_fails_one_chunk_and_is_found_again(policy: BundlePolicy) -> None:
     request = ChunkRequest(some_values(policy.manifest), seed=0)
-    with served(policy) as address:
+    with serving(policy) as address:
         remote = RemotePolicy(address, timeout_s=5.0)
         expected = remote.infer(request)
     for _ in range(2):
         with pytest.raises(RemoteError):
             remote.infer(request)
-    with served(policy, port=int(address.rsplit(":", 1)[1])):
+    with serving(policy, port=int(address.rsplit(":", 1)[1])):
         np.testing.assert_array_equal(remote.infer(request), expected)
         remote.close()
 
@@ -416,7 +416,7 @@ def test_a_server_that_is_away_fails_one_chunk_and_is_found_again(policy: Bundle
 def test_no_answer_in_time_is_an_error_and_never_anothers_answer(policy: BundlePolicy) -> None:
     slow = Gate(policy)
     first, second = (ChunkRequest(some_values(policy.manifest, k), seed=k) for k in (0, 1))
-    with served(slow) as address:
+    with serving(slow) as address:
         remote = RemotePolicy(address, timeout_s=0.3)
         slow.open.clear()
         with pytest.raises(RemoteError, match="failed"):
@@ -516,12 +516,12 @@ def test_another_policy_at_the_same_place_is_refused(
     manifest = some_manifest(cell)
     other = load_policy(write_toy(tmp_path, manifest, random_graphs(manifest)))
     request = ChunkRequest(some_values(policy.manifest), seed=0)
-    with served(policy) as address:
+    with serving(policy) as address:
         remote = RemotePolicy(address)
     with pytest.raises(RemoteError):
         remote.infer(request)
     with (
-        served(other, port=int(address.rsplit(":", 1)[1])),
+        serving(other, port=int(address.rsplit(":", 1)[1])),
         pytest.raises(RemoteError, match="another policy than before"),
     ):
         remote.infer(request)
@@ -538,7 +538,7 @@ def test_everybody_gets_a_turn(policy: BundlePolicy) -> None:
             return super().infer(request)
 
     logged = Logged(policy)
-    with served(logged) as address:
+    with serving(logged) as address:
         remotes = [RemotePolicy(address, timeout_s=20) for _ in range(3)]
         values = some_values(policy.manifest)
         logged.open.clear()

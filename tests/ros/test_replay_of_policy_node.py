@@ -109,14 +109,14 @@ def test_a_recording_that_begins_within_a_rollout_is_followed_from_there(
     cell, bundle, heard, tmp_path
 ):
     ordered = sorted(heard, key=lambda m: m.log_ns)
-    noted = [m.log_ns for m in ordered if m.topic == "/policy/request"]
-    bag = write_bag(tmp_path / "tail.mcap", [m for m in ordered if m.log_ns > noted[2]], TYPES)
+    requests = [m.log_ns for m in ordered if m.topic == "/policy/request"]
+    bag = write_bag(tmp_path / "tail.mcap", [m for m in ordered if m.log_ns > requests[2]], TYPES)
     with Recording(bag, cell) as recording:
         outcome = PolicyRun(recording, load_policy(bundle), "it", ReplayOptions()).run()
     assert outcome.follows_record
     assert any("what came before is not known" in note for note in outcome.notes)
     live = outcome.figures()["live"]
-    assert len(noted) - 4 <= live["matched"] <= live["published"]
+    assert len(requests) - 4 <= live["matched"] <= live["published"]
 
 
 def test_another_policy_or_delay_is_not_led_by_the_notes(cell, heard, tmp_path):

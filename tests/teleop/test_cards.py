@@ -13,7 +13,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from benchmarks.browser import BrowserPage, found_browser, open_page
 from pushcell.config.cell import CellConfig
 from teleop.console.cell_view import CellView
-from tests.teleop.test_console_server import Served
+from tests.teleop.test_console_server import ServedConsole
 
 pytestmark = pytest.mark.skipif(
     found_browser() is None, reason="no browser: install chromium, chromedriver"
@@ -33,7 +33,7 @@ def look_at_page(
     """Open the page while something is said ten times a second."""
 
     async def play() -> None:
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
 
             async def go_on() -> None:
                 while True:

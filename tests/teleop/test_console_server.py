@@ -57,7 +57,7 @@ class FakeCell:
         return buttons[0], axes
 
 
-class Served:
+class ServedConsole:
     """A console on a port of its own, and a client session."""
 
     def __init__(self, cell, host="127.0.0.1", token=""):
@@ -107,7 +107,7 @@ async def until(condition):
 
 def test_another_sites_page_reaches_nothing(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             for origin in ("http://evil.example", "http://127.0.0.1:1", "null", None):
                 with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
                     await console.session.ws_connect(f"{console.url}/socket", origin=origin)
@@ -121,7 +121,7 @@ def test_another_sites_page_reaches_nothing(cell):
 
 def test_the_page_loads_nothing_from_elsewhere(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             async with console.session.get(console.url) as response:
                 text = await response.text()
                 policy = response.headers["Content-Security-Policy"]
@@ -136,7 +136,7 @@ def test_the_page_loads_nothing_from_elsewhere(cell):
 
 def test_beyond_loopback_only_the_token_moves_anything_but_all_may_stop(cell):
     async def play():
-        async with Served(cell, "0.0.0.0", "secret") as console:
+        async with ServedConsole(cell, "0.0.0.0", "secret") as console:
             assert console.address.endswith("#token=secret")
             for wrong in ("", "guess"):
                 stranger = await console.page(wrong)
@@ -166,7 +166,7 @@ def test_a_random_token_is_made_and_is_hard_to_guess():
 
 def test_a_press_goes_to_its_place_and_closing_the_page_releases_it(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             await page.send_json(held(drag=[160, 120]))
             await until(lambda: console.cell_interface.joys)
@@ -181,7 +181,7 @@ def test_a_press_goes_to_its_place_and_closing_the_page_releases_it(cell):
 
 def test_two_pages_do_not_pull_at_one_arm(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             first, second = await console.page(), await console.page()
             await first.send_json(held(drag=[160, 120]))
             await until(lambda: console.cell_interface.joys)
@@ -216,7 +216,7 @@ def test_a_hold_that_was_said_long_ago_is_none_until_it_was_let_go(cell, said_ms
     """Its STOP counts, however late."""
 
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             late = held(drag=[160, 120], keys=["Space"], pad=pad(STOP, DEADMAN))
             late["said_ms"] = None if said_ms is None else late["said_ms"] + said_ms
@@ -241,7 +241,7 @@ def test_a_hold_that_was_said_long_ago_is_none_until_it_was_let_go(cell, said_ms
 )
 def test_nonsense_ends_the_connection_and_releases(cell, nonsense):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             await page.send_json(held(run=True))
             await page.send_str(nonsense)
@@ -254,7 +254,7 @@ def test_nonsense_ends_the_connection_and_releases(cell, nonsense):
 
 def test_a_refusal_is_answered_in_words(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             for action, word in (("start", "refused"), ("fly", "no action"), ("hold", "")):
                 await page.send_json({"t": "act", "action": action})
@@ -267,7 +267,7 @@ def test_a_refusal_is_answered_in_words(cell):
 
 def test_a_time_line_reaches_the_replay_where_there_is_one(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             seek = {"t": "time_line", "do": "seek", "value": 2.5}
             await page.send_json(seek)
@@ -282,7 +282,7 @@ def test_a_time_line_reaches_the_replay_where_there_is_one(cell):
 
 def test_arming_a_simulated_cell_puts_the_slider_to_its_start_once(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             for _ in range(2):
                 await page.send_json({"t": "act", "action": "arm"})
@@ -295,7 +295,7 @@ def test_arming_a_simulated_cell_puts_the_slider_to_its_start_once(cell):
 
 def test_a_page_gets_the_newest_picture_and_one_at_a_time(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             feed = console.feeds["overhead"]
 
@@ -323,7 +323,7 @@ def test_a_page_gets_the_newest_picture_and_one_at_a_time(cell):
 
 def test_a_taken_port_is_one_clear_sentence(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             port = int(console.url.rsplit(":", 1)[1])
             other = ConsoleServer(console.backend, console.feeds, Access("127.0.0.1"), 0.2)
             with pytest.raises(PushcellError, match=f"port {port} of 127.0.0.1"):

@@ -11,7 +11,7 @@ from teleop.console.cell_view import CellView
 from teleop.console.driver_arbitration import PageArbiter
 from teleop.console.messages import OperatorInput
 from teleop.devices.pad_map import load_map
-from tests.teleop.test_console_server import Served
+from tests.teleop.test_console_server import ServedConsole
 
 
 def test_a_page_that_has_fallen_silent_does_not_speak_for_the_others():
@@ -53,7 +53,7 @@ def test_a_trigger_that_goes_nowhere_is_refused(tmp_path, cell):
 
 def test_a_host_that_is_unknown_is_told(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             with pytest.raises(PushcellError, match=r"be at nowhere.invalid .* another host"):
                 await console.server.start("nowhere.invalid", 0)
 

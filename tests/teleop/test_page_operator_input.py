@@ -13,7 +13,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.browser import BrowserPage, found_browser, open_page
 from pushcell.config.cell import CellConfig
-from tests.teleop.test_console_server import Served
+from tests.teleop.test_console_server import ServedConsole
 
 pytestmark = pytest.mark.skipif(
     found_browser() is None, reason="no browser: install chromium, chromedriver"
@@ -58,14 +58,14 @@ class Queue:
         writer.close()
 
 
-def on_page(cell: CellConfig, look: Callable[[BrowserPage, Served, Callable], None]) -> None:
+def on_page(cell: CellConfig, look: Callable[[BrowserPage, ServedConsole, Callable], None]) -> None:
     """Open the page; ``look`` gets it, the server and what waits for a condition."""
 
     async def play() -> None:
-        async with Served(cell) as console, Queue(console.url) as console.queue:
+        async with ServedConsole(cell) as console, Queue(console.url) as console.queue:
             await asyncio.to_thread(open_and_look, console, asyncio.get_running_loop())
 
-    def open_and_look(console: Served, loop: asyncio.AbstractEventLoop) -> None:
+    def open_and_look(console: ServedConsole, loop: asyncio.AbstractEventLoop) -> None:
         console.loop = loop
         with open_page(console.queue.url) as page:
             patience = WebDriverWait(page.driver, PATIENCE_S)
@@ -79,7 +79,7 @@ def key(page: BrowserPage, event: str, code: str, **more) -> None:
     page.command("Input.dispatchKeyEvent", type=event, code=code, key=code, **more)
 
 
-def held_keys(console: Served) -> int:
+def held_keys(console: ServedConsole) -> int:
     """How many the page says are held."""
     return sum([joy[2] for joy in console.cell_interface.joys if joy[0] == "/teleop/keyboard"][-1])
 

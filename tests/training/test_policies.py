@@ -32,15 +32,15 @@ POLICIES = {
 }
 
 
-def _made(folder, policy, **sections):
+def _policy_and_data(folder, policy, **sections):
     examples.packed(folder / "walks.parquet")
     values = {**examples.config_values(folder, **sections), "policy": policy}
     config = examples.train_config_of(values, "test")
     data_module = DataModule.of(config)
     torch.manual_seed(0)
-    made = make_policy(config)
-    made.fit(data_module.normaliser_windows(), "walks")
-    return made, data_module
+    policy = make_policy(config)
+    policy.fit(data_module.normaliser_windows(), "walks")
+    return policy, data_module
 
 
 def _validation_loss(policy, batch):
@@ -51,7 +51,7 @@ def _validation_loss(policy, batch):
 
 @pytest.mark.parametrize("name", [name for name in POLICIES if name != "nearest"])
 def test_each_learns(tmp_path, name):
-    policy, data_module = _made(tmp_path, POLICIES[name])
+    policy, data_module = _policy_and_data(tmp_path, POLICIES[name])
     batch = data_module.validation_batches(64)[0]
     before = _validation_loss(policy, batch)
     optimiser = torch.optim.AdamW(policy.parameters(), lr=3e-3)
@@ -69,19 +69,19 @@ def test_each_learns(tmp_path, name):
 
 
 def test_the_nearest_neighbour_of_a_window_is_itself(tmp_path):
-    policy, data_module = _made(tmp_path, {**POLICIES["nearest"], "neighbours": 1})
+    policy, data_module = _policy_and_data(tmp_path, {**POLICIES["nearest"], "neighbours": 1})
     batch = data_module.batch(0)
     policy.train()(batch.observation, batch.chunk)
-    made = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
-    assert torch.equal(made, policy.normalised(batch.chunk))
+    policy = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
+    assert torch.equal(policy, policy.normalised(batch.chunk))
 
 
 def test_few_windows_are_all_neighbours(tmp_path):
-    policy, data_module = _made(tmp_path, {**POLICIES["nearest"], "neighbours": 400})
+    policy, data_module = _policy_and_data(tmp_path, {**POLICIES["nearest"], "neighbours": 400})
     batch = data_module.batch(0)
     policy.train()(batch.observation, batch.chunk)
-    made = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
-    assert torch.isfinite(made).all()
+    policy = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
+    assert torch.isfinite(policy).all()
 
 
 def test_windows_are_kept_in_one_process(tmp_path):
@@ -98,7 +98,7 @@ def test_what_learns_nothing_cannot_learn_to_see(tmp_path):
 
 
 def test_a_prefix_is_held_and_counts(tmp_path):
-    policy, data_module = _made(tmp_path, POLICIES["prefix"])
+    policy, data_module = _policy_and_data(tmp_path, POLICIES["prefix"])
     policy.eval()
     batch = data_module.batch(0)
     embedding = policy.encoder(batch.observation)
@@ -109,7 +109,7 @@ def test_a_prefix_is_held_and_counts(tmp_path):
 
 
 def test_clean_actions_do_not_count_in_the_loss(tmp_path, monkeypatch):
-    policy, data_module = _made(tmp_path, POLICIES["prefix"])
+    policy, data_module = _policy_and_data(tmp_path, POLICIES["prefix"])
     seen = {}
 
     def denoise(sample, timestep, embedding, prefix=None):
@@ -175,7 +175,7 @@ def test_every_feature_can_be_fitted(tmp_path):
 
 
 def test_relative_actions_begin_where_the_pusher_is(tmp_path):
-    _, data_module = _made(tmp_path, POLICIES["flow"])
+    _, data_module = _policy_and_data(tmp_path, POLICIES["flow"])
     batch = data_module.batch(0)
     absolute = batch.chunk + batch.observation["pusher"][:, -1:, :2]
     slider = batch.observation["slider"][:, -1, None, :2]

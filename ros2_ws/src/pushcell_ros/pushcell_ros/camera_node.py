@@ -214,11 +214,11 @@ class CameraNode(LifecycleNodeMixin, CellNode):
             self._jpegs.publish(compressed_message(frame.image, frame_id, stamp))
 
 
-def _source(noted: CameraSourceConfig, asked: CameraParams) -> CameraSourceConfig:
+def _source(configured: CameraSourceConfig, asked: CameraParams) -> CameraSourceConfig:
     """What the cell's file says, but for what is asked otherwise; raises ConfigError."""
     names = CameraSourceConfig.model_fields
     changes = {name: value for name in names if (value := getattr(asked, name))}
-    source = noted.model_copy(update=changes)
+    source = configured.model_copy(update=changes)
     if source.driver not in _DRIVERS and not re.match(PLUGIN_PATTERN, source.driver):
         raise ConfigError(
             f"driver = {source.driver!r}, allowed: {', '.join(_DRIVERS)}, or a "

@@ -143,7 +143,7 @@ class TrialNode(SteppingNode):
         run_dir = Path(os.environ.get("PUSHCELL_RUN_DIR", _default_run_dir()))
         # Time stands still until everybody is there, so that every run begins alike.
         self.begin_stepping(executor, _JUDGE_RATE_HZ)
-        wait_until(executor, self._client.is_served, _GRAPH_TIMEOUT_S, _NOT_UP)
+        wait_until(executor, self._client.is_ready, _GRAPH_TIMEOUT_S, _NOT_UP)
         self._client.bring_policy_to(State.PRIMARY_STATE_INACTIVE)
         self.wait(self._client.is_up, _LINK_TIMEOUT_S, lambda: _NOT_UP)
         self._await_drift_check(executor)
