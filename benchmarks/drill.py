@@ -1,4 +1,4 @@
-"""The node graph for fault drills: its processes, an operator, and a watch on the arm's wire."""
+"""The node graph for fault drills: its processes, an operator, and a watch on the arm's link."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Drill:
         self.extra: list[subprocess.Popen[bytes]] = []
         self.deadman: bool | None = True
         self.motion: dict[str, str] = {}
-        # (simulated time [s], measured joints (n,)) of every report on the wire
+        # (simulated time [s], measured joints (n,)) of every report on the link
         self.reports: list[tuple[float, Array]] = []
         # Which report was the last one before the fault.
         self.struck = 0
@@ -193,7 +193,7 @@ class Drill:
             self.run(0.02)
 
     def watch_anew(self, duration_s: float) -> None:
-        """Forget what was seen on the wire, and watch it for a while of simulated time."""
+        """Forget what was seen on the link, and watch it for a while of simulated time."""
         self.reports.clear()
         self.wait_for(lambda: bool(self.reports), _STARTING_S, "the arm's reports")
         self.run_simulated(duration_s)

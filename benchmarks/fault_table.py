@@ -74,8 +74,8 @@ def _of_processes(drill: Drill) -> list[FaultCase]:
         FaultCase("SIGSTOP camera", send("render_node", stop), unseen, silent),
         FaultCase("kill -9 camera", kill("render_node"), unseen, silent),
         FaultCase("restart camera", restart("render_node"), unseen, silent),
-        # Nothing can be seen on the wire while it is cut: at rest by then is what can be said.
-        FaultCase("arm's wire cut 1 s", strikes.cut_link, strikes.CUT_S, _LOST, arm_alone=True),
+        # Nothing can be seen on the link while it is cut: at rest by then is what can be said.
+        FaultCase("arm's link cut 1 s", strikes.cut_link, strikes.CUT_S, _LOST, arm_alone=True),
         FaultCase("kill -9 arm", kill("cell_node"), status, ("arm_status_old", "")),
         # The simulated camera draws late then, and what is computed from late images is refused.
         FaultCase(
@@ -168,5 +168,5 @@ def _rivals(drill: Drill) -> list[FaultCase]:
         FaultCase("rival deadman: held", deadman(True), drill.cell.motion.deadman_s, released),
         FaultCase("rival deadman: released", deadman(False), 0.05, released),
         FaultCase("rival motion/state", strikes.rival_state, None, ("none", "command_silent", "")),
-        FaultCase("rival on the arm's wire", strikes.rival_on_the_link, 0.5, (*_LOST, ""), True),
+        FaultCase("rival on the arm's link", strikes.rival_on_the_link, 0.5, (*_LOST, ""), True),
     ]

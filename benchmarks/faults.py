@@ -1,6 +1,6 @@
 """The fault drill: every fault on the running graph, and how the arm comes to rest after it.
 
-The pusher moves at 0.15 m/s when the fault strikes. Time and way are measured on the arm's wire, in
+The pusher moves at 0.15 m/s when the fault strikes. Time and way are measured on the arm's link, in
 simulated time, from the last report before the fault to the first after which the tip rests.
 """
 

@@ -1,4 +1,4 @@
-"""A bundle in a simulated world: the robot's observation, scheduler and policy, in lock step."""
+"""A bundle in a simulated world: the robot's observation, scheduler and policy, in simulated time."""
 
 from __future__ import annotations
 

@@ -122,8 +122,8 @@ def test_the_expert_labels_what_the_policy_visits(cell: CellConfig) -> None:
     assert np.linalg.norm(lazy.actions - lazy.pusher_positions[:-1], axis=1).max() > 0.001
 
     alone = plain(cell, ScriptedOperator(cell, np.random.default_rng(1)), 1)
-    taught = run(1.0, Rests(), 1)
-    assert np.array_equal(taught.slider_poses, alone.slider_poses)
+    driven_by_expert = run(1.0, Rests(), 1)
+    assert np.array_equal(driven_by_expert.slider_poses, alone.slider_poses)
 
     good = run(0.0, ClosedLoopPlanner(cell), 2)
     seen, labels = samples(good)

@@ -1,4 +1,4 @@
-"""The iiwa's driver against another end of its wire that says what the test wants."""
+"""The iiwa's driver against another end of its link that says what the test wants."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""Bundles in the evaluator: in lock step, repeatable, with delays and cameras."""
+"""Bundles in the evaluator: in simulated time, repeatable, with delays and cameras."""
 
 import json
 from pathlib import Path

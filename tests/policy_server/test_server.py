@@ -384,7 +384,7 @@ def test_idle_clients_make_room(policy: BundlePolicy) -> None:
         first.infer(request)
         second = RemotePolicy(address, timeout_s=5.0)
         second.infer(request)
-        idle.recv(timeout=10)  # the greeting
+        idle.recv(timeout=10)  # the metadata
         with pytest.raises(ConnectionClosed, match="1013"):
             idle.recv(timeout=10)
         time.sleep(0.4)

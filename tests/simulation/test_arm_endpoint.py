@@ -1,4 +1,4 @@
-"""The simulated arm on its wire, spoken to as a real arm is."""
+"""The simulated arm on its link, spoken to as a real arm is."""
 
 import os
 import threading
@@ -56,7 +56,7 @@ def make_endpoint(cell: CellConfig, instance: int) -> tuple[ArmCell, SimulatedAr
 
 @pytest.fixture
 def arm(cell: CellConfig) -> tuple[ArmCell, SimulatedArmEndpoint, ArmLink]:
-    """World, endpoint and wire, past the time in which commands must not come."""
+    """World, endpoint and link, past the time in which commands must not come."""
     world, endpoint = make_endpoint(cell, INSTANCE)
     link = ArmLink(cell, INSTANCE)
     for _ in range(GUARD_STEPS):
@@ -77,7 +77,7 @@ def turn(joint: int, angle_rad: float) -> Array:
 
 
 def exchange(endpoint: SimulatedArmEndpoint, link: ArmLink, positions: list[float] | Array) -> None:
-    """Send one command and see it obeyed: statuses come on the same wire, after it."""
+    """Send one command and see it obeyed: statuses come on the same link, after it."""
     goal = list(positions)
     for _ in range(PATIENCE):
         link.command(goal)

@@ -231,7 +231,7 @@ def test_crops_and_colours(tmp_path):
 
 
 def test_a_pose_estimator_finds_the_slider(tmp_path):
-    """Taught for a moment, it is nearer than a guess."""
+    """Trained for a moment, it is nearer than a guess."""
     examples.packed(tmp_path / "walks.parquet", episodes=60, cameras=("overhead",))
     vision = {"cameras": ["overhead"], "image_px": [16, 16], "crop_px": [16, 16]}
     values = examples.config_values(tmp_path)

@@ -90,7 +90,7 @@ def test_the_generator_decides_about_the_whims(cell: CellConfig) -> None:
 
 
 def test_the_same_sight_brings_the_same_push(cell: CellConfig) -> None:
-    """Whatever the whims, and when the slider lies a hair elsewhere."""
+    """Whatever the noise, and when the slider lies a hair elsewhere."""
 
     @cache
     def way(seed: int, noise_seed: int, off_m: float) -> np.ndarray:

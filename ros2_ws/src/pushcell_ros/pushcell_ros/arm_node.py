@@ -80,7 +80,7 @@ class ArmNode(CellNode):
         self._kinematics = ArmKinematics(self.cell)
         # LCM receives in a thread of its own, which must be as urgent as this one.
         self.priority.apply()
-        # What simulated time needs of a wire that is a topic: its reports up to a moment [ns].
+        # What simulated time needs of a link that is a topic: its reports up to a moment [ns].
         self._take_reports: Callable[[int], object] = lambda now_ns: None
         self._driver = self._make_driver()
         limits = self._kinematics.lower_rad, self._kinematics.upper_rad
@@ -102,7 +102,7 @@ class ArmNode(CellNode):
             self.create_subscription(JointState, topic, self._on_command, RELIABLE)
 
     def spin(self, executor: Executor) -> None:
-        """See to ROS as events come, and look at the arm's wire in between.
+        """See to ROS as events come, and look at the arm's link in between.
 
         Waiting is done on the ROS side: LCM would hold Python's lock while it waits.
         """

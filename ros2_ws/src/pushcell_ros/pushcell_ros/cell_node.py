@@ -1,4 +1,4 @@
-"""The simulated cell: arm, slider and table behind the arm's own wire, and their time."""
+"""The simulated cell: arm, slider and table behind the arm's own link, and their time."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class SimulatedCellNode(CellNode):
             )
         if not isinstance(link, IiwaLinkConfig):
             raise ConfigError(
-                f"arm.link.kind = {link.kind!r}: cell_node simulates an arm on the wire of an "
+                f"arm.link.kind = {link.kind!r}: cell_node simulates an arm on the link of an "
                 "iiwa or behind ros2_control, allowed: 'iiwa', 'ros2_control'"
             )
         lcm = in_namespace(link.lcm, self.get_namespace())

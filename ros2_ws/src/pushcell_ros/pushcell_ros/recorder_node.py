@@ -129,7 +129,7 @@ class RecorderNode(CellNode):
         self._told: tuple[str, str] = ("", "")
         # A node that no executor serves: emptying all subscriptions now and then takes a third of
         # the time that a call for each message would, and tells the messages' sequence numbers.
-        # What the middleware's threads do not take from the wire in time is lost.
+        # What the middleware's threads do not take from the network in time is lost.
         ProcessPriority.REAL_TIME.apply()
         self._tap_node = rclpy.create_node(
             "recorder_taps", namespace=self.get_namespace(), use_global_arguments=False

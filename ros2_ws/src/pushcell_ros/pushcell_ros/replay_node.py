@@ -119,7 +119,7 @@ class _Waker:
 
 
 class ReplayNode(CellNode):
-    """A `Player` at the wire."""
+    """A `Player` as a node."""
 
     Params = ReplayParams
     priority = ProcessPriority.LOW
