@@ -30,7 +30,7 @@ import onnxruntime as ort
 import torch
 from rich.console import Console
 from rich.progress import track
-from rich.table import ArrayDataSet
+from rich.table import Table
 from torch import Tensor, nn
 
 from policy_server.bundle import load_policy
@@ -189,11 +189,9 @@ def run() -> dict[str, Any]:
     return {"threads": 1, "rounds": ROUNDS, "policies": found, "runtime_options_ms": options}
 
 
-def table(figures: dict[str, Any]) -> ArrayDataSet:
+def table(figures: dict[str, Any]) -> Table:
     """One row a policy and runtime, then one a runtime option."""
-    shown = ArrayDataSet(
-        title=f"a chunk [ms]; ratios: median, and 5 to 95 % of {figures['rounds']} turns"
-    )
+    shown = Table(title=f"a chunk [ms]; ratios: median, and 5 to 95 % of {figures['rounds']} turns")
     titles = ("what", "p50", "p95", "p99", "itself eager / ours", "paper eager / ours", "start [s]",
               "memory [MB]")  # fmt: skip
     for title in titles:

@@ -74,7 +74,7 @@ class BundlePolicy(Policy):
         chunk = self.chunk(
             self.prepare(request.values),
             self.noise(request.seed),
-            self._guide(request),
+            self._inpainting_guide(request),
             request.denoising_steps,
             request.warm_start_fraction,
         )
@@ -149,7 +149,7 @@ class BundlePolicy(Policy):
     def _partial_sample(self, request: ChunkRequest) -> PartialSample:
         """A request's chunk, before the first call of the denoiser."""
         assert self._sampler is not None  # its caller has looked
-        prepared, guide = self.prepare(request.values), self._guide(request)
+        prepared, guide = self.prepare(request.values), self._inpainting_guide(request)
         noise = self.noise(request.seed)
         sampling_steps = self._sampler.sampling_steps(
             noise, request.denoising_steps, guide, request.warm_start_fraction
@@ -176,7 +176,7 @@ class BundlePolicy(Policy):
             return np.zeros(2)
         return _taken(values, "pusher")[-1, :2]
 
-    def _guide(self, request: ChunkRequest) -> InpaintingGuide | None:
+    def _inpainting_guide(self, request: ChunkRequest) -> InpaintingGuide | None:
         """What is known, continued by its last action, and how much of it counts."""
         count, horizon = len(request.known), self._manifest.action.horizon
         if count == 0:

@@ -1,4 +1,4 @@
-"""A bundle in a simulated world: the robot's observation, scheduler and policy, in simulated time."""
+"""A bundle in a simulated world: the robot's observation, scheduler and policy, without threads."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_where_there_are_no_stamps_the_time_of_recording_stands_for_them(cell, t
 
 
 @pytest.mark.parametrize(
-    ("eye", "where"),
+    ("camera", "where"),
     [
         (lambda k, t: t - START_NS + 10**11, "50.7 years before their recording"),
         (lambda k, t: t + 37 * 10**9, "36.995 s after their recording"),
