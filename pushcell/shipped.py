@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pushcell import old_names
 from pushcell.ament_index import prefixes_with
-from pushcell.config import old_names
 from pushcell.errors import BundleError, ConfigError, LaunchError, PushcellError
 
 ROS_PACKAGE = "pushcell_ros"

@@ -1,7 +1,7 @@
 """One name for one thing: no identifier or file goes back to a name that has been given up.
 
 `docs/architecture.md` has the glossary. A name that users still have in files or type is accepted
-by `pushcell/config/old_names.py`, which has them as texts and not as identifiers.
+by `pushcell/old_names.py`, which has them as texts and not as identifiers.
 """
 
 from __future__ import annotations

@@ -6,8 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from pushcell import __version__
-from pushcell.config import old_names
+from pushcell import __version__, old_names
 from pushcell.errors import PushcellError
 from pushcell.extras import EXTRAS, advice
 

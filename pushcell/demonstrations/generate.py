@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pushcell import old_names
 from pushcell.bags.plain_yaml import yaml_text
-from pushcell.config import old_names
 from pushcell.config.strict_yaml import read_yaml
 from pushcell.demonstrations.episode_generator import GeneratedEpisode
 from pushcell.demonstrations.generation_config import GenerationConfig

@@ -18,8 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as ProgressBar
 from tyro.conf import UseAppendAction, arg
 
+from pushcell import old_names
 from pushcell.command_output import console_beside, figures_table, show_result
-from pushcell.config import old_names
 from pushcell.config.cell import CellConfig, load_cell
 from pushcell.demonstrations.generate import GenerationProgress, Workers, generate
 from pushcell.demonstrations.generation_config import GenerationConfig

@@ -13,8 +13,8 @@ from rich.progress import track
 from tyro.conf import Positional, arg
 
 from policy_server.delay import InjectedDelay
+from pushcell import old_names
 from pushcell.command_output import console_beside, nothing_done, show_result
-from pushcell.config import old_names
 from pushcell.config.cell import load_cell
 from pushcell.errors import ConfigError
 from pushcell.evaluation.pictures import Drawn, Ground, draw_failures, draw_starts

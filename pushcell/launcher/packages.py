@@ -12,8 +12,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from pushcell import old_names
 from pushcell.ament_index import prefixes_with, python_mismatch
-from pushcell.config import old_names
 from pushcell.ros_release import rclpy_version, refusal
 from pushcell.shipped import ROS_PACKAGE, library_share
 

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from pushcell.config.old_names import TRAINING_KEYS, renamed, renamed_training
 from pushcell.config.strict_yaml import parse_yaml, read_yaml
 from pushcell.config.types import Fraction, Name, NonNegative, Positive, Rate, Section, Vector2
 from pushcell.config.validation import describe
 from pushcell.errors import ConfigError
+from pushcell.old_names import TRAINING_KEYS, renamed, renamed_training
 from pushcell.shipped import TRAININGS
 from pushcell.training.config_policy import (
     DiffusionConfig,

@@ -72,16 +72,16 @@ def test_the_nearest_neighbour_of_a_window_is_itself(tmp_path):
     policy, data_module = _policy_and_data(tmp_path, {**POLICIES["nearest"], "neighbours": 1})
     batch = data_module.batch(0)
     policy.train()(batch.observation, batch.chunk)
-    policy = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
-    assert torch.equal(policy, policy.normalised(batch.chunk))
+    chunk = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
+    assert torch.equal(chunk, policy.normalised(batch.chunk))
 
 
 def test_few_windows_are_all_neighbours(tmp_path):
     policy, data_module = _policy_and_data(tmp_path, {**POLICIES["nearest"], "neighbours": 400})
     batch = data_module.batch(0)
     policy.train()(batch.observation, batch.chunk)
-    policy = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
-    assert torch.isfinite(policy).all()
+    chunk = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
+    assert torch.isfinite(chunk).all()
 
 
 def test_windows_are_kept_in_one_process(tmp_path):

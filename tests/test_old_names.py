@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pushcell import old_names
 from pushcell.cli import main as cli
-from pushcell.config import old_names
 from pushcell.launcher.packages import find_program
 from pushcell.shipped import LAUNCH_FILES, ROS_PACKAGE, TRAININGS
 
