@@ -27,7 +27,7 @@ _FADE_PERIODS = 3
 
 @dataclass(frozen=True)
 class ChunkConditions:
-    """What a chunk is asked for with; see `policy.Request`."""
+    """What a chunk is asked for with; see `policy.ChunkRequest`."""
 
     known: Array
     settings: SamplingSettings
