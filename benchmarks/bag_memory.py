@@ -19,7 +19,7 @@ from rich.table import Table
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from benchmarks.made_up_cell import START_NS
+from benchmarks.synthetic_cell import START_NS
 from pushcell.bags.messages import IMAGE, POSE, image_cdr, tool_pose_cdr
 from pushcell.config.cell import load_cell
 from pushcell.geometry import PlanarPose
@@ -33,7 +33,7 @@ _GROWTH_MB = 64
 _MAPPING = "pusher: {topic: /hand}\ncameras: {overhead: {topic: /eye}}\n"
 
 
-class _Message(NamedTuple):
+class _SyntheticMessage(NamedTuple):
     topic: str
     kind: str
     log_ns: int
@@ -72,17 +72,19 @@ def table(figures: dict[str, Any]) -> Table:
     return shown
 
 
-def _messages(seconds: float) -> Iterator[_Message]:
+def _messages(seconds: float) -> Iterator[_SyntheticMessage]:
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (*SIZE, 3), np.uint8) for _ in range(10)]
     for k in range(round(seconds * RATE_HZ)):
         stamp_ns = START_NS + k * 10**9 // RATE_HZ
         hand = tool_pose_cdr(stamp_ns, PlanarPose(0.5, 0.0, 0.0), 0.0125)
-        yield _Message("/hand", POSE, stamp_ns, hand)
-        yield _Message("/eye", IMAGE, stamp_ns, image_cdr(stamp_ns, "eye", pictures[k % 10]))
+        yield _SyntheticMessage("/hand", POSE, stamp_ns, hand)
+        yield _SyntheticMessage(
+            "/eye", IMAGE, stamp_ns, image_cdr(stamp_ns, "eye", pictures[k % 10])
+        )
 
 
-def _write_mcap(path: Path, messages: Iterator[_Message], **options: Any) -> None:
+def _write_mcap(path: Path, messages: Iterator[_SyntheticMessage], **options: Any) -> None:
     store = get_typestore(Stores.ROS2_JAZZY)
     with path.open("wb") as file:
         writer = McapWriter(file, compression=CompressionType.NONE, **options)
@@ -97,7 +99,7 @@ def _write_mcap(path: Path, messages: Iterator[_Message], **options: Any) -> Non
         writer.finish()
 
 
-def _write_sqlite(path: Path, messages: Iterator[_Message]) -> None:
+def _write_sqlite(path: Path, messages: Iterator[_SyntheticMessage]) -> None:
     store = get_typestore(Stores.ROS2_JAZZY)
     shutil.rmtree(path, ignore_errors=True)
     with Writer(path, version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
@@ -108,7 +110,7 @@ def _write_sqlite(path: Path, messages: Iterator[_Message]) -> None:
             writer.write(connections[topic], log_ns, cdr)
 
 
-WRITERS: dict[str, Callable[[Path, Iterator[_Message]], None]] = {
+WRITERS: dict[str, Callable[[Path, Iterator[_SyntheticMessage]], None]] = {
     "mcap": _write_mcap,
     "mcap, no chunks": lambda path, messages: _write_mcap(path, messages, use_chunking=False),
     "sqlite3": _write_sqlite,

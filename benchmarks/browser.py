@@ -34,7 +34,7 @@ def found_browser() -> tuple[str, str] | None:
     return (browser, driver) if browser and driver else None
 
 
-class Page:
+class BrowserPage:
     """The console in a browser, with a mouse that acts on the picture's pixels."""
 
     def __init__(self, driver: webdriver.Chrome, address: str) -> None:
@@ -89,7 +89,7 @@ class Page:
 
 
 @contextmanager
-def open_page(address: str) -> Iterator[Page]:
+def open_page(address: str) -> Iterator[BrowserPage]:
     """A browser with a profile of its own; both are gone at the end."""
     found = found_browser()
     assert found is not None, "there is no chromium with chromedriver"
@@ -100,6 +100,6 @@ def open_page(address: str) -> Iterator[Page]:
             options.add_argument(flag)
         driver = webdriver.Chrome(options=options, service=Service(found[1]))
         try:
-            yield Page(driver, address)
+            yield BrowserPage(driver, address)
         finally:
             driver.quit()

@@ -38,7 +38,7 @@ SETTLING_S = 4.0
 LOOPS = {"/arm/joint_command": "arm command", "/joint_states": "arm report"}
 
 
-class Listener:
+class ImageListener:
     """Hears in a thread of its own: when messages come, how old pictures are, what cameras lose."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Listener:
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> ImageListener:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -96,7 +96,7 @@ def run(seconds: float = 10.0) -> dict[str, Any]:
     phases: dict[str, list[dict[str, Any]]] = {"without": [], "with": []}
     with tempfile.TemporaryDirectory() as name, Drill(patience_s=0.5) as drill:
         cell, video = _cell(Path(name)), _video(Path(name))
-        with Listener() as listener:
+        with ImageListener() as listener:
             drill.set_moving()
             for _ in range(ROUNDS):
                 phases["without"].append(_phase(drill, listener, seconds))
@@ -132,7 +132,7 @@ def table(figures: dict[str, Any]) -> Table:
     return shown
 
 
-def _phase(drill: Drill, listener: Listener, seconds: float) -> dict[str, Any]:
+def _phase(drill: Drill, listener: ImageListener, seconds: float) -> dict[str, Any]:
     drill.run(SETTLING_S)
     listener.clear()
     missed = int(listener.motion["missed_ticks"])

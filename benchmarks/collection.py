@@ -18,7 +18,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 
-from benchmarks.browser import Page
+from benchmarks.browser import BrowserPage
 from pushcell.cameras.overlay import project
 from pushcell.config.cell import load_cell
 from pushcell.errors import PushcellError
@@ -75,11 +75,11 @@ class Collection:
         """Of the page, once it is served."""
         found: list[str] = []
 
-        def served() -> bool:
+        def is_served_yet() -> bool:
             found[:] = re.findall(r"console: (http\S+)", self.output)
             return bool(found)
 
-        self.until(served, "address of the page")
+        self.until(is_served_yet, "address of the page")
         return found[0]
 
     @property
@@ -112,7 +112,7 @@ class Collection:
         """The exit code, once all of it has ended by itself."""
         return self._process.wait(_TIMEOUT_S)
 
-    def arm(self, page: Page) -> None:
+    def arm(self, page: BrowserPage) -> None:
         """As the person does: wait for a picture, press the button."""
         shown = "return !!document.querySelector('#driven img')?.naturalWidth"
         self.until(lambda: bool(self.measured) and page.script(shown), "picture")
@@ -120,7 +120,11 @@ class Collection:
         self.until(lambda: self.motion.get("emergency_stop") == "released", "release of the stop")
 
     def drag_until(
-        self, page: Page, pixel: tuple[float, float], condition: Callable[[], bool], what: str
+        self,
+        page: BrowserPage,
+        pixel: tuple[float, float],
+        condition: Callable[[], bool],
+        what: str,
     ) -> None:
         """Hold the pointer there; where a busy machine cut the line, let go and press again."""
         page.mouse("mousePressed", pixel)

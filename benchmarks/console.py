@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from benchmarks.browser import Page, found_browser, open_page
+from benchmarks.browser import BrowserPage, found_browser, open_page
 from benchmarks.collection import Collection
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array
@@ -79,7 +79,7 @@ def table(figures: dict[str, Any]) -> Table:
 
 
 def _turn(
-    cell: Collection, page: Page, here: Array, there: Array, waits: dict[str, list[float]]
+    cell: Collection, page: BrowserPage, here: Array, there: Array, waits: dict[str, list[float]]
 ) -> None:
     """Press at a place, drag to another, let go; each after a rest."""
     for event, place, heard, name in (

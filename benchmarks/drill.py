@@ -1,4 +1,4 @@
-"""The node graph for fault drills: its processes, an operator, and a watch on the arm's wire."""
+"""The node graph for fault drills: its processes, an operator, and a watch on the arm's link."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from pushcell.drivers.lcm_link import open_lcm
 from pushcell.drivers.lcm_url import instance_url
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array, PlanarPose, Pose
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.shipped import CELLS
 from pushcell_ros.conversions import pose_message, status_values, to_seconds, to_stamp
 
@@ -70,8 +70,8 @@ class Drill:
         self.extra: list[subprocess.Popen[bytes]] = []
         self.deadman: bool | None = True
         self.motion: dict[str, str] = {}
-        # (simulated time [s], measured joints (n,)) of every report on the wire
-        self.wire: list[tuple[float, Array]] = []
+        # (simulated time [s], measured joints (n,)) of every report on the link
+        self.reports: list[tuple[float, Array]] = []
         # Which report was the last one before the fault.
         self.struck = 0
         self.rivals: list[Rival | LcmRival] = []
@@ -81,10 +81,10 @@ class Drill:
         # Ended from outside, too, it leaves no process behind.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
         # The middleware's threads inherit it, the nodes must not.
-        Urgency.REAL_TIME.apply()
+        ProcessPriority.REAL_TIME.apply()
         rclpy.init(domain_id=DOMAIN)
         self._connect()
-        Urgency.REAL_TIME.apply(for_children=False)
+        ProcessPriority.REAL_TIME.apply(for_children=False)
         for name in PROCESSES:
             self.start(name)
         return self
@@ -159,7 +159,7 @@ class Drill:
 
     def mark(self) -> None:
         """The fault strikes now."""
-        self.struck = len(self.wire) - 1
+        self.struck = len(self.reports) - 1
 
     def stop_extra(self) -> None:
         """End what a fault started beside the graph."""
@@ -187,15 +187,15 @@ class Drill:
 
     def run_simulated(self, duration_s: float) -> None:
         """Watch for a while of simulated time, as the arm reports it, or until it is gone."""
-        until_s = self.wire[-1][0] + duration_s
+        until_s = self.reports[-1][0] + duration_s
         deadline = time.monotonic() + 4 * duration_s + 2 * self._patience_s
-        while self.wire[-1][0] < until_s and time.monotonic() < deadline:
+        while self.reports[-1][0] < until_s and time.monotonic() < deadline:
             self.run(0.02)
 
     def watch_anew(self, duration_s: float) -> None:
-        """Forget what was seen on the wire, and watch it for a while of simulated time."""
-        self.wire.clear()
-        self.wait_for(lambda: bool(self.wire), _STARTING_S, "the arm's reports")
+        """Forget what was seen on the link, and watch it for a while of simulated time."""
+        self.reports.clear()
+        self.wait_for(lambda: bool(self.reports), _STARTING_S, "the arm's reports")
         self.run_simulated(duration_s)
 
     def wait_for(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
@@ -235,7 +235,7 @@ class Drill:
         self.motion.clear()
         self.wait_for(self._has_arm, _STARTING_S, "the arm")
         self._slider_publisher.publish(
-            pose_message(Pose.from_planar(ASIDE), to_stamp(self.wire[-1][0]))
+            pose_message(Pose.from_planar(ASIDE), to_stamp(self.reports[-1][0]))
         )
         self.wait_for(
             lambda: self.call("/safety/release").success, _STARTING_S, "the stop's release"
@@ -261,8 +261,10 @@ class Drill:
 
     def tips(self) -> tuple[Array, Array]:
         """Simulated times (N,) and measured tips (N, 2) of every report."""
-        times = np.array([time_s for time_s, _ in self.wire])
-        return times, np.array([self.kinematics.tip_pose(q).translation[:2] for _, q in self.wire])
+        times = np.array([time_s for time_s, _ in self.reports])
+        return times, np.array(
+            [self.kinematics.tip_pose(q).translation[:2] for _, q in self.reports]
+        )
 
     def _has_arm(self) -> bool:
         """Whether motion_node knows the arm; faults of its link are reset until it does."""
@@ -302,9 +304,9 @@ class Drill:
         self._clock_publisher = node.create_publisher(Clock, "/clock", 10)
         names = ("/arm/reset", "/motion/home", "/motion/policy", "/safety/release")
         self._clients = {name: node.create_client(Trigger, name) for name in names}
-        self._watch_wire(node)
+        self._watch_link(node)
 
-    def _watch_wire(self, node: Node) -> None:
+    def _watch_link(self, node: Node) -> None:
         link = self.cell.arm.link
         self.lcm = None
         if isinstance(link, Ros2ControlLinkConfig):
@@ -321,8 +323,8 @@ class Drill:
         self.ros_s = message.clock.sec + message.clock.nanosec * 1e-9
 
     def _on_joint_state(self, message: JointState) -> None:
-        self.wire.append((to_seconds(message.header.stamp), np.array(message.position)))
+        self.reports.append((to_seconds(message.header.stamp), np.array(message.position)))
 
     def _on_status(self, data: bytes) -> None:
         status = lcmt_iiwa_status.decode(data)
-        self.wire.append((status.utime * 1e-6, np.array(status.joint_position_measured)))
+        self.reports.append((status.utime * 1e-6, np.array(status.joint_position_measured)))

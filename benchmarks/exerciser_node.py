@@ -24,7 +24,7 @@ from pushcell_ros.params import parameter
 RADIUS_M, SPEED_M_S, RAMP_S = 0.06, 0.15, 0.8
 RATE_HZ, ACTION_RATE_HZ, ACTIONS = 25.0, 10.0, 16
 # A camera's period, its latency, and some: an image as old as this is no observation.
-BLIND_S = 0.25
+SILENT_WHEN_UNSEEN_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,11 @@ class Exerciser(CellNode):
 
     def _tick(self) -> None:
         now = self.now()
-        if self._began_s is None or self._image_s is None or now - self._image_s > BLIND_S:
+        if (
+            self._began_s is None
+            or self._image_s is None
+            or now - self._image_s > SILENT_WHEN_UNSEEN_S
+        ):
             return
         if self._chunk is None or self._chunk.capture_s != self._image_s:
             times = now + np.arange(ACTIONS) / ACTION_RATE_HZ

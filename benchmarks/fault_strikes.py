@@ -20,7 +20,7 @@ from std_msgs.msg import Bool, Float64MultiArray
 from trajectory_msgs.msg import MultiDOFJointTrajectory, MultiDOFJointTrajectoryPoint
 
 from benchmarks.drill import Drill
-from benchmarks.rivals import LcmRival, Listener, Rival, changed
+from benchmarks.rivals import LcmRival, MessageListener, Rival, changed
 from pushcell.action_chunk import ActionChunk
 from pushcell.config.arm import Ros2ControlLinkConfig
 from pushcell.errors import PushcellError
@@ -116,7 +116,7 @@ def can_cut(drill: Drill) -> bool:
     return drill.lcm is not None and os.geteuid() == 0 and shutil.which("ip") is not None
 
 
-def cut_wire(drill: Drill) -> None:
+def cut_link(drill: Drill) -> None:
     """Nothing goes to LCM's multicast address any more, for a while of simulated time."""
     address = f"{drill.lcm_address}/32"
     subprocess.run(["ip", "route", "add", "blackhole", address], check=True)
@@ -206,7 +206,7 @@ def rival_joints(topic: str, same_sender: bool = False, other_arm: bool = False)
     """What is said on a topic of joints, said again with other joints, or of another arm."""
 
     def strike(drill: Drill) -> None:
-        heard = Listener(drill.node, JointState, topic)
+        heard = MessageListener(drill.node, JointState, topic)
         drill.wait_for(lambda: heard.newest is not None, 5.0, topic)
         sender = to_sender(heard.newest)[0] if same_sender else "somebody else"
         names = _OTHER_ARM[: len(heard.newest.position)] if other_arm else None
@@ -250,9 +250,9 @@ def rival_state(drill: Drill) -> None:
     drill.join(Rival(drill.node, DiagnosticStatus, "/motion/state", lambda: word, RELIABLE))
 
 
-def rival_on_the_wire(drill: Drill) -> None:
+def rival_on_the_link(drill: Drill) -> None:
     """Another one commands the arm itself."""
-    link, joints = drill.cell.arm.link, drill.wire[-1][1]
+    link, joints = drill.cell.arm.link, drill.reports[-1][1]
     if isinstance(link, Ros2ControlLinkConfig):
         word = positions_message(joints)
         topic = link.command.topic

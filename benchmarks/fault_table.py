@@ -20,7 +20,7 @@ HELD_NODES = {
 
 
 @dataclass(frozen=True)
-class Fault:
+class FaultCase:
     """What is done to the running graph, and what must come of it."""
 
     name: str
@@ -47,84 +47,86 @@ _FROZEN = (
 _JUMPED = ("clock_jumped", "arm_status_old", "not_selected", "command_silent", "deadman_released")
 
 
-def faults(drill: Drill) -> list[Fault]:
+def faults(drill: Drill) -> list[FaultCase]:
     """All that can be struck here, with the watchdogs' limits of the cell."""
     found = [*_of_inputs(drill), *_rivals(drill), *_held(drill), *_of_processes(drill)]
-    return [f for f in found if f.strike is not strikes.cut_wire or strikes.can_cut(drill)]
+    return [f for f in found if f.strike is not strikes.cut_link or strikes.can_cut(drill)]
 
 
-def _of_processes(drill: Drill) -> list[Fault]:
+def _of_processes(drill: Drill) -> list[FaultCase]:
     motion, arm = drill.cell.motion, drill.cell.arm
     silence, status, last = motion.command_silence_s, motion.arm_status_age_s, arm.command_silence_s
     # The exerciser falls silent when blind, after its own limit.
-    blind = 0.25 + silence
+    unseen = 0.25 + silence
     kill, send, restart, stop = strikes.kill, strikes.send, strikes.restart, signal.SIGSTOP
     silent = ("command_silent",)
     begun = ("", "not_selected", "emergency_stop")
     return [
-        Fault("kill -9 policy", kill("policy_node"), silence, silent),
-        Fault("SIGSTOP policy", send("policy_node", stop), silence, silent),
-        Fault("restart policy", restart("policy_node"), silence, silent),
-        Fault("kill -9 motion", kill("motion_node"), last, ("",)),
-        Fault("SIGSTOP motion", send("motion_node", stop), last, ("",)),
-        Fault("restart motion", restart("motion_node"), last, begun),
-        Fault("kill -9 arm node", kill("arm_node"), status, _LOST, arm_alone=True),
-        Fault("SIGSTOP arm node", send("arm_node", stop), status, _LOST, arm_alone=True),
-        Fault("restart arm node", restart("arm_node"), status, _LOST, arm_alone=True),
-        Fault("SIGSTOP camera", send("render_node", stop), blind, silent),
-        Fault("kill -9 camera", kill("render_node"), blind, silent),
-        Fault("restart camera", restart("render_node"), blind, silent),
-        # Nothing can be seen on the wire while it is cut: at rest by then is what can be said.
-        Fault("arm's wire cut 1 s", strikes.cut_wire, strikes.CUT_S, _LOST, arm_alone=True),
-        Fault("kill -9 arm", kill("cell_node"), status, ("arm_status_old", "")),
+        FaultCase("kill -9 policy", kill("policy_node"), silence, silent),
+        FaultCase("SIGSTOP policy", send("policy_node", stop), silence, silent),
+        FaultCase("restart policy", restart("policy_node"), silence, silent),
+        FaultCase("kill -9 motion", kill("motion_node"), last, ("",)),
+        FaultCase("SIGSTOP motion", send("motion_node", stop), last, ("",)),
+        FaultCase("restart motion", restart("motion_node"), last, begun),
+        FaultCase("kill -9 arm node", kill("arm_node"), status, _LOST, arm_alone=True),
+        FaultCase("SIGSTOP arm node", send("arm_node", stop), status, _LOST, arm_alone=True),
+        FaultCase("restart arm node", restart("arm_node"), status, _LOST, arm_alone=True),
+        FaultCase("SIGSTOP camera", send("render_node", stop), unseen, silent),
+        FaultCase("kill -9 camera", kill("render_node"), unseen, silent),
+        FaultCase("restart camera", restart("render_node"), unseen, silent),
+        # Nothing can be seen on the link while it is cut: at rest by then is what can be said.
+        FaultCase("arm's link cut 1 s", strikes.cut_link, strikes.CUT_S, _LOST, arm_alone=True),
+        FaultCase("kill -9 arm", kill("cell_node"), status, ("arm_status_old", "")),
         # The simulated camera draws late then, and what is computed from late images is refused.
-        Fault("one core loaded", strikes.load, None, ("none", "observation_old", "command_silent")),
+        FaultCase(
+            "one core loaded", strikes.load, None, ("none", "observation_old", "command_silent")
+        ),
     ]
 
 
-def _held(drill: Drill) -> list[Fault]:
+def _held(drill: Drill) -> list[FaultCase]:
     """Stopped for a while, of simulated time where the process is not that time itself."""
     found = [
-        Fault(f"SIGSTOP {said} {held_s:g} s", strikes.hold(node, held_s), None, _ANY)
+        FaultCase(f"SIGSTOP {said} {held_s:g} s", strikes.hold(node, held_s), None, _ANY)
         for said, node in HELD_NODES.items()
         for held_s in HELD_S
     ]
     # Simulated time stands still with the arm, so that nothing is late when it goes on.
     found += [
-        Fault(f"SIGSTOP arm {s:g} s", strikes.freeze_cell(s), None, ("none", *_FROZEN))
+        FaultCase(f"SIGSTOP arm {s:g} s", strikes.freeze_cell(s), None, ("none", *_FROZEN))
         for s in (*HELD_S[:3], 1.0, HELD_S[3])
     ]
     times = f"{strikes.STUTTERS} x {1e3 * strikes.STUTTER_S:.0f} ms"
     return found + [
-        Fault(f"{said} stutters {times}", strikes.stutter(HELD_NODES[said]), None, _ANY)
+        FaultCase(f"{said} stutters {times}", strikes.stutter(HELD_NODES[said]), None, _ANY)
         for said in ("arm node", "motion")
     ]
 
 
-def _of_inputs(drill: Drill) -> list[Fault]:
+def _of_inputs(drill: Drill) -> list[FaultCase]:
     motion, tell = drill.cell.motion, strikes.tell_policy
     # What was taken before it was noticed is followed to its end.
     chunk_s = 1.6 + motion.observation_age_s
     repeated = ("observation_old", "chunk_exhausted")
     jump = strikes.jump_clock
     return [
-        Fault("delayed commands", tell("delayed"), 0.1, ("observation_old", "out_of_order")),
-        Fault("commands out of order", tell("out of order"), 0.1, ("out_of_order",)),
-        Fault("NaN in a command", tell("not finite"), 0.05, ("not_finite",)),
-        Fault("target 1 m away", tell("far target"), 0.05, ("target_outside",)),
-        Fault("chunks stamped 10 s ahead", tell("from the future"), 0.05, ("stamp_ahead",)),
-        Fault("one stamp, new content", tell("repeated stamp"), chunk_s, repeated),
-        Fault("duplicated commands", tell("duplicated"), None, ("none",)),
-        Fault("deadman released", strikes.deadman(False), 0.05, ("deadman_released",)),
-        Fault("deadman silent", strikes.deadman(None), motion.deadman_s, ("deadman_released",)),
-        Fault("emergency stop", strikes.press_stop, 0.05, ("emergency_stop",)),
-        Fault("two stop switches disagree", strikes.two_switches, 0.05, ("emergency_stop",)),
-        Fault("clock back 10 s", jump(-10), None, ("none", *_JUMPED)),
-        Fault("clock forward 10 s", jump(10), 0.05, _JUMPED),
+        FaultCase("delayed commands", tell("delayed"), 0.1, ("observation_old", "out_of_order")),
+        FaultCase("commands out of order", tell("out of order"), 0.1, ("out_of_order",)),
+        FaultCase("NaN in a command", tell("not finite"), 0.05, ("not_finite",)),
+        FaultCase("target 1 m away", tell("far target"), 0.05, ("target_outside",)),
+        FaultCase("chunks stamped 10 s ahead", tell("from the future"), 0.05, ("stamp_ahead",)),
+        FaultCase("one stamp, new content", tell("repeated stamp"), chunk_s, repeated),
+        FaultCase("duplicated commands", tell("duplicated"), None, ("none",)),
+        FaultCase("deadman released", strikes.deadman(False), 0.05, ("deadman_released",)),
+        FaultCase("deadman silent", strikes.deadman(None), motion.deadman_s, ("deadman_released",)),
+        FaultCase("emergency stop", strikes.press_stop, 0.05, ("emergency_stop",)),
+        FaultCase("two stop switches disagree", strikes.two_switches, 0.05, ("emergency_stop",)),
+        FaultCase("clock back 10 s", jump(-10), None, ("none", *_JUMPED)),
+        FaultCase("clock forward 10 s", jump(10), 0.05, _JUMPED),
     ]
 
 
-def _rivals(drill: Drill) -> list[Fault]:
+def _rivals(drill: Drill) -> list[FaultCase]:
     """Somebody else speaks on a topic of the path.
 
     Not on the arm's own reports: by these the drill itself sees where the arm is.
@@ -134,37 +136,37 @@ def _rivals(drill: Drill) -> list[Fault]:
     released = ("deadman_released",)
     noticed_s = 0.25  # how many publish is looked up at 20 Hz, once discovery tells
     return [
-        Fault("two policies", strikes.second_policy, noticed_s, ("two_publishers", *_CONFUSED)),
-        Fault(
+        FaultCase("two policies", strikes.second_policy, noticed_s, ("two_publishers", *_CONFUSED)),
+        FaultCase(
             "rival policy/chunk",
             strikes.rival_chunks("/policy/chunk"),
             noticed_s,
             ("two_publishers", *_CONFUSED),
         ),
-        Fault("rival replay/chunk", strikes.rival_chunks("/replay/chunk"), None, ("none",)),
-        Fault("20,000 points on replay/chunk", strikes.huge_chunks, None, ("none", *_FROZEN)),
-        Fault("rival teleop/target", strikes.rival_hand, noticed_s, ("first_target_jump",)),
-        Fault("rival arm/joint_command", other("/arm/joint_command"), status_s, _LOST),
-        Fault(
+        FaultCase("rival replay/chunk", strikes.rival_chunks("/replay/chunk"), None, ("none",)),
+        FaultCase("20,000 points on replay/chunk", strikes.huge_chunks, None, ("none", *_FROZEN)),
+        FaultCase("rival teleop/target", strikes.rival_hand, noticed_s, ("first_target_jump",)),
+        FaultCase("rival arm/joint_command", other("/arm/joint_command"), status_s, _LOST),
+        FaultCase(
             "rival under motion_node's name",
             other("/arm/joint_command", same_sender=True),
             status_s,
             _LOST,
         ),
-        Fault(
+        FaultCase(
             "rival joint_states",
             other("/joint_states"),
             status_s,
             ("arm_off_command", "outside_workspace", *_LOST),
         ),
-        Fault(
+        FaultCase(
             "joint_states of another arm",
             other("/joint_states", other_arm=True),
             None,
             ("none", "other_joints", *_LOST),
         ),
-        Fault("rival deadman: held", deadman(True), drill.cell.motion.deadman_s, released),
-        Fault("rival deadman: released", deadman(False), 0.05, released),
-        Fault("rival motion/state", strikes.rival_state, None, ("none", "command_silent", "")),
-        Fault("rival on the arm's wire", strikes.rival_on_the_wire, 0.5, (*_LOST, ""), True),
+        FaultCase("rival deadman: held", deadman(True), drill.cell.motion.deadman_s, released),
+        FaultCase("rival deadman: released", deadman(False), 0.05, released),
+        FaultCase("rival motion/state", strikes.rival_state, None, ("none", "command_silent", "")),
+        FaultCase("rival on the arm's link", strikes.rival_on_the_link, 0.5, (*_LOST, ""), True),
     ]

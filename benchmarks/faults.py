@@ -1,6 +1,6 @@
 """The fault drill: every fault on the running graph, and how the arm comes to rest after it.
 
-The pusher moves at 0.15 m/s when the fault strikes. Time and way are measured on the arm's wire, in
+The pusher moves at 0.15 m/s when the fault strikes. Time and way are measured on the arm's link, in
 simulated time, from the last report before the fault to the first after which the tip rests.
 """
 
@@ -16,7 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.drill import Drill
-from benchmarks.fault_table import Fault, faults
+from benchmarks.fault_table import FaultCase, faults
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array
 
@@ -30,7 +30,7 @@ PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FaultResult:
     """What came of one fault."""
 
     name: str
@@ -81,7 +81,7 @@ def good(figures: dict[str, Any]) -> bool:
     return bool(figures["passed"] == len(figures["outcomes"]))
 
 
-def play(drill: Drill, fault: Fault) -> Outcome:
+def play(drill: Drill, fault: FaultCase) -> FaultResult:
     """Strike one fault while the pusher moves, and measure."""
     _be_moving(drill)
     drill.mark()
@@ -98,7 +98,7 @@ def play(drill: Drill, fault: Fault) -> Outcome:
     # Whatever ends the motion has a name.
     named = to_rest is None or reason != "none"
     moved = tips[struck : None if rest is None else rest + 1]
-    return Outcome(
+    return FaultResult(
         name=fault.name,
         to_standstill_s=to_rest,
         limit_s=fault.limit_s,
@@ -139,7 +139,7 @@ def _rest_index(times: Array, tips: Array, struck: int) -> int | None:
 def _violations(drill: Drill, times: Array, tips: Array) -> list[str]:
     """What the measured arm did beyond its limits; over 20 ms, so that no sample's noise counts."""
     cell = drill.cell
-    joints = np.array([q for _, q in drill.wire])
+    joints = np.array([q for _, q in drill.reports])
     grid = np.arange(times[0], times[-1], 0.02)
     if len(grid) < 3:
         return []

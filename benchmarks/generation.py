@@ -15,9 +15,9 @@ from rich.table import Table
 
 from pushcell.cli.bench import BENCHMARKS
 from pushcell.config.cell import CellConfig, load_cell
-from pushcell.demonstrations.episode_generator import EpisodeMaker
+from pushcell.demonstrations.episode_generator import EpisodeGenerator
+from pushcell.demonstrations.generation_config import GenerationConfig
 from pushcell.demonstrations.process_workers import ENVIRONMENT
-from pushcell.demonstrations.recipe import Recipe
 from pushcell.formats.data_set import DataSet
 from pushcell.formats.episodes_format import write_episodes
 from pushcell.formats.lerobot_writer import write_lerobot
@@ -43,16 +43,18 @@ def run() -> dict[str, Any]:
     """Measure in CPU seconds, which is what one core takes; medians and spread of repetitions."""
     os.environ.update(ENVIRONMENT)  # as workers have it: one thread each
     cell = load_cell(BENCHMARKS.parent / "config" / "cell.sim.yaml")
-    made = {
-        name: _made_factors(Recipe(cell, world, "planner", 0, images=images), episodes)
+    generated = {
+        name: _generation_factors(
+            GenerationConfig(cell, world, "planner", 0, images=images), episodes
+        )
         for name, world, images, episodes in KINDS
     }
     memory = {
-        name: _memory_mb(Recipe(cell, "source", "planner", 0, images=images))
+        name: _memory_mb(GenerationConfig(cell, "source", "planner", 0, images=images))
         for name, images in (("no images", False), ("two 128x128 images", True))
     }
     return {
-        "real_time_factor": made,
+        "real_time_factor": generated,
         "memory_mb": memory,
         "conversion_real_time_factor": _conversions(cell),
     }
@@ -75,24 +77,26 @@ def table(figures: dict[str, Any]) -> Table:
     return shown
 
 
-def _made_factors(recipe: Recipe, episodes: int) -> dict[str, float]:
-    maker = EpisodeMaker(recipe)
-    maker.make(0)
+def _generation_factors(config: GenerationConfig, episodes: int) -> dict[str, float]:
+    generator = EpisodeGenerator(config)
+    generator.make(0)
 
     def make(repetition: int) -> float:
         first = 1 + repetition * episodes
-        attempts = [made for k in range(first, first + episodes) for made in maker.make(k)]
-        return sum(made.duration_s for made in attempts)
+        attempts = [
+            generated for k in range(first, first + episodes) for generated in generator.make(k)
+        ]
+        return sum(generated.duration_s for generated in attempts)
 
     return _spread([_factor(lambda n=n: make(n)) for n in range(REPETITIONS)])
 
 
-def _memory_mb(recipe: Recipe) -> dict[str, float]:
+def _memory_mb(config: GenerationConfig) -> dict[str, float]:
     """Resident memory after some episodes and after many."""
-    maker, process = EpisodeMaker(recipe), psutil.Process()
+    generator, process = EpisodeGenerator(config), psutil.Process()
     levels = {}
     for index in range(MEMORY_EPISODES):
-        maker.make(index)
+        generator.make(index)
         if index + 1 in (MEMORY_EPISODES // 6, MEMORY_EPISODES // 2, MEMORY_EPISODES):
             levels[str(index + 1)] = process.memory_info().rss / 2**20
     return levels
@@ -100,15 +104,15 @@ def _memory_mb(recipe: Recipe) -> dict[str, float]:
 
 def _conversions(cell: CellConfig) -> dict[str, dict[str, float]]:
     """From episodes into each format, and from each back into episodes."""
-    maker = EpisodeMaker(Recipe(cell, "source", "planner", 0))
+    generator = EpisodeGenerator(GenerationConfig(cell, "source", "planner", 0))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = EpisodeStore(folder / "episodes")
         duration_s = 0.0
         for index in range(6):
-            made = maker.make(index)[-1]
-            store.save(made.name, made.files, {})
-            duration_s += made.duration_s
+            generated = generator.make(index)[-1]
+            store.save(generated.name, generated.files, {})
+            duration_s += generated.duration_s
         factors: dict[str, dict[str, float]] = {}
         writers = {"zarr": write_zarr, "lerobot": write_lerobot, "packed": write_packed}
         for kind, write in writers.items():

@@ -85,7 +85,7 @@ print(json.dumps([loaded, psutil.Process().memory_info().rss / 2**20, "torch" in
 """
 
 
-class Encoder(nn.Module):
+class PaperEncoder(nn.Module):
     """Poses and images to an embedding; takes its inputs in the manifest's order."""
 
     def __init__(self, spec: ObservationSpec) -> None:
@@ -112,21 +112,21 @@ class Encoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class Twins:
+class ComparedGraphs:
     """A policy with random weights, in PyTorch and as a bundle on the disk."""
 
-    encoder: Encoder
+    encoder: PaperEncoder
     network: nn.Module
     manifest: Manifest
     graphs: dict[str, bytes]
     path: Path
 
     @classmethod
-    def made(cls, path: Path, widths: tuple[int, ...], cameras: tuple[str, ...]) -> Twins:
+    def made(cls, path: Path, widths: tuple[int, ...], cameras: tuple[str, ...]) -> ComparedGraphs:
         """Exported to a folder."""
         manifest = _manifest(cameras)
         shapes = manifest.observation.shapes
-        encoder = Encoder(manifest.observation).eval()
+        encoder = PaperEncoder(manifest.observation).eval()
         seen = tuple(torch.full(shape, 0.5) for shape in shapes.values())
         embedding = encoder(*seen).detach()
         config = UnetConfig(widths=widths, step_features=128)
@@ -172,8 +172,8 @@ def run() -> dict[str, Any]:
     bundles = sorted((BENCHMARKS.parent / "bundles").glob("*/bundle.yaml"))
     with tempfile.TemporaryDirectory() as folder:
         twins = {
-            PAPER: Twins.made(Path(folder) / "paper", (256, 512, 1024), CAMERAS),
-            SMALL: Twins.made(Path(folder) / "small", (64, 128, 256), ()),
+            PAPER: ComparedGraphs.made(Path(folder) / "paper", (256, 512, 1024), CAMERAS),
+            SMALL: ComparedGraphs.made(Path(folder) / "small", (64, 128, 256), ()),
         }
         paths = {name: pair.path for name, pair in twins.items()}
         paths |= {f"bundles/{path.parent.name}": path.parent for path in bundles}
@@ -265,7 +265,7 @@ def _ratio(a: list[list[float]], b: list[list[float]]) -> dict[str, float]:
     return {"p5": float(low), "p50": float(middle), "p95": float(high)}
 
 
-def _variants(twins: Twins) -> dict[str, float]:
+def _variants(twins: ComparedGraphs) -> dict[str, float]:
     """Median [ms] of one call of the denoiser under each set of options, taking turns."""
     graph = twins.graphs[DENOISER]
     sessions = {name: _session(graph, dict(options)) for name, options in VARIANTS.items()}

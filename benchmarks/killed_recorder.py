@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
+from benchmarks.synthetic_cell import START_NS, Heard, live, recording_cell
 from pushcell.bags.bag_reader import BagReader
 from pushcell.config.cell import load_cell
 from pushcell.recording.recorder import Recorder

@@ -21,31 +21,31 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import qos_profile_system_default
 
-from benchmarks.made_up_cell import live
+from benchmarks.synthetic_cell import live
 from pushcell.bags.messages import IMAGE, image_cdr
 from pushcell.config.cell import CellConfig, load_cell
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.streams import IMAGE_TOPIC, streams_of
 
 TICK_S = 0.005
 
 
-class Player(Node):
+class SyntheticPlayer(Node):
     """One publisher a stream, and its messages in their turn."""
 
     def __init__(self, cell: CellConfig, frames: Path) -> None:
         super().__init__("player")
         self.published: dict[str, list[int]] = {}
         self.gone: set[str] = set()
-        self._made: dict[str, list[bytes]] = {}
+        self._messages: dict[str, list[bytes]] = {}
         self._rates: dict[str, float] = {}
         self._outlets: dict[str, Publisher] = {}
         for message in live(cell, 5.0):
-            self._made.setdefault(message.topic, []).append(message.cdr)
+            self._messages.setdefault(message.topic, []).append(message.cdr)
         with np.load(frames) as cameras:
             for name, images in cameras.items():
                 made = [image_cdr(0, name, image) for image in images]
-                self._made[IMAGE_TOPIC.format(name)] = made
+                self._messages[IMAGE_TOPIC.format(name)] = made
         for stream in streams_of(cell):
             if stream.rate_hz is not None:
                 package, _, name = stream.message_type.split("/")
@@ -61,7 +61,7 @@ class Player(Node):
         for topic, publisher in self._outlets.items():
             count = len(self.published[topic])
             if count <= elapsed_s * self._rates[topic] and topic not in self.gone:
-                cdr = bytearray(self._made[topic][count % len(self._made[topic])])
+                cdr = bytearray(self._messages[topic][count % len(self._messages[topic])])
                 stamp_ns = time.time_ns()
                 if topic != "/motion/state":  # has no header
                     struct.pack_into("<iI", cdr, 4, *divmod(stamp_ns, 10**9))
@@ -80,9 +80,9 @@ def main(cell: str, frames: str, log: str) -> None:
     rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    Urgency.REAL_TIME.apply()
+    ProcessPriority.REAL_TIME.apply()
     config = load_cell(cell)
-    player = Player(config, Path(frames))
+    player = SyntheticPlayer(config, Path(frames))
     last = IMAGE_TOPIC.format(config.cameras[-1].name)
     signal.signal(signal.SIGUSR1, lambda *_: player.gone.add(last))
     print("playing", flush=True)

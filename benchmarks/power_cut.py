@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.disk_log import Operation, build, folder_after, read_log
 from benchmarks.killed_recorder import ROOT, SECONDS, SIM_CELL
-from benchmarks.made_up_cell import Heard, live
+from benchmarks.synthetic_cell import Heard, live
 from pushcell.bags.bag_reader import BagReader
 from pushcell.config.cell import load_cell
 from pushcell.recording.recovery import recover_all
@@ -31,7 +31,7 @@ _ALLOWED_LOSS_S = 0.5
 
 
 @dataclass(frozen=True)
-class Recording:
+class CutRecording:
     """What one recording did on the disk, and when it was told each message."""
 
     folder: Path
@@ -49,7 +49,7 @@ class Cut:
     holes: int
 
 
-def record(scratch: Path, library: Path, picture: tuple[int, int]) -> Recording:
+def record(scratch: Path, library: Path, picture: tuple[int, int]) -> CutRecording:
     """One recording from its start to its verdict, with its log."""
     folder, log = scratch / "episodes", scratch / "disk.log"
     environment = {"LD_PRELOAD": str(library), "DISK_LOG": str(log), "DISK_LOG_UNDER": str(folder)}
@@ -65,12 +65,12 @@ def record(scratch: Path, library: Path, picture: tuple[int, int]) -> Recording:
     started, *lines = done.stdout.splitlines()
     told_ns = [int(1e9 * float(line.split()[1])) for line in lines]
     messages = list(live(load_cell(SIM_CELL), SECONDS, picture=picture))
-    return Recording(
+    return CutRecording(
         folder, list(read_log(log)), int(1e9 * float(started.split()[1])), messages, told_ns
     )
 
 
-def cut(recording: Recording, at_ns: int, rng: random.Random, scratch: Path) -> Cut:
+def cut(recording: CutRecording, at_ns: int, rng: random.Random, scratch: Path) -> Cut:
     """Cut the power at a time of the steady clock, start again, and recover."""
     done = [operation for operation in recording.operations if operation.time_ns <= at_ns]
     left = scratch / "left"

@@ -49,8 +49,8 @@ def make_frames(path: Path) -> dict[str, np.ndarray]:
         slider = Pose.from_planar(PlanarPose(0.58, -0.03, 0.02 * k), 0.016)
         for name, images in cameras.items():
             image = cv2.resize(renderer.render(joints, slider, name), (640, 480))
-            noisy = image + rng.normal(0, NOISE, image.shape)
-            images.append(noisy.clip(0, 255).astype(np.uint8))
+            with_noise = image + rng.normal(0, NOISE, image.shape)
+            images.append(with_noise.clip(0, 255).astype(np.uint8))
     frames = {name: np.stack(images) for name, images in cameras.items()}
     np.savez(path, **frames)
     return frames

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from rich.table import Table
 
-from benchmarks.made_up_cell import START_NS, tip_at
+from benchmarks.synthetic_cell import START_NS, tip_at
 from pushcell.bags.bag_writer import BagWriter, Topic
 from pushcell.bags.messages import (
     COMPRESSED_IMAGE,
@@ -150,8 +150,8 @@ def _picture(number: int, size: tuple[int, int]) -> np.ndarray:
     height, width = size
     ground = np.linspace(90, 180, width)[None, :, None] * np.ones((height, 1, 3))
     cv2.circle(ground, (width // 4 + number, height // 2), height // 6, (200, 60, 30), -1)
-    noisy = ground + rng.normal(0, NOISE, ground.shape)
-    return np.clip(noisy, 0, 255).astype(np.uint8)
+    with_noise = ground + rng.normal(0, NOISE, ground.shape)
+    return np.clip(with_noise, 0, 255).astype(np.uint8)
 
 
 # In processes of their own

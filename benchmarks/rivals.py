@@ -64,7 +64,7 @@ class LcmRival:
         """Nothing is held."""
 
 
-class Listener:
+class MessageListener:
     """The newest message of a topic."""
 
     def __init__(self, node: Node, kind: type, topic: str) -> None:

@@ -22,7 +22,7 @@ from rich.table import Table
 from policy_server.bundle import load_policy
 from policy_server.bundle_format import Manifest
 from policy_server.client import RemotePolicy
-from policy_server.policy import Request
+from policy_server.policy import ChunkRequest
 from pushcell.cli.bench import BENCHMARKS
 from pushcell.timing import Distribution
 
@@ -117,11 +117,11 @@ def _clients(address: str) -> dict[str, Any]:
     }
 
 
-def _request(manifest: Manifest, seed: int) -> Request:
+def _request(manifest: Manifest, seed: int) -> ChunkRequest:
     spec = manifest.observation
     values: dict[str, Any] = {key: np.full(spec.shapes[key][1:], 0.5) for key in spec.keys}
     rng = np.random.default_rng(seed)
     for camera in spec.cameras:
         size = (spec.steps, camera.height_px, camera.width_px, 3)
         values[camera.key] = rng.integers(0, 256, size, dtype=np.uint8)
-    return Request(values, seed)
+    return ChunkRequest(values, seed)

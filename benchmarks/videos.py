@@ -90,8 +90,8 @@ def _demonstrations(size: tuple[int, int]) -> Iterator[Demonstration]:
         seen = np.empty((_LENGTH, height, width, 3), np.uint8)
         for k in range(_LENGTH):
             spot = np.exp(-((x - width / 4 - k) ** 2 + (y - height / 2) ** 2) / (height**2 / 50))
-            noisy = 40 + 150 * spot[..., None] + rng.normal(0, 2.0, (height, width, 3))
-            seen[k] = np.clip(noisy, 0, 255)
+            with_noise = 40 + 150 * spot[..., None] + rng.normal(0, 2.0, (height, width, 3))
+            seen[k] = np.clip(with_noise, 0, 255)
         way = 0.5 + 0.001 * np.arange(_LENGTH * 3).reshape(_LENGTH, 3)
         steps = Steps(RATE_HZ, way, way, way[:, :2], np.zeros(3), {"overhead": seen})
         yield Demonstration(f"episode_{episode:06d}", steps)

@@ -112,9 +112,9 @@ def _nearest(parts: list[Array], expected: Array) -> Array:
 
 def _project(cell: CellConfig, camera: str, tips: Array) -> Array:
     """(n, 2) pixels of tips (n, 2) [m] at their height."""
-    base_in_camera = se3.inverse(active_pose(cell, camera))
+    X_CameraBase = se3.inverse(active_pose(cell, camera))
     points = np.column_stack([tips, np.full(len(tips), cell.pusher.tip_height_m)])
-    in_camera = points @ base_in_camera[:3, :3].T + base_in_camera[:3, 3]
+    in_camera = points @ X_CameraBase[:3, :3].T + X_CameraBase[:3, 3]
     return active_lens(cell, camera).project(in_camera)
 
 

@@ -82,7 +82,7 @@ class CameraProcedure:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CalibrationComparison:
     """How far a result is from what the cell's file says of the camera."""
 
     camera: str
@@ -91,7 +91,7 @@ class Comparison:
     off_rad: float
 
     @classmethod
-    def of(cls, camera: CameraConfig, result: CameraResult) -> Comparison:
+    def of(cls, camera: CameraConfig, result: CameraResult) -> CalibrationComparison:
         """``focal`` is the worse of both focal lengths, as part of it."""
         said = camera.resized(*result.lens.size).matrix
         focal = max(abs(result.lens.matrix[i, i] / said[i, i] - 1) for i in (0, 1))

@@ -19,7 +19,7 @@ from pushcell.geometry import Array
 
 
 @dataclass(frozen=True)
-class Scene:
+class CalibrationScene:
     """A camera (4, 4) and the board that it is to look at (4, 4), each on its carrier.
 
     One carrier is the base, the other the arm's ``link``, the hand.
@@ -36,7 +36,7 @@ class Scene:
     @classmethod
     def of(
         cls, camera: CameraConfig, model: ArmModelConfig, boards: Mapping[str, MountedBoard]
-    ) -> Scene:
+    ) -> CalibrationScene:
         """Of boards by the link that carries each; raises ConfigError where the right one lacks."""
         on_base = camera.link == model.base_link
         board = boards.get(model.tip_link if on_base else model.base_link)

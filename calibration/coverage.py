@@ -31,7 +31,7 @@ class Coverage:
 
 def coverage_of(views: Views, lens: Lens | None = None) -> Coverage:
     """Of views so far; without a lens one that is about right is enough to guide by."""
-    lens = lens or rough_lens(views.size)
+    lens = lens or approximate_lens(views.size)
     counts = np.zeros(CELLS[::-1])
     for view in views.found:
         column, row = np.clip(
@@ -50,7 +50,7 @@ def coverage_of(views: Views, lens: Lens | None = None) -> Coverage:
     return Coverage(counts, tilts, distances, tuple(_missing(counts, tilts, distances)))
 
 
-def rough_lens(size: tuple[int, int]) -> Lens:
+def approximate_lens(size: tuple[int, int]) -> Lens:
     """A lens of usual width and no distortion."""
     focal, (width, height) = 0.9 * max(size), size
     matrix = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])

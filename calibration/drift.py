@@ -18,7 +18,7 @@ _FEWEST_CORNERS = 6
 
 
 @dataclass(frozen=True)
-class Reference:
+class DriftReference:
     """A board that stays where it is, as a camera saw it when all was calibrated."""
 
     board: str
@@ -26,7 +26,7 @@ class Reference:
     corners: Corners
 
     @classmethod
-    def take(cls, image: Image, board: str) -> Reference:
+    def take(cls, image: Image, board: str) -> DriftReference:
         """From an image (H, W) or (H, W, 3); raises CalibrationError where it shows no board."""
         found = parse_board(board).find(image)
         if found is None:
@@ -37,7 +37,7 @@ class Reference:
         return cls(board, (image.shape[1], image.shape[0]), found)
 
     @classmethod
-    def read(cls, path: Path) -> Reference:
+    def read(cls, path: Path) -> DriftReference:
         """Read a reference from its JSON file; raises CalibrationError for an invalid one."""
         values = read_json(path)
         try:
@@ -77,7 +77,7 @@ class Drift:
         )
 
 
-def measure_drift(reference: Reference, image: Image, lens: Lens) -> Drift:
+def measure_drift(reference: DriftReference, image: Image, lens: Lens) -> Drift:
     """Look again; raises CalibrationError where the board is not seen as it was."""
     size = image.shape[1], image.shape[0]
     if size != reference.size:
@@ -85,7 +85,7 @@ def measure_drift(reference: Reference, image: Image, lens: Lens) -> Drift:
             f"the reference is of {reference.size[0]}x{reference.size[1]}, the image is {size[0]}x"
             f"{size[1]}: take a new reference at this size"
         )
-    now = Reference.take(image, reference.board).corners
+    now = DriftReference.take(image, reference.board).corners
     both, before_rows, now_rows = np.intersect1d(
         reference.corners.ids, now.ids, return_indices=True
     )

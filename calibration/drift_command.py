@@ -12,8 +12,8 @@ import tyro
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from calibration.coverage import rough_lens
-from calibration.drift import Reference, measure_drift
+from calibration.coverage import approximate_lens
+from calibration.drift import DriftReference, measure_drift
 from calibration.views import read_image
 from pushcell.cameras.camera_info import read_camera_info
 from pushcell.command_output import figures_table, show_result
@@ -51,10 +51,14 @@ def main(words: Sequence[str]) -> int:
     options = tyro.cli(CalibrateDrift, prog="pushcell calibrate drift", args=list(words))
     image = read_image(options.image)
     if options.take is not None:
-        return _take(options, Reference.take(image, options.take))
+        return _take(options, DriftReference.take(image, options.take))
     size = image.shape[1], image.shape[0]
-    lens = rough_lens(size) if options.intrinsics is None else read_camera_info(options.intrinsics)
-    drift = measure_drift(Reference.read(options.reference), image, lens)
+    lens = (
+        approximate_lens(size)
+        if options.intrinsics is None
+        else read_camera_info(options.intrinsics)
+    )
+    drift = measure_drift(DriftReference.read(options.reference), image, lens)
     figures = {
         "moved_px": drift.moved_px,
         "moved_mm": 1e3 * drift.moved_m,
@@ -67,7 +71,7 @@ def main(words: Sequence[str]) -> int:
     return 0 if good else 1
 
 
-def _take(options: CalibrateDrift, reference: Reference) -> int:
+def _take(options: CalibrateDrift, reference: DriftReference) -> int:
     try:
         options.reference.write_text(reference.text(), encoding="utf-8")
     except OSError as error:

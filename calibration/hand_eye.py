@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from calibration.hand_eye_data import FEWEST_POSES, HandEyeData, Indices, Mask
-from calibration.hand_eye_fit import Fit, Joints, fit
+from calibration.hand_eye_fit import HandEyeFit, Joints, fit
 from calibration.hand_eye_mistakes import cause_of_misfit
 from calibration.hand_eye_start import (
     SOLVERS,
@@ -66,7 +66,7 @@ class BoardScale:
 class HandEye:
     """The result. ``fit`` is over the views that are used; distances are per view (n,)."""
 
-    fit: Fit
+    fit: HandEyeFit
     outliers: tuple[Outlier, ...]
     residual_m: Array
     residual_rad: Array
@@ -133,7 +133,7 @@ def calibrate_hand_eye(
     return _result(data, fitted, np.flatnonzero(~agree), joints, scale)
 
 
-def _scale(fitted: Fit, data: HandEyeData, joints: Joints | None) -> BoardScale:
+def _scale(fitted: HandEyeFit, data: HandEyeData, joints: Joints | None) -> BoardScale:
     """The board's scale, fitted to the same views as the result, from there on."""
     solution = fitted.solution
     freed = fit(data, solution.X, solution.Y, joints, free_scale=True)
@@ -149,7 +149,11 @@ def _consensus(data: HandEyeData) -> tuple[HandEyeData, Array, Array, Mask]:
 
 
 def _result(
-    data: HandEyeData, fitted: Fit, out: Indices, joints: Joints | None, scale: BoardScale | None
+    data: HandEyeData,
+    fitted: HandEyeFit,
+    out: Indices,
+    joints: Joints | None,
+    scale: BoardScale | None,
 ) -> HandEye:
     solution = fitted.solution
     data = solution.seen(data, joints)

@@ -18,7 +18,7 @@ from calibration.hand_eye_data import CornerSighting, HandEyeData, Indices, Pose
 from calibration.hand_eye_fit import Joints
 from calibration.hand_eye_noise import explained_errors
 from calibration.plots import hand_eye_pictures
-from calibration.result_files import Outcome, finish
+from calibration.result_files import CalibrationOutcome, finish
 from calibration.stray_corners import without_stray_corners
 from calibration.views import image_files, read_views
 from pushcell.cameras.camera_info import camera_info_text, read_camera_info
@@ -191,7 +191,7 @@ def outcome(
     camera: str,
     limits: HandEyeLimits = _LIMITS,
     by_index: bool = False,
-) -> Outcome:
+) -> CalibrationOutcome:
     """The numbers and report of a result, and what of it exceeds the limits.
 
     ``by_index``: poses are named by their number, not by the name of an image.
@@ -279,7 +279,7 @@ def outcome(
         f"pose {o.name} is left out: {1e3 * o.off_m:.1f} mm and {np.degrees(o.off_rad):.2f} deg off"
         for o in result.outliers
     )
-    return Outcome(
+    return CalibrationOutcome(
         kind="hand_eye",
         figures=figures,
         shown=shown,

@@ -91,7 +91,7 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class Fit:
+class HandEyeFit:
     """A solution: ``covariance`` (p, p) of a step of it; ``data`` as it is by the solution.
 
     ``by_view`` holds for each view the whitened residual (m,) and its Jacobian (m, p).
@@ -130,7 +130,7 @@ def fit(
     joints: Joints | None = None,
     free_lens: bool = False,
     free_scale: bool = False,
-) -> Fit:
+) -> HandEyeFit:
     """The most likely solution near X and Y; with ``joints`` their offsets, the lens, the scale."""
     offsets = np.zeros(0 if joints is None else joints.positions.shape[1])
     solution = Solution(
@@ -149,7 +149,7 @@ def fit(
     by_view = problem.by_view(np.zeros(solution.parameters))
     information = sum(A.T @ A for _, A in by_view) + _prior(solution)
     seen = solution.seen(data, joints)
-    return Fit(seen, solution, noise, _inverse(information), by_view)
+    return HandEyeFit(seen, solution, noise, _inverse(information), by_view)
 
 
 @dataclass(frozen=True)

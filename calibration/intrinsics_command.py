@@ -16,7 +16,7 @@ from calibration.bundle_adjustment import rms
 from calibration.coverage import coverage_of
 from calibration.intrinsics import Intrinsics, calibrate_intrinsics
 from calibration.plots import intrinsics_pictures
-from calibration.result_files import Outcome, finish
+from calibration.result_files import CalibrationOutcome, finish
 from calibration.views import Views, read_views
 from pushcell.cameras.camera_info import camera_info_text
 from pushcell.cameras.camera_model import Model
@@ -66,7 +66,7 @@ def main(words: Sequence[str]) -> int:
     return finish(outcome(options, views, result), options.out, options.force, options.json)
 
 
-def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> Outcome:
+def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> CalibrationOutcome:
     """What is told and saved of a result."""
     lens, deviations = result.lens, result.standard_deviations
     used = views.named([view.name for view in result.used])
@@ -127,7 +127,7 @@ def outcome(options: CalibrateIntrinsics, views: Views, result: Intrinsics) -> O
     variant = () if told == views.board.text else (f"the board is {views.board.text}, not {told}",)
     missing = tuple(f"missing: {advice}" for advice in coverage.missing)
     left_out = tuple(f"{name} is left out: {why}" for name, why in result.rejected.items())
-    return Outcome(
+    return CalibrationOutcome(
         kind="intrinsics",
         figures=figures,
         shown=shown,

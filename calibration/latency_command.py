@@ -14,7 +14,7 @@ from calibration.camera_latency import pusher_signals
 from calibration.files import read_signal
 from calibration.latency import Latency, Signal, measure_latency
 from calibration.plots import latency_pictures
-from calibration.result_files import Outcome, finish
+from calibration.result_files import CalibrationOutcome, finish
 from pushcell.config.cell import load_cell
 from pushcell.errors import CalibrationError
 
@@ -75,7 +75,9 @@ def _signals(options: CalibrateLatency) -> tuple[Signal, Signal]:
     raise CalibrationError("give --episode and --camera, or --cause and --effect")
 
 
-def outcome(options: CalibrateLatency, cause: Signal, effect: Signal, latency: Latency) -> Outcome:
+def outcome(
+    options: CalibrateLatency, cause: Signal, effect: Signal, latency: Latency
+) -> CalibrationOutcome:
     """What is told and saved of a result."""
     problems = []
     if latency.correlation < options.min_correlation:
@@ -88,7 +90,7 @@ def outcome(options: CalibrateLatency, cause: Signal, effect: Signal, latency: L
             f"the delay spreads by {1e3 * latency.spread_s:.1f} ms over the record, allowed "
             f"{1e3 * options.max_spread:g} ms: record longer, with livelier motion"
         )
-    return Outcome(
+    return CalibrationOutcome(
         kind="latency",
         figures={
             "camera": options.camera,

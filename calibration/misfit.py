@@ -27,16 +27,16 @@ class Misfit:
     @classmethod
     def of(cls, views: Sequence[View], errors_px: Sequence[Array]) -> Misfit:
         """Of what is left at the corners of some views, [(m, 2)] px each."""
-        square, freedom, rough = 0.0, 0, 0.0
+        square, freedom, rough_sum = 0.0, 0, 0.0
         for view, errors in zip(views, errors_px, strict=True):
             count = 2 * (len(errors) - _TERMS)
             if count > 0:
-                rough += float(np.sum(_without_smooth(view.corners.pixels, errors) ** 2))
+                rough_sum += float(np.sum(_without_smooth(view.corners.pixels, errors) ** 2))
                 square += float(np.mean(errors**2)) * count
                 freedom += count
         if not freedom:
             return cls(0.0, 0.0)
-        noise = rough / freedom
+        noise = rough_sum / freedom
         return cls(float(np.sqrt(noise)), float(np.sqrt(max(0.0, square / freedom - noise))))
 
     @property

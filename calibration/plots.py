@@ -10,25 +10,25 @@ from calibration.coverage import Coverage
 from calibration.hand_eye import HandEye
 from calibration.intrinsics import Intrinsics
 from calibration.latency import Latency, Signal
-from calibration.report import Picture
+from calibration.report import ReportFigure
 from pushcell.geometry import Array
 
 _GOOD, _BAD, _PALE = "#2c7fb8", "#c0392b", "#9bb7c9"
 
 
-def intrinsics_pictures(result: Intrinsics, coverage: Coverage) -> list[Picture]:
+def intrinsics_pictures(result: Intrinsics, coverage: Coverage) -> list[ReportFigure]:
     """Coverage, residuals, view by view, distortion, the board's shape."""
     pictures = [
-        Picture(
+        ReportFigure(
             "Left: where corners were seen, and what is left at each (arrows, 200 times as long). "
             "Right: how the board was tilted; good sets surround the middle.",
             _coverage(result, coverage),
         ),
-        Picture(
+        ReportFigure(
             "Error of each view before (OpenCV's solution) and after, and all residuals.",
             _view_errors(result),
         ),
-        Picture(
+        ReportFigure(
             "How far the lens moves a point [px], which is then corrected.", _distortion(result)
         ),
     ]
@@ -37,23 +37,25 @@ def intrinsics_pictures(result: Intrinsics, coverage: Coverage) -> list[Picture]
             "The board is not as described: how its corners are off, "
             "arrows in its plane (50 times as long), colour out of it."
         )
-        pictures.append(Picture(caption, _shape(result, result.shape_m)))
+        pictures.append(ReportFigure(caption, _shape(result, result.shape_m)))
     return pictures
 
 
-def hand_eye_pictures(result: HandEye) -> list[Picture]:
+def hand_eye_pictures(result: HandEye) -> list[ReportFigure]:
     """Poses, before and after, left out."""
     return [
-        Picture(
+        ReportFigure(
             "Distance of the target from where it should be, pose by pose: OpenCV's best solver, "
             "this result, and each pose by the others alone.",
             _hand_eye_errors(result),
         ),
-        Picture("Hand (dots, with its axes) and camera (large axes) [m].", _hand_eye_poses(result)),
+        ReportFigure(
+            "Hand (dots, with its axes) and camera (large axes) [m].", _hand_eye_poses(result)
+        ),
     ]
 
 
-def latency_pictures(cause: Signal, effect: Signal, latency: Latency) -> list[Picture]:
+def latency_pictures(cause: Signal, effect: Signal, latency: Latency) -> list[ReportFigure]:
     """Before and after, and the correlation."""
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     before, after, peak = figure.subplots(3, 1)
@@ -69,10 +71,10 @@ def latency_pictures(cause: Signal, effect: Signal, latency: Latency) -> list[Pi
     peak.plot(latency.windows_s * 1e3, np.full(len(latency.windows_s), latency.correlation), "k|")
     peak.set_xlabel("delay [ms]")
     peak.set_ylabel("correlation")
-    return [Picture("Cause and effect; the ticks are parts of the record.", figure)]
+    return [ReportFigure("Cause and effect; the ticks are parts of the record.", figure)]
 
 
-def table_pictures(points: Array, residuals_m: Array, off_m: Array | None) -> list[Picture]:
+def table_pictures(points: Array, residuals_m: Array, off_m: Array | None) -> list[ReportFigure]:
     """Touched points, their height over the plane, and how far the map is off."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
@@ -84,7 +86,7 @@ def table_pictures(points: Array, residuals_m: Array, off_m: Array | None) -> li
     axes.set_aspect("equal")
     axes.set_xlabel("x [m]")
     axes.set_ylabel("y [m]")
-    return [Picture("Touched points in the base; numbers are the map's error there.", figure)]
+    return [ReportFigure("Touched points in the base; numbers are the map's error there.", figure)]
 
 
 def _coverage(result: Intrinsics, coverage: Coverage) -> Figure:

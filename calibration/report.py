@@ -19,7 +19,7 @@ figure { margin: 1.5rem 0 } figcaption { color: #555 } svg { max-width: 100%; he
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportFigure:
     """A figure and what it shows."""
 
     caption: str
@@ -29,7 +29,7 @@ class Picture:
 def page(
     title: str,
     numbers: Mapping[str, str],
-    pictures: Sequence[Picture],
+    pictures: Sequence[ReportFigure],
     problems: Sequence[str],
     warnings: Sequence[str],
 ) -> str:

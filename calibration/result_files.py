@@ -11,14 +11,14 @@ from typing import Any
 
 from rich.console import Console
 
-from calibration.report import Picture, page
+from calibration.report import ReportFigure, page
 from pushcell import __version__
 from pushcell.command_output import console_beside, figures_table, show_result
 from pushcell.errors import CalibrationError
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CalibrationOutcome:
     """Numbers as JSON has them, what is shown to people, and why it must not be used, if so.
 
     ``files`` are suffix and text of what is saved beside the JSON.
@@ -27,7 +27,7 @@ class Outcome:
     kind: str
     figures: Mapping[str, Any]
     shown: Mapping[str, str]
-    pictures: Sequence[Picture]
+    pictures: Sequence[ReportFigure]
     problems: Sequence[str] = ()
     warnings: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Outcome:
 class Saved:
     """A result's files by suffix (html; json and others unless refused), and the JSON's values."""
 
-    outcome: Outcome
+    outcome: CalibrationOutcome
     result: Mapping[str, Any]
     files: Mapping[str, Path]
     refused: bool
@@ -48,7 +48,7 @@ class Saved:
         return self.files.get("json")
 
 
-def save(outcome: Outcome, out: Path, force: bool = False) -> Saved:
+def save(outcome: CalibrationOutcome, out: Path, force: bool = False) -> Saved:
     """Write a result's dated files to a folder; one over its limits is refused unless forced.
 
     Raises CalibrationError where the folder cannot be written.
@@ -88,13 +88,13 @@ def show(saved: Saved, json_target: Path | None = None) -> None:
     _say(console_beside(json_target), saved.outcome, names, saved.refused)
 
 
-def finish(outcome: Outcome, out: Path, force: bool, json_target: Path | None) -> int:
+def finish(outcome: CalibrationOutcome, out: Path, force: bool, json_target: Path | None) -> int:
     """Save and show it; the exit code: 0 good, 1 over its limits."""
     show(save(outcome, out, force), json_target)
     return 1 if outcome.problems else 0
 
 
-def _title(outcome: Outcome) -> str:
+def _title(outcome: CalibrationOutcome) -> str:
     return outcome.kind.replace("_", "-")
 
 
@@ -116,7 +116,9 @@ def _write(
     return {suffix.lstrip("."): out / (name + suffix) for suffix in texts}
 
 
-def _say(console: Console, outcome: Outcome, saved: Mapping[str, str], refused: bool) -> None:
+def _say(
+    console: Console, outcome: CalibrationOutcome, saved: Mapping[str, str], refused: bool
+) -> None:
     for warning in outcome.warnings:
         console.print(f"warning: {warning}", highlight=False)
     for problem in outcome.problems:

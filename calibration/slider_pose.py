@@ -67,7 +67,7 @@ class SliderFinder:
         settings.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
         self._detector = cv2.aruco.ArucoDetector(words, settings)
 
-    def find(self, image: Image, stamp_s: float, camera_in_base: Array) -> SliderEstimate | None:
+    def find(self, image: Image, stamp_s: float, X_BaseCamera: Array) -> SliderEstimate | None:
         """The slider, flat on the table; None where its markers are not seen, or fit nowhere."""
         corners, ids, _ = self._detector.detectMarkers(grey(image))
         seen = {} if ids is None else dict(zip(ids.ravel().tolist(), corners, strict=True))
@@ -76,15 +76,15 @@ class SliderFinder:
             return None
         pixels = np.concatenate([seen[marker].reshape(4, 2) for marker in known]).astype(float)
         points = np.concatenate([self._fiducials.corners_m(marker) for marker in known])
-        base_in_camera = se3.inverse(camera_in_base)
+        X_CameraBase = se3.inverse(X_BaseCamera)
 
         def off(pose: Array) -> Array:
             placed = PlanarPose.from_array(pose).transform(points[:, :2])
             in_base = np.column_stack([placed, points[:, 2]])
-            in_camera = in_base @ base_in_camera[:3, :3].T + base_in_camera[:3, 3]
+            in_camera = in_base @ X_CameraBase[:3, :3].T + X_CameraBase[:3, 3]
             return np.ravel(self._lens.project(in_camera) - pixels)
 
-        start = self._start(points, pixels, camera_in_base)
+        start = self._start(points, pixels, X_BaseCamera)
         if start is None:
             return None
         fitted = least_squares(off, start, method="lm")
@@ -94,13 +94,13 @@ class SliderFinder:
         x, y, theta = fitted.x
         return SliderEstimate(stamp_s, PlanarPose(x, y, wrap_angle(theta)), covariance)
 
-    def _start(self, points: Array, pixels: Array, camera_in_base: Array) -> Array | None:
+    def _start(self, points: Array, pixels: Array, X_BaseCamera: Array) -> Array | None:
         """Where the pixels' rays meet the markers' plane, and the turn that fits these places."""
-        rays = self._lens.rays(pixels) @ camera_in_base[:3, :3].T
-        depth = (self._fiducials.height_m - camera_in_base[2, 3]) / rays[:, 2]
+        rays = self._lens.rays(pixels) @ X_BaseCamera[:3, :3].T
+        depth = (self._fiducials.height_m - X_BaseCamera[2, 3]) / rays[:, 2]
         if (depth <= 0).any():
             return None
-        places = (camera_in_base[:3, 3] + depth[:, None] * rays)[:, :2]
+        places = (X_BaseCamera[:3, 3] + depth[:, None] * rays)[:, :2]
         a, b = points[:, :2] - points[:, :2].mean(axis=0), places - places.mean(axis=0)
         theta = np.arctan2(np.sum(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]), np.sum(a * b))
         turned = PlanarPose(0.0, 0.0, float(theta)).transform(points[:, :2].mean(axis=0))

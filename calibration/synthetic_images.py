@@ -16,7 +16,7 @@ _INK = 20.0
 _WALL = 90.0
 
 
-class Photographer:
+class SyntheticCamera:
     """Takes grey pictures of one board, with Gaussian blur [px] and noise (of 255)."""
 
     def __init__(

@@ -13,7 +13,7 @@ from tyro.conf import Positional, arg
 
 from calibration.files import read_touched
 from calibration.plots import table_pictures
-from calibration.result_files import Outcome, finish
+from calibration.result_files import CalibrationOutcome, finish
 from calibration.table_plane import (
     PixelMap,
     TablePlane,
@@ -72,7 +72,7 @@ def main(words: Sequence[str]) -> int:
     return finish(outcome(options), options.out, options.force, options.json)
 
 
-def outcome(options: CalibrateTable) -> Outcome:
+def outcome(options: CalibrateTable) -> CalibrationOutcome:
     """What is told and saved of the touched points."""
     points, pixels = read_touched(options.touched)
     plane = fit_plane(points - [0, 0, options.marks_height])
@@ -102,7 +102,7 @@ def outcome(options: CalibrateTable) -> Outcome:
         figures |= {"pixel_to_table": pixel_map.homography.tolist(), "map_mm": map_mm}
         limits.append(("the map's error", map_mm, options.max_map_mm, "mm"))
     shown = {name: f"{value:.2f} {unit}, allowed {limit:g}" for name, value, limit, unit in limits}
-    return Outcome(
+    return CalibrationOutcome(
         kind="table",
         figures=figures,
         shown=shown,
@@ -128,12 +128,12 @@ def _map(
         return fit_map(pixels, points[:, :2], lens), left_out_m(pixels, points[:, :2], lens)
     if lens is None:
         raise CalibrationError("--hand-eye needs --intrinsics of the same camera")
-    setup, camera_in_base = read_hand_eye(options.hand_eye)
+    setup, X_BaseCamera = read_hand_eye(options.hand_eye)
     if setup != "eye-to-hand":
         raise CalibrationError(
             f"{options.hand_eye} is of a camera on the hand, which has no fixed map: give an "
             "eye-to-hand calibration"
         )
-    marks = map_of_camera(lens, camera_in_base, fit_plane(points))
+    marks = map_of_camera(lens, X_BaseCamera, fit_plane(points))
     off_m = np.linalg.norm(marks.to_table(pixels) - points[:, :2], axis=1)
-    return map_of_camera(lens, camera_in_base, plane), off_m
+    return map_of_camera(lens, X_BaseCamera, plane), off_m

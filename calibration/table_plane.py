@@ -115,12 +115,12 @@ def fit_map(pixels: Array, places: Array, lens: Lens | None) -> PixelMap:
     return PixelMap(homography, lens)
 
 
-def map_of_camera(lens: Lens, camera_in_base: Array, plane: TablePlane) -> PixelMap:
+def map_of_camera(lens: Lens, X_BaseCamera: Array, plane: TablePlane) -> PixelMap:
     """The map that a calibrated camera (4, 4) and a plane make."""
     a, b, c = plane.coefficients
-    base_in_camera = se3.inverse(camera_in_base)
+    X_CameraBase = se3.inverse(X_BaseCamera)
     lifted = np.array([[1.0, 0, 0], [0, 1.0, 0], [a, b, c], [0, 0, 1.0]])
-    return PixelMap(np.linalg.inv(lens.matrix @ base_in_camera[:3] @ lifted), lens)
+    return PixelMap(np.linalg.inv(lens.matrix @ X_CameraBase[:3] @ lifted), lens)
 
 
 def left_out_m(pixels: Array, places: Array, lens: Lens | None) -> Array:

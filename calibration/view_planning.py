@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from calibration.camera_setup import Scene
+from calibration.camera_setup import CalibrationScene
 from pushcell import se3
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.errors import CalibrationError, PlanningError
@@ -29,7 +29,7 @@ def raised(kinematics: ArmKinematics, joints: Array, height_m: float = 0.2) -> A
 
 
 def propose(
-    scene: Scene, kinematics: ArmKinematics, start: Array, count: int, seed: int
+    scene: CalibrationScene, kinematics: ArmKinematics, start: Array, count: int, seed: int
 ) -> list[Array]:
     """Joints (n,) one after the other, from ``start`` on, each near the last one.
 
@@ -59,7 +59,7 @@ def propose(
 
 
 def _in_turn(
-    scene: Scene, kinematics: ArmKinematics, start: Array, found: list[Array]
+    scene: CalibrationScene, kinematics: ArmKinematics, start: Array, found: list[Array]
 ) -> list[Array]:
     """Always the nearest to which there is a way; what is left without one is left out."""
     here, left, chosen = start, list(found), []
@@ -74,7 +74,7 @@ def _in_turn(
     return chosen
 
 
-def _look(scene: Scene, roll: float, rng: np.random.Generator) -> Array:
+def _look(scene: CalibrationScene, roll: float, rng: np.random.Generator) -> Array:
     """(4, 4) a random pose of the board in the camera, whole in the image."""
     width, height = scene.board.size_m
     middle = np.array([width / 2, height / 2, 0])
@@ -90,7 +90,9 @@ def _look(scene: Scene, roll: float, rng: np.random.Generator) -> Array:
             return pose
 
 
-def _joints(scene: Scene, kinematics: ArmKinematics, look: Array, near: Array) -> Array | None:
+def _joints(
+    scene: CalibrationScene, kinematics: ArmKinematics, look: Array, near: Array
+) -> Array | None:
     hand = scene.hand(look)
     # The solver wants the tip: it is fixed to the link.
     tip_in_link = se3.inverse(kinematics.link_pose(near, scene.link).matrix()) @ (
@@ -103,7 +105,7 @@ def _joints(scene: Scene, kinematics: ArmKinematics, look: Array, near: Array) -
     return joints if np.abs(joints - near).max() < _LONGEST_TURN_RAD else None
 
 
-def _free(scene: Scene, kinematics: ArmKinematics, here: Array, there: Array) -> bool:
+def _free(scene: CalibrationScene, kinematics: ArmKinematics, here: Array, there: Array) -> bool:
     """Whether tip and board stay over the table on the straight way of the joints."""
     for share in np.linspace(0, 1, _CHECKS_ON_THE_WAY)[1:]:
         joints = here + share * (there - here)

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.browser import Page, open_page
+from benchmarks.browser import BrowserPage, open_page
 from benchmarks.collection import Collection
 from pushcell.geometry import Array
 
@@ -48,19 +48,19 @@ def main() -> None:
         save(page, "console_phone.png", PHONE_PX)
 
 
-def drag(cell: Collection, page: Page, place: Array) -> None:
+def drag(cell: Collection, page: BrowserPage, place: Array) -> None:
     """Hold the finger at a place until the pusher is there."""
     pixel = cell.pixel_of(place)
     cell.drag_until(page, pixel, lambda: np.linalg.norm(cell.pusher - place) < 0.01, "pusher there")
     page.mouse("mouseReleased", pixel)
 
 
-def count(page: Page) -> int:
+def count(page: BrowserPage) -> int:
     """How many episodes the page lists."""
     return int(page.script("return document.querySelectorAll('#episodes .shot').length"))
 
 
-def save(page: Page, name: str, size_px: tuple[int, int]) -> None:
+def save(page: BrowserPage, name: str, size_px: tuple[int, int]) -> None:
     """A screenshot."""
     shot = cv2.imdecode(np.frombuffer(page.driver.get_screenshot_as_png(), np.uint8), 1)
     cv2.imwrite(str(DOCS / name), shot, [cv2.IMWRITE_PNG_COMPRESSION, 9])

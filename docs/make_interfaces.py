@@ -55,7 +55,7 @@ _LIFE_CYCLE = "lifecycle_msgs/srv/"
 
 
 @dataclass(frozen=True)
-class Sample:
+class NodeSample:
     """A node, and parameters with which it can be made anywhere."""
 
     module: str
@@ -78,7 +78,7 @@ class End:
 class Described:
     """What a node said when it was asked."""
 
-    sample: Sample
+    sample: NodeSample
     purpose: str
     lifecycle: bool
     ends: list[End]
@@ -97,39 +97,39 @@ OF_ITS_TAPS = {
     ]
 }
 BEHIND_ROS2_CONTROL = (
-    Sample("arm_node", cell="ur5e_sim"),
-    Sample("cell_node", simulated=False, cell="ur5e_sim"),
+    NodeSample("arm_node", cell="ur5e_sim"),
+    NodeSample("cell_node", simulated=False, cell="ur5e_sim"),
 )
 
 
-def samples(folder: Path) -> list[Sample]:
+def samples(folder: Path) -> list[NodeSample]:
     """Every node; ``folder`` takes the files that some of them read."""
     recording, fiducials = folder / "recording.mcap", folder / "fiducials.json"
     _write_recording(recording)
     markers = {"dictionary": "DICT_APRILTAG_36h11", "side_m": 0.03, "height_m": 0.03}
     fiducials.write_text(json.dumps({**markers, "markers": {"0": [0.0, 0.0, 0.0]}}))
     return [
-        Sample("arm_node"),
-        Sample("calibrate_node"),
-        Sample("camera_node", ("camera:=overhead", "compressed:=true"), simulated=False),
-        Sample("cell_node", simulated=False),
-        Sample("console_node"),
-        Sample("drift_node"),
-        Sample("frames_node"),
-        Sample("intrinsics_node", ("camera:=overhead", f"board:={BOARD}"), simulated=False),
-        Sample("listener_node"),
-        Sample("motion_node"),
-        Sample("planner_node"),
-        Sample("policy_node", ("policy:=target_image", "drift_check:=true")),
-        Sample("recorder_node", (f"directory:={folder / 'episodes'}",)),
-        Sample("render_node", ("live_view:=false",)),
-        Sample("replay_node", (f"recording:={recording}",), simulated=False),
-        Sample("retrace_node", (f"recording:={recording}",)),
-        Sample("slider_node", (f"fiducials:={fiducials}",), simulated=False),
-        Sample("stills_node", ("live_view:=false",)),
-        Sample("teleop_node"),
-        Sample("touch_node", (f"board:={BOARD}",)),
-        Sample("trial_node", ("on_request:=true", "drift_check:=true")),
+        NodeSample("arm_node"),
+        NodeSample("calibrate_node"),
+        NodeSample("calibration_render_node", ("live_view:=false",)),
+        NodeSample("camera_node", ("camera:=overhead", "compressed:=true"), simulated=False),
+        NodeSample("cell_node", simulated=False),
+        NodeSample("console_node"),
+        NodeSample("drift_node"),
+        NodeSample("frames_node"),
+        NodeSample("intrinsics_node", ("camera:=overhead", f"board:={BOARD}"), simulated=False),
+        NodeSample("motion_node"),
+        NodeSample("null_arm_node"),
+        NodeSample("planner_node"),
+        NodeSample("policy_node", ("policy:=target_image", "drift_check:=true")),
+        NodeSample("recorder_node", (f"directory:={folder / 'episodes'}",)),
+        NodeSample("render_node", ("live_view:=false",)),
+        NodeSample("replay_node", (f"recording:={recording}",), simulated=False),
+        NodeSample("slider_node", (f"fiducials:={fiducials}",), simulated=False),
+        NodeSample("teleop_node"),
+        NodeSample("touch_check_node", (f"board:={BOARD}",)),
+        NodeSample("trajectory_replay_node", (f"recording:={recording}",)),
+        NodeSample("trial_node", ("on_request:=true", "drift_check:=true")),
     ]
 
 
@@ -165,7 +165,7 @@ def section(node: Described) -> str:
     )
 
 
-def _described(sample: Sample) -> Described:
+def _described(sample: NodeSample) -> Described:
     module = importlib.import_module(f"pushcell_ros.{sample.module}")
     kind = _node_class(module)
     parameters = (f"cell:={sample.cell}", *sample.parameters)

@@ -12,7 +12,7 @@ from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config.cell import CellConfig, load_cell
 from pushcell.geometry import PlanarPose, Pose
 from pushcell.simulation.rendering import SceneRenderer
-from pushcell.simulation.shifts import Looks, Shifts, shifted_cell
+from pushcell.simulation.shifts import Shifts, VisualRandomization, shifted_cell
 from pushcell.task import SLIDERS
 
 DOCS = Path(__file__).resolve().parent
@@ -39,11 +39,11 @@ def main() -> None:
 def _seen(cell: CellConfig, *shift: str, visual_gap: bool = True) -> NDArray[np.uint8]:
     """Overhead beside wrist, under a label."""
     shifts = Shifts.parse(shift, visual_gap)
-    look = Looks(cell, "source", shifts).draw(np.random.default_rng(3))
-    renderer = SceneRenderer(shifted_cell(cell, shifts), look.appearance)
+    visuals = VisualRandomization(cell, "source", shifts).draw(np.random.default_rng(3))
+    renderer = SceneRenderer(shifted_cell(cell, shifts), visuals.appearance)
     slider = Pose.from_planar(SLIDER, cell.simulated.physics.slider_height_m / 2)
     renderer.pose(ArmKinematics(cell).home_joints(PUSHER_M), slider)
-    images = np.hstack([renderer.image(camera.resized(*SIZE_PX)) for camera in look.cameras])
+    images = np.hstack([renderer.image(camera.resized(*SIZE_PX)) for camera in visuals.cameras])
     label = np.full((LABEL_PX, images.shape[1], 3), 255, np.uint8)
     text = " ".join(shift) or ("source world" if visual_gap else "no visual gap")
     cv2.putText(label, text, (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)

@@ -15,7 +15,7 @@ from pushcell.formats.lerobot_files import IMAGE_KINDS, VERSIONS
 from pushcell.formats.lerobot_layout import VECTORS
 from pushcell.formats.pusht_format import BRIGHTNESS, PLACES
 from pushcell.replay.message_reader import CHUNK, IMAGES
-from pushcell.replay.opening import SUFFIXES
+from pushcell.replay.open_recording import SUFFIXES
 from pushcell.replay.poses import POSES, TWIST
 
 DOCS = Path(__file__).parent

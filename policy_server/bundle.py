@@ -54,7 +54,7 @@ def _check_parity(policy: BundlePolicy, frame: dict[str, Floats], path: Path) ->
 def _parity_frame(manifest: Manifest, data: bytes, path: Path) -> dict[str, Floats]:
     shapes = dict(manifest.observation.shapes)
     shapes["chunk"] = (1, manifest.action.horizon, 2)
-    if manifest.noisy:
+    if manifest.is_generative:
         shapes["noise"] = shapes["chunk"]
     where = f"{path}/{PARITY}"
     try:

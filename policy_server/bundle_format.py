@@ -135,29 +135,29 @@ class Manifest(Section):
     @property
     def sha256(self) -> str:
         """Names the policy: it covers all that is said here, and so every file's hash."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        text = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
-    def noisy(self) -> bool:
+    def is_generative(self) -> bool:
         """Whether chunks are made of noise."""
         return self.schedule.kind != "direct"
 
     @property
-    def sees(self) -> bool:
+    def has_cameras(self) -> bool:
         """Whether the policy observes images."""
         return bool(self.observation.cameras)
 
     @property
     def denoiser_inputs(self) -> tuple[str, ...]:
         """Names of the inputs of ``denoiser.onnx``, in order."""
-        if not self.noisy:
+        if not self.is_generative:
             return ("embedding",)
         return ("sample", "timestep", "embedding", *(["prefix"] if self.max_prefix else []))
 
     def to_yaml(self) -> str:
         """The manifest as YAML, the content of ``bundle.yaml``."""
-        return yaml_text(self.model_dump(mode="json"))
+        return yaml_text(self.model_dump(mode="json", by_alias=True))
 
     @classmethod
     def from_values(cls, values: Any, origin: str) -> Manifest:

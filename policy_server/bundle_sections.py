@@ -7,7 +7,7 @@ import json
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from pushcell.cameras.image_transform import SCALE
 from pushcell.config.cell import CameraConfig, CellConfig, SliderName
@@ -258,6 +258,8 @@ class DataSetRecord(Section):
 class TrainingRecord(Section):
     """How the policy came about; zeros where nothing was learned."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
     data_sets: tuple[DataSetRecord, ...]
     steps: Annotated[int, Field(ge=0)]
     seed: int
@@ -265,8 +267,9 @@ class TrainingRecord(Section):
     validation_loss: NonNegative | None = None
     calibration_sha256: Sha256 | None = None  # of the cell's calibration files
     configuration: dict[str, JsonValue] = Field(default_factory=dict)
-    eye: TrainingRecord | None = None
-    """Of what it sees the slider with, where that was trained by itself."""
+    pose_estimator: TrainingRecord | None = Field(default=None, alias="eye")
+    """Of the pose estimator, if there is one. In files its key is ``eye``, which the bundle's
+    hash covers."""
 
 
 class ParityRecord(Section):

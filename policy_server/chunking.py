@@ -1,4 +1,4 @@
-"""When a chunk is asked for, on which terms, and what becomes of it: pure code, any clock.
+"""When a chunk is requested, with which settings, and how it joins the plan; for any clock.
 
 The same schedulers run in the node, in the simulator and in offline replay. A chunk's actions are
 due at fixed times counted from the capture of its observation, so one that arrives late is joined
@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from policy_server.bundle_format import Manifest
-from policy_server.degradation import Degradation, Terms, terms, undisturbed
+from policy_server.degradation import Degradation, SamplingSettings, sampling_settings, undisturbed
 from policy_server.delay import DelayEstimate
 from pushcell.action_chunk import ActionChunk
 from pushcell.errors import ConfigError
@@ -26,15 +26,15 @@ _FADE_PERIODS = 3
 
 
 @dataclass(frozen=True)
-class Inquiry:
-    """What a chunk is asked for with; see `policy.Request`."""
+class ChunkConditions:
+    """What a chunk is asked for with; see `policy.ChunkRequest`."""
 
     known: Array
-    terms: Terms
+    settings: SamplingSettings
 
 
 class Scheduler(Protocol):
-    """Times are of one clock [s]; one inquiry is under way at a time."""
+    """Times are of one clock [s]; one chunk is under way at a time."""
 
     plan: ActionChunk | None
     late: int
@@ -52,13 +52,15 @@ class Scheduler(Protocol):
     def wants(self, now_s: float) -> bool:
         """Whether a chunk shall be asked for now."""
 
-    def inquire(self, now_s: float, capture_s: float) -> Inquiry:
-        """The terms for a chunk of the observation of ``capture_s``."""
+    def conditions_for(self, now_s: float, capture_s: float) -> ChunkConditions:
+        """The conditions for a chunk of the observation of ``capture_s``."""
 
     def note_delay(self, delay_s: float) -> None:
         """A chunk has taken this long [s], from capture to its arrival."""
 
-    def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
+    def accept(
+        self, now_s: float, capture_s: float, actions: Array, conditions: ChunkConditions
+    ) -> None:
         """The chunk (H, 2) [m] has come; ``plan`` is what holds from now on."""
 
 
@@ -68,7 +70,7 @@ class RecedingHorizon:
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._period_s = 1.0 / manifest.rate_hz
-        self._terms = undisturbed(manifest)
+        self._settings = undisturbed(manifest)
         self.reset()
 
     def reset(self) -> None:
@@ -77,43 +79,45 @@ class RecedingHorizon:
         self.late = 0
         self._asked_s = -np.inf
         self._rested = True
-        self._astray = False
+        self._off_plan = False
 
     @property
     def degradation(self) -> Degradation:
-        """What the last inquiry gave up because chunks take long."""
-        return self._terms.degradation
+        """What the last request gave up because chunks take long."""
+        return self._settings.degradation
 
     def note_delay(self, delay_s: float) -> None:
         """Ignored: this scheduler does not depend on the delay."""
 
     def restart(self) -> None:
         """The plan holds until the next chunk has come, but nothing of it is taken over."""
-        self._astray = True
+        self._off_plan = True
 
     def wants(self, now_s: float) -> bool:
         """Once ``execute`` periods have passed, or the plan is at its end."""
         return self._begins(now_s) or now_s - self._asked_s >= self._wait_s() - _ROUNDING_S
 
-    def inquire(self, now_s: float, capture_s: float) -> Inquiry:
+    def conditions_for(self, now_s: float, capture_s: float) -> ChunkConditions:
         """A request without a prefix: no action is committed in advance."""
         self._asked(now_s)
-        return Inquiry(np.empty((0, 2)), self._terms)
+        return ChunkConditions(np.empty((0, 2)), self._settings)
 
-    def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
+    def accept(
+        self, now_s: float, capture_s: float, actions: Array, conditions: ChunkConditions
+    ) -> None:
         """Replace the plan by the newest chunk."""
         self.plan = self._timed(now_s, capture_s, actions)
 
     def _wait_s(self) -> float:
-        return self._terms.execute * self._period_s
+        return self._settings.execute * self._period_s
 
     def _begins(self, now_s: float) -> bool:
         """Whether there is nothing that a chunk could go on with."""
-        return self.plan is None or self._astray or now_s >= self.plan.end_s
+        return self.plan is None or self._off_plan or now_s >= self.plan.end_s
 
     def _asked(self, now_s: float) -> None:
         self._asked_s = now_s
-        self._rested, self._astray = self._begins(now_s), False
+        self._rested, self._off_plan = self._begins(now_s), False
 
     def _timed(self, now_s: float, capture_s: float, actions: Array) -> ActionChunk:
         """The chunk with its times: of a pusher that rested meanwhile, none of it is past."""
@@ -144,7 +148,9 @@ class TemporalEnsembling(RecedingHorizon):
         super().reset()
         self._chunks: deque[ActionChunk] = deque(maxlen=self._manifest.action.horizon)
 
-    def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
+    def accept(
+        self, now_s: float, capture_s: float, actions: Array, conditions: ChunkConditions
+    ) -> None:
         """Average over all chunks that reach to each of the newest one's times."""
         if self._rested:
             self._chunks.clear()
@@ -177,34 +183,39 @@ class RealTimeChunking(RecedingHorizon):
         super().__init__(manifest)
 
     def note_delay(self, delay_s: float) -> None:
-        """It counts for the next inquiry's prefix."""
+        """It counts for the next request's prefix."""
         self._delay.add(delay_s)
 
     def wants(self, now_s: float) -> bool:
         """As a receding horizon; under the rule of hold, only at rest."""
-        if self._terms.degradation is Degradation.HOLD:
+        if self._settings.degradation is Degradation.HOLD:
             return self._begins(now_s)
         return super().wants(now_s)
 
-    def inquire(self, now_s: float, capture_s: float) -> Inquiry:
+    def conditions_for(self, now_s: float, capture_s: float) -> ChunkConditions:
         """What the plan says for the chunk's times, as far as it reaches."""
         self._asked(now_s)
-        self._terms = terms(self._manifest, self._delay.seconds + self._ahead_s)
+        self._settings = sampling_settings(self._manifest, self._delay.seconds + self._ahead_s)
         if self.plan is None or self._rested:
-            return Inquiry(np.empty((0, 2)), replace(self._terms, steps=None, warm=0.0))
+            return ChunkConditions(
+                np.empty((0, 2)),
+                replace(self._settings, denoising_steps=None, warm_start_fraction=0.0),
+            )
         due = capture_s + self._period_s * np.arange(1, self._manifest.action.horizon + 1)
         known = [self.plan.sample(t)[0] for t in due if t <= self.plan.end_s + _ROUNDING_S]
-        return Inquiry(np.array(known).reshape(-1, 2), self._terms)
+        return ChunkConditions(np.array(known).reshape(-1, 2), self._settings)
 
-    def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
+    def accept(
+        self, now_s: float, capture_s: float, actions: Array, conditions: ChunkConditions
+    ) -> None:
         """The chunk joins the plan where both are the same, unless it has come too late."""
         before, self.plan = self.plan, self._timed(now_s, capture_s, actions)
         if before is None or self._rested:
             return
-        covered = min(inquiry.terms.prefix, len(inquiry.known))
+        covered = min(conditions.settings.prefix, len(conditions.known))
         late_s = now_s + self._ahead_s - (capture_s + covered * self._period_s)
         self.late += late_s > _ROUNDING_S
-        if inquiry.terms.committed < max(1, inquiry.terms.prefix):
+        if conditions.settings.committed < max(1, conditions.settings.prefix):
             end_s = now_s + _FADE_PERIODS * self._period_s
             self.plan = self.plan.faded_in(before, now_s, end_s)
 

@@ -17,9 +17,9 @@ from websockets.protocol import State
 from websockets.sync.client import ClientConnection, connect
 
 from policy_server.bundle_format import Manifest
-from policy_server.policy import Policy, Request
+from policy_server.message_codec import ProtocolError, pack, unpack
+from policy_server.policy import ChunkRequest, Policy
 from policy_server.protocol import manifest_of, request_message, to_actions
-from policy_server.wire import WireError, pack, unpack
 from pushcell.errors import BundleError, PushcellError
 from pushcell.geometry import Array
 
@@ -54,7 +54,7 @@ class RemotePolicy(Policy):
         assert self._manifest is not None  # set by the first connection
         return self._manifest
 
-    def infer(self, request: Request) -> Array:
+    def infer(self, request: ChunkRequest) -> Array:
         """(H, 2) absolute pusher positions [m]; raises RemoteError."""
         connection = self._connected()
         try:
@@ -64,7 +64,7 @@ class RemotePolicy(Policy):
             if isinstance(answer, str):
                 raise RemoteError(f"{self._url} answers: {answer[:_LONGEST_SENTENCE]}")
             return to_actions(unpack(answer), self.manifest)
-        except (OSError, WebSocketException, WireError) as error:
+        except (OSError, WebSocketException, ProtocolError) as error:
             # An answer that comes later would be taken for that of another request.
             _cut_off(connection)
             self.close()
@@ -95,7 +95,7 @@ class RemotePolicy(Policy):
                     )
                 )
                 self._greet(connection)
-            except (OSError, ValueError, WebSocketException, WireError, BundleError) as error:
+            except (OSError, ValueError, WebSocketException, ProtocolError, BundleError) as error:
                 raise RemoteError(f"{self._url} cannot be used: {_said(error)}") from None
             self._closing = stack.pop_all()
         self._connection = connection
@@ -104,7 +104,7 @@ class RemotePolicy(Policy):
     def _greet(self, connection: ClientConnection) -> None:
         message = connection.recv(timeout=self._timeout_s)
         if isinstance(message, str):
-            raise WireError(message)
+            raise ProtocolError(message)
         manifest = manifest_of(unpack(message), self._url)
         if self._manifest is not None and manifest != self._manifest:
             raise BundleError("it serves another policy than before: configure anew")

@@ -80,7 +80,7 @@ def _camera(spec: CameraInput, rate_hz: float, cell: CellConfig) -> Iterator[str
 def _calibration(manifest: Manifest, cell: CellConfig) -> Iterator[str]:
     """What a policy learned to see was seen by the cameras as they were calibrated then."""
     theirs, mine = manifest.training.calibration_sha256, active_sha256(cell)
-    if manifest.sees and theirs is not None and theirs != mine:
+    if manifest.has_cameras and theirs is not None and theirs != mine:
         yield (
             f"the policy was trained with the calibration {theirs[:12]}, the cell's is "
             f"{mine[:12] if mine else 'none'}: name the files that were in use then"

@@ -11,7 +11,7 @@ from policy_server.bundle_sections import DirectSchedule
 
 # Fewer calls of the network than this, and chunks fall apart.
 _LEAST_STEPS = 4
-_WARM = 0.5
+_WARM_START_FRACTION = 0.5
 # As much as lets a network that knows no prefix mean the same way as before.
 _SAME_WAY = 0.3
 
@@ -27,24 +27,24 @@ class Degradation(str, Enum):
 
 
 @dataclass(frozen=True)
-class Terms:
-    """On which terms the next chunk is asked for."""
+class SamplingSettings:
+    """How the next chunk is sampled and executed."""
 
     degradation: Degradation
     prefix: int  # actions that are over when it takes over
     committed: int  # of these, how many the network is given as what will be done
     execute: int  # actions after which the next one is asked for
-    steps: int | None  # calls of the network; None: as many as the manifest says
-    warm: float  # share of the noise levels that the last chunk stands for
+    denoising_steps: int | None  # calls of the network; None: as many as the manifest says
+    warm_start_fraction: float  # share of the noise levels that the last chunk replaces
 
 
-def undisturbed(manifest: Manifest) -> Terms:
+def undisturbed(manifest: Manifest) -> SamplingSettings:
     """As the manifest has it, whatever the delay."""
-    return Terms(Degradation.NONE, 0, 0, manifest.action.execute, None, 0.0)
+    return SamplingSettings(Degradation.NONE, 0, 0, manifest.action.execute, None, 0.0)
 
 
-def terms(manifest: Manifest, delay_s: float) -> Terms:
-    """The terms under a delay [s] between capture and the moment at which a chunk takes over.
+def sampling_settings(manifest: Manifest, delay_s: float) -> SamplingSettings:
+    """The settings under a delay [s] between capture and the moment at which a chunk takes over.
 
     A network that knows no prefix is asked so that the next chunk comes when half of ``execute``
     are over since the capture of the last. (Asked every period it hardly changes its mind at all:
@@ -59,21 +59,25 @@ def terms(manifest: Manifest, delay_s: float) -> Terms:
     prefix = math.ceil(delay_s * manifest.rate_hz - 1e-6)
     execute = manifest.action.execute if trained else max(1, manifest.action.execute // 2 - prefix)
     if prefix >= horizon:
-        return Terms(Degradation.HOLD, 0, 0, horizon, None, 0.0)
+        return SamplingSettings(Degradation.HOLD, 0, 0, horizon, None, 0.0)
     given = min(prefix, trained)
     usual = (None, 0.0) if trained else _fewer_steps(manifest, _SAME_WAY)
     if prefix <= 1:
-        return Terms(Degradation.NONE, prefix, given, min(execute, horizon - prefix), *usual)
+        return SamplingSettings(
+            Degradation.NONE, prefix, given, min(execute, horizon - prefix), *usual
+        )
     if prefix <= (trained or horizon // 2) and prefix + execute <= horizon:
-        return Terms(Degradation.LONGER_PREFIX, prefix, given, execute, *usual)
-    fewer = _fewer_steps(manifest, _WARM)
+        return SamplingSettings(Degradation.LONGER_PREFIX, prefix, given, execute, *usual)
+    fewer = _fewer_steps(manifest, _WARM_START_FRACTION)
     if prefix + execute <= horizon:
-        return Terms(Degradation.FEWER_STEPS, prefix, given, execute, *fewer)
-    return Terms(Degradation.SHORTER_HORIZON, prefix, given, horizon - prefix, *fewer)
+        return SamplingSettings(Degradation.FEWER_STEPS, prefix, given, execute, *fewer)
+    return SamplingSettings(Degradation.SHORTER_HORIZON, prefix, given, horizon - prefix, *fewer)
 
 
-def _fewer_steps(manifest: Manifest, warm: float) -> tuple[int | None, float]:
+def _fewer_steps(manifest: Manifest, warm_start_fraction: float) -> tuple[int | None, float]:
     if isinstance(manifest.schedule, DirectSchedule):
         return None, 0.0
     usual = manifest.schedule.inference_steps
-    return min(usual, max(_LEAST_STEPS, math.ceil(usual * (1 - warm)))), warm
+    return min(
+        usual, max(_LEAST_STEPS, math.ceil(usual * (1 - warm_start_fraction)))
+    ), warm_start_fraction

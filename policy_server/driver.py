@@ -19,9 +19,9 @@ from policy_server.chunking import Scheduler, scheduler
 from policy_server.degradation import Degradation
 from policy_server.delay import InjectedDelay
 from policy_server.latency import LatencyBudget, Stage
-from policy_server.loop import Job, PolicyLoop, max_astray_m
+from policy_server.loop import PendingChunk, PolicyLoop, max_off_plan_m
 from policy_server.observation import Observer
-from policy_server.policy import Policy, Request
+from policy_server.policy import ChunkRequest, Policy
 from pushcell.action_chunk import ActionChunk
 from pushcell.config.cell import CellConfig
 from pushcell.errors import PushcellError
@@ -34,10 +34,10 @@ _WARM_UPS = 3
 # Of motion.observation_age_s: the guard hears of a chunk a little later.
 _PROMPT_SHARE = 0.8
 # Of so many last chunks, more than this share lost is a warning.
-_OUTCOMES, _LOST_SHARE = 50, 0.1
+_OUTCOMES_KEPT, _LOST_SHARE = 50, 0.1
 
 
-Outcome = Literal["accepted", "dropped", "failed"]
+ChunkOutcome = Literal["accepted", "dropped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,17 @@ class ChunkRecord:
     capture_s: float
     begun_s: float
     ended_s: float
-    outcome: Outcome
+    outcome: ChunkOutcome
     reason: str = ""  # why it was dropped or failed
+    chunking: str = ""  # both are in the notes of a recording alone
+    bundle: str = ""
 
 
 @dataclass(frozen=True)
-class _Thought:
+class PendingInference:
     """An inference under way in the thread; times of the control clock [s]."""
 
-    job: Job
+    pending: PendingChunk
     received_s: float
     future: Future[tuple[Array, float, float]]
     due_s: float  # nothing is taken before, as if inference took so long
@@ -103,14 +105,14 @@ class PolicyDriver:
             scheduler_of(chunking, manifest, lookahead_s + cell.arm.latency_s),
             seed,
             _PROMPT_SHARE * max_age_s,
-            max_astray_m(cell),
+            max_off_plan_m(cell),
         )
         self._delays = (delay or InjectedDelay()).draw(np.random.default_rng(seed))
         self._inference_s = inference_s
         self._thread = executor or ThreadPoolExecutor(1, "inference")
         self._seed = seed
         self._records: list[ChunkRecord] = []
-        self._outcomes: deque[Outcome] = deque(maxlen=_OUTCOMES)
+        self._outcomes: deque[ChunkOutcome] = deque(maxlen=_OUTCOMES_KEPT)
         self.budget = LatencyBudget()
         self._received_s: dict[str, float] = {}
         self._ticked_s = -np.inf
@@ -130,7 +132,7 @@ class PolicyDriver:
             values[camera.key] = np.zeros(shape, np.uint8)
         for seed in range(_WARM_UPS):
             began_s = steady_seconds()
-            self._policy.infer(Request(values, seed))
+            self._policy.infer(ChunkRequest(values, seed))
         return steady_seconds() - began_s
 
     def activate(self, fresh: bool = True) -> None:
@@ -145,17 +147,17 @@ class PolicyDriver:
         self._loop.chunks = chunks
 
     def deactivate(self) -> None:
-        """Say nothing any more; what is being thought is dropped when it comes."""
+        """Say nothing any more; an inference under way is dropped when it ends."""
         self._active = False
         self._forget()
 
     def _forget(self) -> None:
         """Begin anew with whatever comes."""
-        self._thought: _Thought | None = None
+        self._inference: PendingInference | None = None
         self._published_s = -np.inf
         self._moving: tuple[float, float] | None = None
         self._failure = ""
-        self._told: tuple[ActionChunk, ActionChunk] | None = None
+        self._sent: tuple[ActionChunk, ActionChunk] | None = None
         self._loop.reset()
 
     @property
@@ -194,21 +196,21 @@ class PolicyDriver:
         """A chunk to publish: a new one, or the last one again. None while there is none, and
         while nothing is seen: then the guard stops the arm."""
         if now_s < self._ticked_s:
-            # All that was seen and thought before is of another time.
+            # All observations and inferences so far are of another time.
             self._loop.observer.reset()
             self._forget()
         self._ticked_s = now_s
         if not self._active:
             return None
         fresh = self._collect(now_s)
-        job = self._loop.begin(now_s)
-        if job is not None:
+        pending = self._loop.begin(now_s)
+        if pending is not None:
             received_s = max(self._received_s.values())
-            self.budget.add(Stage.RECEIVE, max(0.0, received_s - job.capture_s))
+            self.budget.add(Stage.RECEIVE, max(0.0, received_s - pending.capture_s))
             self.budget.add(Stage.BEGIN, now_s - received_s)
-            future = self._thread.submit(self._infer, job.request)
+            future = self._thread.submit(self._infer, pending.request)
             takes_s = max(next(self._delays), self._inference_s or 0.0)
-            self._thought = _Thought(job, received_s, future, now_s + takes_s)
+            self._inference = PendingInference(pending, received_s, future, now_s + takes_s)
         plan = self._loop.plan
         if plan is None or self._loop.problem or now_s > plan.end_s:
             return None
@@ -219,9 +221,9 @@ class PolicyDriver:
 
     def _commanded(self, plan: ActionChunk) -> ActionChunk:
         """A plan as an arm that is late is told it; the same chunk while the plan is the same."""
-        if self._told is None or self._told[0] is not plan:
-            self._told = plan, plan.earlier(self._cell.arm.latency_s)
-        return self._told[1]
+        if self._sent is None or self._sent[0] is not plan:
+            self._sent = plan, plan.earlier(self._cell.arm.latency_s)
+        return self._sent[1]
 
     def diagnose(self) -> tuple[str, dict[str, object]]:
         """What is wrong, in words (nothing: empty), and figures."""
@@ -234,7 +236,7 @@ class PolicyDriver:
         if not problem and lost > _LOST_SHARE * len(self._outcomes):
             problem = f"{lost} of the last {len(self._outcomes)} chunks were dropped or failed"
         return problem, {
-            **{f"chunks_{what}": self._outcomes.count(what) for what in get_args(Outcome)},
+            **{f"chunks_{what}": self._outcomes.count(what) for what in get_args(ChunkOutcome)},
             "degradation": degradation.value,
             "late_chunks": loop.scheduler.late,
             "dropped_chunks": loop.dropped,
@@ -242,42 +244,52 @@ class PolicyDriver:
             **self.budget.describe(),
         }
 
-    def _infer(self, request: Request) -> tuple[Array, float, float]:
+    def _infer(self, request: ChunkRequest) -> tuple[Array, float, float]:
         began_s = self._clock()
         return self._policy.infer(request), began_s, self._clock()
 
     def _collect(self, now_s: float) -> bool:
         """Take what the thread has made; True for a new plan."""
-        thought = self._thought
-        if thought is None or now_s < thought.due_s:
+        inference = self._inference
+        if inference is None or now_s < inference.due_s:
             return False
-        if self._inference_s is None and not thought.future.done():
+        if self._inference_s is None and not inference.future.done():
             return False
-        self._thought = None
+        self._inference = None
         try:
-            actions, began_s, ended_s = thought.future.result()
+            actions, began_s, ended_s = inference.future.result()
         except PushcellError as error:
             self._failure = str(error)
-            self._loop.fail(thought.job)
-            self._note(thought.job, now_s, "failed", self._failure)
+            self._loop.fail(inference.pending)
+            self._note(inference.pending, now_s, "failed", self._failure)
             return False
         self._failure = ""
-        if not self._loop.finish(now_s, thought.job, actions):
+        if not self._loop.finish(now_s, inference.pending, actions):
             self._failure = (
-                f"a chunk came {now_s - thought.job.capture_s:.3f} s after its capture and was "
-                f"dropped: the guard takes none after motion.observation_age_s, which is "
+                f"a chunk came {now_s - inference.pending.capture_s:.3f} s after its capture and "
+                f"was dropped: the guard takes none after motion.observation_age_s, which is "
                 f"{self._cell.motion.observation_age_s} s"
             )
-            self._note(thought.job, now_s, "dropped", self._failure)
+            self._note(inference.pending, now_s, "dropped", self._failure)
             return False
         self.budget.add(Stage.INFER, ended_s - began_s)
         self.budget.add(Stage.PUBLISH, now_s - ended_s)
-        self._moving = (thought.job.capture_s, now_s)
-        self._note(thought.job, now_s, "accepted")
+        self._moving = (inference.pending.capture_s, now_s)
+        self._note(inference.pending, now_s, "accepted")
         return True
 
-    def _note(self, job: Job, now_s: float, outcome: Outcome, reason: str = "") -> None:
+    def _note(
+        self, pending: PendingChunk, now_s: float, outcome: ChunkOutcome, reason: str = ""
+    ) -> None:
         self._outcomes.append(outcome)
         self._records.append(
-            ChunkRecord(job.number, self._seed, job.capture_s, job.begun_s, now_s, outcome, reason)
+            ChunkRecord(
+                pending.number,
+                self._seed,
+                pending.capture_s,
+                pending.begun_s,
+                now_s,
+                outcome,
+                reason,
+            )
         )

@@ -11,30 +11,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policy_server.chunking import Inquiry, Scheduler
+from policy_server.chunking import ChunkConditions, Scheduler
 from policy_server.observation import ObservationError, Observer
-from policy_server.policy import Request
+from policy_server.policy import ChunkRequest
 from pushcell.action_chunk import ActionChunk
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array
 from pushcell.timing import is_older
 
 # Of the guard's gate: far enough inside that the plan does not get there while a chunk is made.
-_ASTRAY_SHARE = 0.7
+_OFF_PLAN_SHARE = 0.7
 
 
-def max_astray_m(cell: CellConfig) -> float:
+def max_off_plan_m(cell: CellConfig) -> float:
     """How far the pusher may be from its plan [m]: the guard must take the plan at any time."""
-    return _ASTRAY_SHARE * cell.motion.first_target_max_jump_m
+    return _OFF_PLAN_SHARE * cell.motion.first_target_max_jump_m
 
 
 @dataclass(frozen=True)
-class Job:
+class PendingChunk:
     """A chunk that has been asked for, the ``number``th since the reset."""
 
     number: int
-    request: Request
-    inquiry: Inquiry
+    request: ChunkRequest
+    conditions: ChunkConditions
     capture_s: float
     begun_s: float
 
@@ -52,22 +52,22 @@ class PolicyLoop:
         scheduler: Scheduler,
         seed: int = 0,
         max_chunk_age_s: float = math.inf,
-        max_astray_m: float = math.inf,
+        max_off_plan_m: float = math.inf,
     ) -> None:
         """``max_chunk_age_s``: the oldest capture of which a chunk is still taken [s];
-        ``max_astray_m``: how far the pusher may be from where the plan has it, before that begins
+        ``max_off_plan_m``: how far the pusher may be from where the plan has it, before that begins
         again where the pusher is [m]."""
         self.observer = observer
         self.scheduler = scheduler
         self._seed = seed
         self._max_chunk_age_s = max_chunk_age_s
-        self._max_astray_m = max_astray_m
+        self._max_off_plan_m = max_off_plan_m
         self.reset()
 
     def reset(self) -> None:
         """A new trial begins; samples that have been seen stay."""
         self.scheduler.reset()
-        self.job: Job | None = None
+        self.pending: PendingChunk | None = None
         self.problem = ""
         self._moment_s = -math.inf
         self.chunks = 0  # begun in this trial; the noise goes by it
@@ -85,15 +85,15 @@ class PolicyLoop:
 
     def wants(self, now_s: float) -> bool:
         """Whether a new observation would be used now."""
-        return self.job is None and self.scheduler.wants(now_s)
+        return self.pending is None and self.scheduler.wants(now_s)
 
-    def begin(self, now_s: float) -> Job | None:
-        """A job, if one is due and what it needs has just been seen; ``problem`` says why not."""
+    def begin(self, now_s: float) -> PendingChunk | None:
+        """A chunk to infer, if one is due and its observation is new; ``problem`` says why not."""
         try:
             moment_s, before_s = self.observer.moment(now_s), self._moment_s
             self._moment_s = moment_s
             self.problem = ""
-            if self.job is None and self._astray_m() > self._max_astray_m:
+            if self.pending is None and self._off_plan_m() > self._max_off_plan_m:
                 self.scheduler.restart()
             if moment_s == before_s or not self.wants(now_s):
                 return None
@@ -101,37 +101,37 @@ class PolicyLoop:
         except ObservationError as error:
             self.problem = str(error)
             return None
-        inquiry = self.scheduler.inquire(now_s, seen.capture_s)
-        request = Request(
+        conditions = self.scheduler.conditions_for(now_s, seen.capture_s)
+        request = ChunkRequest(
             seen.values,
             self._chunk_seed(),
-            inquiry.known,
-            min(inquiry.terms.committed, len(inquiry.known)),
-            inquiry.terms.steps,
-            inquiry.terms.warm,
+            conditions.known,
+            min(conditions.settings.committed, len(conditions.known)),
+            conditions.settings.denoising_steps,
+            conditions.settings.warm_start_fraction,
         )
-        self.job = Job(self.chunks, request, inquiry, seen.capture_s, now_s)
-        return self.job
+        self.pending = PendingChunk(self.chunks, request, conditions, seen.capture_s, now_s)
+        return self.pending
 
-    def finish(self, now_s: float, job: Job, actions: Array) -> bool:
-        """The job's chunk (H, 2) has come; False when it is of no use any more."""
-        if job is not self.job:
+    def finish(self, now_s: float, pending: PendingChunk, actions: Array) -> bool:
+        """The pending chunk (H, 2) has come; False when it is of no use any more."""
+        if pending is not self.pending:
             return False
-        self.job = None
-        age_s = now_s - job.capture_s
+        self.pending = None
+        age_s = now_s - pending.capture_s
         self.scheduler.note_delay(age_s)
-        if is_older(now_s, job.capture_s, self._max_chunk_age_s):
+        if is_older(now_s, pending.capture_s, self._max_chunk_age_s):
             self.dropped += 1
             return False
-        self.scheduler.accept(now_s, job.capture_s, actions, job.inquiry)
+        self.scheduler.accept(now_s, pending.capture_s, actions, pending.conditions)
         return True
 
-    def fail(self, job: Job) -> None:
-        """The job has come to nothing."""
-        if job is self.job:
-            self.job = None
+    def fail(self, pending: PendingChunk) -> None:
+        """The inference has failed."""
+        if pending is self.pending:
+            self.pending = None
 
-    def _astray_m(self) -> float:
+    def _off_plan_m(self) -> float:
         """How far from the plan the pusher was when it was last seen [m]; 0 without a plan."""
         seen = self.observer.pusher()
         if self.plan is None or seen is None:

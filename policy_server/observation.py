@@ -22,7 +22,7 @@ from pushcell.timing import StampedBuffer, is_older
 _BUFFERED = 64
 
 
-class Blind(str, Enum):
+class ObservationFault(str, Enum):
     """Why there is no observation."""
 
     NEVER_SEEN = "never seen"
@@ -35,7 +35,7 @@ class Blind(str, Enum):
 class ObservationError(PushcellError):
     """No inference may be made; ``reason`` says why."""
 
-    def __init__(self, reason: Blind, message: str) -> None:
+    def __init__(self, reason: ObservationFault, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -129,19 +129,21 @@ class Observer:
         newest = {}
         for name, stream in self._streams.items():
             if name in self._malformed:
-                raise ObservationError(Blind.MALFORMED, f"{name}: {self._malformed[name]}")
+                raise ObservationError(
+                    ObservationFault.MALFORMED, f"{name}: {self._malformed[name]}"
+                )
             last = stream.newest()
             if last is None:
-                raise ObservationError(Blind.NEVER_SEEN, f"{name} was never seen")
+                raise ObservationError(ObservationFault.NEVER_SEEN, f"{name} was never seen")
             newest[name] = last[0]
             age_s, allowed_s = now_s - last[0], self._max_age_s + self._periods_s.get(name, 0.0)
             if age_s < -self._max_skew_s:
                 raise ObservationError(
-                    Blind.FUTURE, f"{name} is stamped {-age_s:.3f} s in the future"
+                    ObservationFault.FUTURE, f"{name} is stamped {-age_s:.3f} s in the future"
                 )
             if is_older(now_s, last[0], allowed_s):
                 raise ObservationError(
-                    Blind.OLD, f"{name} is {age_s:.3f} s old, allowed: {allowed_s:.3f} s"
+                    ObservationFault.OLD, f"{name} is {age_s:.3f} s old, allowed: {allowed_s:.3f} s"
                 )
         return min(newest.values())
 
@@ -160,7 +162,7 @@ class Observer:
         found = found or stream.oldest_after(time_s)
         if found is None:
             raise ObservationError(
-                Blind.SKEWED,
+                ObservationFault.SKEWED,
                 f"{name} has no sample within {self._max_skew_s:.3f} s of the time "
                 f"{moment - time_s:.3f} s ago: it skips samples, or is out of step",
             )

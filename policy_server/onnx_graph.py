@@ -1,4 +1,4 @@
-"""Looks an ONNX graph from anyone over before ONNX Runtime sees it: it is data, and small data."""
+"""Checks an ONNX graph from anyone before ONNX Runtime loads it: it is data, and small data."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from policy_server.batched_sampling import Draft, made_together
+from policy_server.batched_sampling import PartialSample, sample_together
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import DirectSchedule
 from policy_server.onnx_networks import Floats, Networks
-from policy_server.sampler import Guide, Sampler
+from policy_server.sampler import InpaintingGuide, Sampler
 from pushcell.cameras.image_transform import network_images
 from pushcell.errors import BundleError, PushcellError
 from pushcell.geometry import Array
@@ -22,21 +22,22 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Request:
+class ChunkRequest:
     """What a chunk is asked for with.
 
     ``values``: as `observation.Observation` has them. ``known`` (M, 2) [m]: what has been planned
     for the chunk's first M actions; the first ``committed`` of them will be executed whatever the
-    answer. ``steps`` calls of the network (None: the manifest's), of the noise of ``seed``;
-    ``warm``, in [0, 1), is the share of noise levels that ``known`` stands for.
+    answer. ``denoising_steps`` calls of the network (None: the manifest's) begin from the noise of
+    ``seed``; ``warm_start_fraction``, in [0, 1), is the share of noise levels that ``known``
+    replaces.
     """
 
     values: Mapping[str, NDArray[Any]]
     seed: int
     known: Array = field(default_factory=lambda: np.empty((0, 2)))
     committed: int = 0
-    steps: int | None = None
-    warm: float = 0.0
+    denoising_steps: int | None = None
+    warm_start_fraction: float = 0.0
 
 
 class Policy(Protocol):
@@ -46,10 +47,10 @@ class Policy(Protocol):
     def manifest(self) -> Manifest:
         """What it needs and gives."""
 
-    def infer(self, request: Request) -> Array:
+    def infer(self, request: ChunkRequest) -> Array:
         """(H, 2) absolute pusher positions [m]; the first is due one period after capture."""
 
-    def infer_many(self, requests: Sequence[Request]) -> list[Array | PushcellError]:
+    def infer_many(self, requests: Sequence[ChunkRequest]) -> list[Array | PushcellError]:
         """For each request what `infer` returns or raises."""
         return [_returned_or_raised(self.infer, request) for request in requests]
 
@@ -68,30 +69,30 @@ class BundlePolicy(Policy):
         """Manifest of the bundle that this policy runs."""
         return self._manifest
 
-    def infer(self, request: Request) -> Array:
+    def infer(self, request: ChunkRequest) -> Array:
         """(H, 2) absolute pusher positions [m], within the bundle's bounds."""
         chunk = self.chunk(
             self.prepare(request.values),
             self.noise(request.seed),
-            self._guide(request),
-            request.steps,
-            request.warm,
+            self._inpainting_guide(request),
+            request.denoising_steps,
+            request.warm_start_fraction,
         )
         return self._positions(request, chunk)
 
-    def infer_many(self, requests: Sequence[Request]) -> list[Array | PushcellError]:
+    def infer_many(self, requests: Sequence[ChunkRequest]) -> list[Array | PushcellError]:
         """As `infer` of each; where the network takes several samples they share its calls."""
         if self._sampler is None or not self._networks.batches or len(requests) == 1:
             return super().infer_many(requests)
-        drafts = [_returned_or_raised(self._draft, request) for request in requests]
-        sound = [draft for draft in drafts if isinstance(draft, Draft)]
+        samples = [_returned_or_raised(self._partial_sample, request) for request in requests]
+        sound = [sample for sample in samples if isinstance(sample, PartialSample)]
         try:
-            chunks = iter(made_together(sound, self._networks.denoise))
+            chunks = iter(sample_together(sound, self._networks.denoise))
         except BundleError:  # asked one by one, they tell whose it is
             return super().infer_many(requests)
         return [
-            self._positions(request, next(chunks)) if isinstance(draft, Draft) else draft
-            for request, draft in zip(requests, drafts, strict=True)
+            self._positions(request, next(chunks)) if isinstance(sample, PartialSample) else sample
+            for request, sample in zip(requests, samples, strict=True)
         ]
 
     def prepare(self, values: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
@@ -129,9 +130,9 @@ class BundlePolicy(Policy):
         self,
         prepared: Mapping[str, Floats],
         noise: Floats,
-        guide: Guide | None = None,
-        steps: int | None = None,
-        warm: float = 0.0,
+        guide: InpaintingGuide | None = None,
+        denoising_steps: int | None = None,
+        warm_start_fraction: float = 0.0,
     ) -> Floats:
         """(1, H, 2) in normalised units, of prepared inputs and noise (1, H, 2)."""
         if self._sampler is None:
@@ -143,18 +144,20 @@ class BundlePolicy(Policy):
             inputs.update(sample=sample, timestep=np.array([timestep], np.int64))
             return self._networks.denoise(inputs)
 
-        return self._sampler.sample(predict, noise, steps, guide, warm)
+        return self._sampler.sample(predict, noise, denoising_steps, guide, warm_start_fraction)
 
-    def _draft(self, request: Request) -> Draft:
+    def _partial_sample(self, request: ChunkRequest) -> PartialSample:
         """A request's chunk, before the first call of the denoiser."""
         assert self._sampler is not None  # its caller has looked
-        prepared, guide = self.prepare(request.values), self._guide(request)
+        prepared, guide = self.prepare(request.values), self._inpainting_guide(request)
         noise = self.noise(request.seed)
-        making = self._sampler.making(noise, request.steps, guide, request.warm)
-        return Draft(self._conditions(prepared, guide), making)
+        sampling_steps = self._sampler.sampling_steps(
+            noise, request.denoising_steps, guide, request.warm_start_fraction
+        )
+        return PartialSample(self._conditions(prepared, guide), sampling_steps)
 
     def _conditions(
-        self, prepared: Mapping[str, Floats], guide: Guide | None
+        self, prepared: Mapping[str, Floats], guide: InpaintingGuide | None
     ) -> dict[str, NDArray[Any]]:
         """What the denoiser takes besides the sample."""
         inputs: dict[str, NDArray[Any]] = {"embedding": self._networks.encode(prepared)}
@@ -162,7 +165,7 @@ class BundlePolicy(Policy):
             inputs["prefix"] = np.array([guide.clean if guide else 0], np.int64)
         return inputs
 
-    def _positions(self, request: Request, chunk: Floats) -> Array:
+    def _positions(self, request: ChunkRequest, chunk: Floats) -> Array:
         """(H, 2) [m] of a normalised chunk (1, H, 2)."""
         action = self._manifest.action
         positions = self._manifest.normaliser.action.restore(chunk[0])
@@ -173,7 +176,7 @@ class BundlePolicy(Policy):
             return np.zeros(2)
         return _taken(values, "pusher")[-1, :2]
 
-    def _guide(self, request: Request) -> Guide | None:
+    def _inpainting_guide(self, request: ChunkRequest) -> InpaintingGuide | None:
         """What is known, continued by its last action, and how much of it counts."""
         count, horizon = len(request.known), self._manifest.action.horizon
         if count == 0:
@@ -187,8 +190,8 @@ class BundlePolicy(Policy):
             )
         chunk = np.concatenate([known, np.repeat(known[-1:], horizon - count, axis=0)])
         if committed <= self._manifest.max_prefix:
-            return Guide(chunk, np.zeros(horizon, np.float32), clean=committed)
-        return Guide(chunk, overlap_weights(committed, count, horizon))
+            return InpaintingGuide(chunk, np.zeros(horizon, np.float32), clean=committed)
+        return InpaintingGuide(chunk, overlap_weights(committed, count, horizon))
 
 
 def overlap_weights(committed: int, known: int, horizon: int) -> Floats:
@@ -199,7 +202,9 @@ def overlap_weights(committed: int, known: int, horizon: int) -> Floats:
     return np.where(np.arange(horizon) < committed, 1, soft).astype(np.float32)
 
 
-def _returned_or_raised(call: Callable[[Request], T], request: Request) -> T | PushcellError:
+def _returned_or_raised(
+    call: Callable[[ChunkRequest], T], request: ChunkRequest
+) -> T | PushcellError:
     try:
         return call(request)
     except PushcellError as error:

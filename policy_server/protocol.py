@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from policy_server.bundle_files import manifest_from_text
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import CellTask, DirectSchedule, Schedule
-from policy_server.policy import Request
+from policy_server.message_codec import ProtocolError
+from policy_server.policy import ChunkRequest
 from policy_server.request_images import LARGEST_PX, described, resized
-from policy_server.wire import WireError
 from pushcell.errors import BundleError
 from pushcell.geometry import Array
 from pushcell.units import angle_problem, length_problem
 
-_TERMS = "pushcell"  # the key under which our own clients send what a chunk is asked for with
+_SETTINGS_KEY = (
+    "pushcell"  # the key under which our own clients send what a chunk is asked for with
+)
 _MANIFEST = "manifest"
 _RESIZE = "resize"  # true: the server brings the images to the size that the policy sees
 
@@ -57,26 +59,26 @@ def manifest_of(message: Any, origin: str) -> Manifest:
     return manifest_from_text(text.encode(), origin)
 
 
-def request_message(request: Request) -> dict[str, Any]:
-    """A request on the wire."""
-    terms = {
+def request_message(request: ChunkRequest) -> dict[str, Any]:
+    """A request as the protocol has it."""
+    settings = {
         "seed": request.seed,
         "known": request.known,
         "committed": request.committed,
-        "steps": request.steps,
-        "warm": request.warm,
+        "steps": request.denoising_steps,
+        "warm": request.warm_start_fraction,
     }
-    return {**request.values, _TERMS: terms}
+    return {**request.values, _SETTINGS_KEY: settings}
 
 
-def to_request(message: Any, manifest: Manifest, seed: int) -> Request:
+def to_request(message: Any, manifest: Manifest, seed: int) -> ChunkRequest:
     """A client's message; the goal may be left out, and everything that only our clients send.
 
-    ``seed`` is taken where the client gives none. Raises WireError.
+    ``seed`` is taken where the client gives none. Raises ProtocolError.
     """
     if not isinstance(message, dict) or not all(isinstance(key, str) for key in message):
-        raise WireError("a request must be a map of observation keys to arrays")
-    terms = message.get(_TERMS, {})
+        raise ProtocolError("a request must be a map of observation keys to arrays")
+    settings = message.get(_SETTINGS_KEY, {})
     cameras = {c.key: c for c in manifest.observation.cameras}
     wanted = [*manifest.observation.keys, *cameras]
     values = {key: message[key] for key in wanted if key in message}
@@ -87,13 +89,13 @@ def to_request(message: Any, manifest: Manifest, seed: int) -> Request:
         values |= {k: resized(values[k], c, steps) for k, c in cameras.items() if k in values}
     for key in wanted:
         if key not in values:
-            raise WireError(f"the request lacks {key}; it has {_some(message)}")
+            raise ProtocolError(f"the request lacks {key}; it has {_some(message)}")
         if not isinstance(values[key], np.ndarray):
-            raise WireError(_not_an_array(key, values[key], manifest))
+            raise ProtocolError(_not_an_array(key, values[key], manifest))
     if isinstance(manifest.task, CellTask):
         for key in manifest.observation.keys:
             _require_units(key, values[key])
-    return Request(values, **_terms(terms, manifest, seed))
+    return ChunkRequest(values, **_settings(settings, manifest, seed))
 
 
 def _not_an_array(key: str, value: Any, manifest: Manifest) -> str:
@@ -105,22 +107,22 @@ def _not_an_array(key: str, value: Any, manifest: Manifest) -> str:
 
 
 def _require_units(key: str, poses: NDArray[Any]) -> None:
-    """Raise WireError for poses (..., 3) that are not in metres and radians."""
+    """Raise ProtocolError for poses (..., 3) that are not in metres and radians."""
     if poses.dtype.kind not in "fiu" or poses.shape[-1:] != (3,) or not np.isfinite(poses).all():
         return  # the policy tells what it must be
     for problem in (length_problem(poses[..., :2]), angle_problem(poses[..., 2])):
         if problem:
-            raise WireError(f"{key} is at {problem}")
+            raise ProtocolError(f"{key} is at {problem}")
 
 
 def to_actions(message: Any, manifest: Manifest) -> Array:
-    """(H, 2) of an answer; raises WireError."""
+    """(H, 2) of an answer; raises ProtocolError."""
     actions = message.get("actions") if isinstance(message, Mapping) else None
     shape = (manifest.action.horizon, 2)
     if not isinstance(actions, np.ndarray) or actions.shape != shape:
-        raise WireError(f"the answer has no actions of shape {shape}")
+        raise ProtocolError(f"the answer has no actions of shape {shape}")
     if not np.isfinite(actions).all():
-        raise WireError("the answer's actions are not finite")
+        raise ProtocolError("the answer's actions are not finite")
     return actions.astype(float)
 
 
@@ -128,15 +130,15 @@ def _some(keys: Iterable[str]) -> str:
     return ", ".join(key[:40] for key in itertools.islice(keys, 10))
 
 
-def _terms(terms: Any, manifest: Manifest, seed: int) -> dict[str, Any]:
-    if not isinstance(terms, dict):
-        raise WireError(f"{_TERMS} must be a map")
-    known = terms.get("known", np.empty((0, 2)))
+def _settings(settings: Any, manifest: Manifest, seed: int) -> dict[str, Any]:
+    if not isinstance(settings, dict):
+        raise ProtocolError(f"{_SETTINGS_KEY} must be a map")
+    known = settings.get("known", np.empty((0, 2)))
     found = {
-        "seed": terms.get("seed", seed),
-        "committed": terms.get("committed", 0),
-        "steps": terms.get("steps"),
-        "warm": terms.get("warm", 0.0),
+        "seed": settings.get("seed", seed),
+        "committed": settings.get("committed", 0),
+        "denoising_steps": settings.get("steps"),
+        "warm_start_fraction": settings.get("warm", 0.0),
     }
     horizon = manifest.action.horizon
     sound = (
@@ -148,21 +150,27 @@ def _terms(terms: Any, manifest: Manifest, seed: int) -> dict[str, Any]:
         and bool(np.isfinite(known).all())
         and _whole(found["seed"], 0, 2**63)
         and _whole(found["committed"], 0, len(known))
-        and isinstance(found["warm"], float)
-        and _few_enough(found["steps"], found["warm"], manifest.schedule)
+        and isinstance(found["warm_start_fraction"], float)
+        and _few_enough(found["denoising_steps"], found["warm_start_fraction"], manifest.schedule)
     )
     if not sound:
-        raise WireError(f"{_TERMS} = {str(terms)[:200]} is not what a chunk can be asked for with")
+        raise ProtocolError(
+            f"{_SETTINGS_KEY} = {str(settings)[:200]} is not what a chunk can be asked for with"
+        )
     return {**found, "known": known.astype(float)}
 
 
-def _few_enough(steps: Any, warm: float, schedule: Schedule) -> bool:
+def _few_enough(denoising_steps: Any, warm_start_fraction: float, schedule: Schedule) -> bool:
     """Whether nobody has to wait longer than for the manifest's own number of calls."""
     if isinstance(schedule, DirectSchedule):
-        return steps is None and warm == 0
+        return denoising_steps is None and warm_start_fraction == 0
     usual = schedule.inference_steps
-    steps = usual if steps is None else steps
-    return _whole(steps, 1, usual) and warm >= 0 and steps <= (1 - warm) * schedule.train_steps
+    denoising_steps = usual if denoising_steps is None else denoising_steps
+    return (
+        _whole(denoising_steps, 1, usual)
+        and warm_start_fraction >= 0
+        and denoising_steps <= (1 - warm_start_fraction) * schedule.train_steps
+    )
 
 
 def _whole(value: Any, low: int, high: int) -> bool:

@@ -17,7 +17,7 @@ from policy_server.bundle import load_policy
 from policy_server.bundle_files import read_manifest
 from policy_server.bundle_format import Manifest
 from policy_server.onnx_networks import RuntimeOptions
-from policy_server.policy import Policy, Request
+from policy_server.policy import ChunkRequest, Policy
 from pushcell.errors import BundleError, ClusterError, PushcellError
 from pushcell.geometry import Array
 from pushcell.processes.environment import changed_environment
@@ -39,7 +39,7 @@ class Replica:
                 f"{sha256} on the server's machine"
             )
 
-    def infer_many(self, requests: Sequence[Request]) -> list[Array | PushcellError]:
+    def infer_many(self, requests: Sequence[ChunkRequest]) -> list[Array | PushcellError]:
         """Chunks (H, 2) [m] or errors, one per request; see `Policy.infer_many`."""
         return self._policy.infer_many(requests)
 
@@ -55,14 +55,14 @@ class ReplicatedPolicy(Policy):
         """Manifest of the bundle that the replicas run."""
         return self._manifest
 
-    def infer(self, request: Request) -> Array:
+    def infer(self, request: ChunkRequest) -> Array:
         """(H, 2) absolute pusher positions [m]; raises PushcellError."""
         (found,) = self.infer_many([request])
         if isinstance(found, PushcellError):
             raise found
         return found
 
-    def infer_many(self, requests: Sequence[Request]) -> list[Array | PushcellError]:
+    def infer_many(self, requests: Sequence[ChunkRequest]) -> list[Array | PushcellError]:
         """As `infer` of each; every replica makes its share of them together."""
         shares = [range(k, len(requests), self._replicas) for k in range(self._replicas)]
         asked = [

@@ -1,4 +1,4 @@
-"""What a policy answers to messages, apart from how they are brought."""
+"""The request handler: from messages to answers, apart from how they are transported."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policy_server.policy import Policy, Request
+from policy_server.message_codec import ProtocolError, pack, unpack
+from policy_server.policy import ChunkRequest, Policy
 from policy_server.protocol import metadata, to_request
-from policy_server.wire import WireError, pack, unpack
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array
 from pushcell.timing import steady_seconds
@@ -24,24 +24,26 @@ class Message:
     came_s: float
 
 
-class Answerer:
-    """Answers several messages at once, so that they share the calls of the network."""
+class RequestHandler:
+    """Handles several messages at once, so that they share the calls of the network."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._seeds = itertools.count()
 
-    def greeting(self) -> bytes:
+    def metadata_message(self) -> bytes:
         """The first message of a connection."""
         return pack(metadata(self._policy.manifest))
 
-    def answer(self, messages: Sequence[Message]) -> list[bytes | str]:
+    def handle(self, messages: Sequence[Message]) -> list[bytes | str]:
         """Chunks in the order of the messages; a sentence for one that is wrong."""
         began_s = steady_seconds()
         asked = [self._request(message) for message in messages]
-        sound = [request for request in asked if isinstance(request, Request)]
+        sound = [request for request in asked if isinstance(request, ChunkRequest)]
         chunks = iter(self._chunks(sound))
-        found = [next(chunks) if isinstance(request, Request) else request for request in asked]
+        found = [
+            next(chunks) if isinstance(request, ChunkRequest) else request for request in asked
+        ]
         infer_ms = 1e3 * (steady_seconds() - began_s)
         return [
             str(actions)
@@ -59,7 +61,7 @@ class Answerer:
             for message, actions in zip(messages, found, strict=True)
         ]
 
-    def _chunks(self, requests: Sequence[Request]) -> list[Array | PushcellError]:
+    def _chunks(self, requests: Sequence[ChunkRequest]) -> list[Array | PushcellError]:
         """Of each; where they break down together each is asked alone, and pays alone."""
         if not requests:
             return []
@@ -71,10 +73,10 @@ class Answerer:
                 return [PushcellError(f"no chunk can be made of the request: {error!r}")]
             return [chunk for request in requests for chunk in self._chunks([request])]
 
-    def _request(self, message: Message) -> Request | PushcellError:
+    def _request(self, message: Message) -> ChunkRequest | PushcellError:
         if isinstance(message.content, str):
-            return WireError("a request must be binary")
+            return ProtocolError("a request must be binary")
         try:
             return to_request(unpack(message.content), self._policy.manifest, next(self._seeds))
-        except WireError as error:
+        except ProtocolError as error:
             return error

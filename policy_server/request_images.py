@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy_server.bundle_sections import CameraInput
-from policy_server.wire import WireError
+from policy_server.message_codec import ProtocolError
 from pushcell.cameras.image_transform import stored_image
 
 Image = NDArray[np.uint8]
@@ -24,17 +24,19 @@ _JPEG = b"\xff\xd8"
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
-def resized(value: Any, camera: CameraInput, steps: int) -> Image:
-    """(steps, H, W, 3) as the network's images are stored; raises WireError for what is none."""
+def resized(value: Any, camera: CameraInput, observation_steps: int) -> Image:
+    """(steps, H, W, 3) as the network's images are stored; raises ProtocolError."""
     key = camera.key
     if isinstance(value, bytes):
         value = [value]
     if isinstance(value, list) and value and all(isinstance(part, bytes) for part in value):
         images = [_decoded(part, camera) for part in value]
     else:
-        images = list(_whole(value, key, steps))
-    if len(images) != steps:
-        raise WireError(f"{key} must be {steps} images, the oldest first, not {len(images)}")
+        images = list(_whole(value, key, observation_steps))
+    if len(images) != observation_steps:
+        raise ProtocolError(
+            f"{key} must be {observation_steps} images, the oldest first, not {len(images)}"
+        )
     return np.stack([stored_image(image, camera.size_px) for image in images])
 
 
@@ -48,23 +50,24 @@ def described(value: Any) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
-def _whole(value: Any, key: str, steps: int) -> Image:
+def _whole(value: Any, key: str, observation_steps: int) -> Image:
     """(n, H, W, 3) of an array or nested lists."""
     try:
         images = np.asarray(value)
     except ValueError:  # rows of different lengths
         images = np.empty(0)
-    if images.ndim == 3 and steps == 1:
+    if images.ndim == 3 and observation_steps == 1:
         images = images[None]
     if images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape:
-        raise WireError(
-            f"{key} must be ({steps}, height, width, 3) or JPEG or PNG, not {described(value)}"
+        raise ProtocolError(
+            f"{key} must be ({observation_steps}, height, width, 3) or JPEG or PNG, not "
+            f"{described(value)}"
         )
     if images.dtype == np.uint8:
         return images
     highest = 1.0 if images.dtype.kind == "f" else 255.0
     if images.dtype.kind not in "fiu" or not ((images >= 0) & (images <= highest)).all():
-        raise WireError(f"{key}: integers are of 0 to 255, fractions of 0 to 1, as in openpi")
+        raise ProtocolError(f"{key}: integers are of 0 to 255, fractions of 0 to 1, as in openpi")
     return np.rint(images * (255.0 / highest)).astype(np.uint8)
 
 
@@ -76,7 +79,7 @@ def _decoded(data: bytes, camera: CameraInput) -> Image:
     if size is not None and 0 < size[0] * size[1] <= largest:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise WireError(
+        raise ProtocolError(
             f"{camera.key} is {described(data)}, and no JPEG or PNG of up to {largest} pixels"
         )
     return bgr[:, :, ::-1]

@@ -24,12 +24,12 @@ Floats = NDArray[np.floating]
 Predict = Callable[[Floats, int], Floats]
 """The network: sample (1, H, 2) and timestep to prediction (1, H, 2)."""
 
-Making = Generator[tuple[Floats, int], Floats, Floats]
-"""A chunk in the making: gives what to ask the network, takes the prediction, returns the chunk."""
+SamplingSteps = Generator[tuple[Floats, int], Floats, Floats]
+"""A chunk that is being sampled: gives the network's inputs, takes its prediction, returns it."""
 
 
 @dataclass(frozen=True)
-class Level:
+class NoiseLevel:
     """A level of noise, and what the network calls it."""
 
     timestep: int
@@ -38,7 +38,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Guide:
+class InpaintingGuide:
     """A known chunk (H, 2), normalised, and how much each action is held to it (H,) in [0, 1].
 
     The first ``clean`` actions of the sample are given to the network as they are.
@@ -65,53 +65,57 @@ class Sampler:
         if isinstance(schedule, DiffusionSchedule):
             self._alphas = _cumulative_alphas(schedule)
 
-    def levels(self, steps: int) -> list[Level]:
+    def levels(self, denoising_steps: int) -> list[NoiseLevel]:
         """From the noisiest on, one for each call of the network."""
         schedule = self._schedule
-        if not 1 <= steps <= schedule.train_steps:
-            raise ValueError(f"steps must be in [1, {schedule.train_steps}], not {steps}")
+        if not 1 <= denoising_steps <= schedule.train_steps:
+            raise ValueError(
+                f"denoising_steps must be in [1, {schedule.train_steps}], not {denoising_steps}"
+            )
         if isinstance(schedule, FlowSchedule):
-            times = (1 - k / steps for k in range(steps))
-            return [Level(round(s * schedule.train_steps), 1 - s, s) for s in times]
-        alphas = ((t, float(self._alphas[t])) for t in _timesteps(schedule, steps))
-        return [Level(t, math.sqrt(alpha), math.sqrt(1 - alpha)) for t, alpha in alphas]
+            times = (1 - k / denoising_steps for k in range(denoising_steps))
+            return [NoiseLevel(round(s * schedule.train_steps), 1 - s, s) for s in times]
+        alphas = ((t, float(self._alphas[t])) for t in _timesteps(schedule, denoising_steps))
+        return [NoiseLevel(t, math.sqrt(alpha), math.sqrt(1 - alpha)) for t, alpha in alphas]
 
     def sample(
         self,
         predict: Predict,
         noise: Floats,
-        steps: int | None = None,
-        guide: Guide | None = None,
-        warm: float = 0.0,
+        denoising_steps: int | None = None,
+        guide: InpaintingGuide | None = None,
+        warm_start_fraction: float = 0.0,
     ) -> Floats:
-        """A chunk (1, H, 2), normalised, of noise (1, H, 2); see `making`."""
-        making = self.making(noise, steps, guide, warm)
-        asked = next(making)
+        """A chunk (1, H, 2), normalised, of noise (1, H, 2); see `sampling_steps`."""
+        sampling_steps = self.sampling_steps(noise, denoising_steps, guide, warm_start_fraction)
+        asked = next(sampling_steps)
         while True:
             try:
-                asked = making.send(predict(*asked))
+                asked = sampling_steps.send(predict(*asked))
             except StopIteration as done:
                 return done.value
 
-    def making(
+    def sampling_steps(
         self,
         noise: Floats,
-        steps: int | None = None,
-        guide: Guide | None = None,
-        warm: float = 0.0,
-    ) -> Making:
+        denoising_steps: int | None = None,
+        guide: InpaintingGuide | None = None,
+        warm_start_fraction: float = 0.0,
+    ) -> SamplingSteps:
         """A chunk of noise (1, H, 2), one prediction after the other.
 
-        ``steps`` calls of the network, by default the schedule's. ``warm`` in [0, 1): the share of
-        the levels, the noisiest ones, that are skipped because the guide's chunk, noised, stands
-        for what would have come of them.
+        ``denoising_steps`` calls of the network, by default the schedule's.
+        ``warm_start_fraction`` in [0, 1): the share of the levels, the noisiest ones, that are
+        skipped: the guide's chunk, noised, takes their place.
         """
-        steps = steps or self._schedule.inference_steps
-        x, levels = noise, self.levels(steps)
+        denoising_steps = denoising_steps or self._schedule.inference_steps
+        x, levels = noise, self.levels(denoising_steps)
         if guide is None:
             guide = _no_guide(noise)
-        elif warm:
-            levels = self.levels(round(steps / (1 - warm)))[-steps:]
+        elif warm_start_fraction:
+            levels = self.levels(round(denoising_steps / (1 - warm_start_fraction)))[
+                -denoising_steps:
+            ]
             x = levels[0].signal * guide.chunk[None] + levels[0].noise * noise
         weights = guide.weights[None, :, None]
         for level, following in zip(levels, [*levels[1:], _CLEAN], strict=True):
@@ -122,7 +126,7 @@ class Sampler:
             x = following.signal * x0 + following.noise * e
         return guide.with_clean(x).astype(np.float32)
 
-    def _parts(self, x: Floats, prediction: Floats, level: Level) -> tuple[Floats, Floats]:
+    def _parts(self, x: Floats, prediction: Floats, level: NoiseLevel) -> tuple[Floats, Floats]:
         """What the sample is made of: x0 and e."""
         a, b = level.signal, level.noise
         if isinstance(self._schedule, FlowSchedule):  # the prediction is e - x0
@@ -138,18 +142,20 @@ class Sampler:
         return (np.clip(x0, -1, 1) if self._schedule.clip_sample else x0), e
 
 
-_CLEAN = Level(0, 1.0, 0.0)
+_CLEAN = NoiseLevel(0, 1.0, 0.0)
 
 
-def _no_guide(noise: Floats) -> Guide:
-    return Guide(np.zeros_like(noise[0]), np.zeros(noise.shape[1], np.float32))
+def _no_guide(noise: Floats) -> InpaintingGuide:
+    return InpaintingGuide(np.zeros_like(noise[0]), np.zeros(noise.shape[1], np.float32))
 
 
-def _timesteps(schedule: DiffusionSchedule, steps: int) -> list[int]:
+def _timesteps(schedule: DiffusionSchedule, denoising_steps: int) -> list[int]:
     train = schedule.train_steps
     if schedule.timestep_spacing == "leading":
-        return [k * (train // steps) for k in reversed(range(steps))]
-    return [round(train * (steps - k) / steps) - 1 for k in range(steps)]
+        return [k * (train // denoising_steps) for k in reversed(range(denoising_steps))]
+    return [
+        round(train * (denoising_steps - k) / denoising_steps) - 1 for k in range(denoising_steps)
+    ]
 
 
 def _cumulative_alphas(schedule: DiffusionSchedule) -> Floats:

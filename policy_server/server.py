@@ -22,7 +22,7 @@ from websockets.http11 import Response
 
 from policy_server.policy import Policy
 from policy_server.protocol import largest_request_bytes
-from policy_server.request_handler import Answerer, Message
+from policy_server.request_handler import Message, RequestHandler
 from pushcell.timing import steady_seconds
 
 
@@ -52,7 +52,7 @@ class PolicyServer:
         self._policy = policy
         self._options = options
         self._thread = ThreadPoolExecutor(1, "inference")
-        self._answers = Answerer(policy)
+        self._handler = RequestHandler(policy)
         self._waiting: list[_Waiting] = []
         self._working: asyncio.Task[None] | None = None
         self._asked_s: dict[ServerConnection, float] = {}
@@ -62,7 +62,7 @@ class PolicyServer:
         """Listen; what is returned is an asynchronous context manager."""
         options = self._options
         return await serve(
-            self._answer,
+            self._serve_client,
             options.host,
             options.port,
             ssl=options.tls,
@@ -83,10 +83,10 @@ class PolicyServer:
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "too many clients\n")
         return None
 
-    async def _answer(self, connection: ServerConnection) -> None:
+    async def _serve_client(self, connection: ServerConnection) -> None:
         self._asked_s[connection] = steady_seconds()
         try:
-            await connection.send(self._answers.greeting())
+            await connection.send(self._handler.metadata_message())
             async for message in connection:
                 if connection in self._asked_s:
                     self._asked_s[connection] = steady_seconds()
@@ -122,7 +122,7 @@ class PolicyServer:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
                 messages = [waiting.message for waiting in batch]
-                answers = loop.run_in_executor(self._thread, self._answers.answer, messages)
+                answers = loop.run_in_executor(self._thread, self._handler.handle, messages)
                 await asyncio.wait([answers])
                 for number, waiting in enumerate(batch):
                     if waiting.answer.cancelled():  # its client has gone

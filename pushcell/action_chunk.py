@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from pushcell.geometry import Array
 
 MOST_ACTIONS = 1000
-"""No honest chunk on the wire has more; it takes time to look at them."""
+"""No honest chunk has more; it takes time to look at them."""
 
 
 @dataclass(frozen=True)

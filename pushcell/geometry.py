@@ -95,7 +95,7 @@ class PlanarPose:
         return offset, abs(wrap_angle(self.theta - other.theta))
 
 
-_EYE = np.eye(3)
+_IDENTITY = np.eye(3)
 _NOT_A_ROTATION = 1e-5
 
 
@@ -108,7 +108,7 @@ class Pose:
 
     def __post_init__(self) -> None:
         # Made at every tick of the control loop: np.allclose takes ten times as long.
-        error = self.rotation @ self.rotation.T - _EYE
+        error = self.rotation @ self.rotation.T - _IDENTITY
         if not np.abs(error).max() < _NOT_A_ROTATION:
             raise ValueError(f"not a rotation matrix:\n{self.rotation}")
 

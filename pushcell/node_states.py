@@ -9,23 +9,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pushcell.errors import PushcellError
 
-Kind = TypeVar("Kind", bound="Request")
+Kind = TypeVar("Kind", bound="NodeRequest")
 
 
-class Request(BaseModel):
+class NodeRequest(BaseModel):
     """A text on a topic; no other keys than these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class TrialsRequest(Request):
+class TrialsRequest(NodeRequest):
     """On ``trials/request``: run so many trials, the first from the start of ``seed``."""
 
     trials: Annotated[int, Field(ge=1, le=1000)]
     seed: Annotated[int, Field(ge=0)]
 
 
-class TimeLineRequest(Request):
+class TimeLineRequest(NodeRequest):
     """On ``replay/request``: where a replay shall be.
 
     ``value`` is the seconds of a seek, the factor of a rate, 0 or 1 of a loop.

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pushcell import old_names
 from pushcell.ament_index import prefixes_with
 from pushcell.errors import BundleError, ConfigError, LaunchError, PushcellError
 
@@ -42,11 +43,14 @@ class Shipped:
         if (path / self.marker).is_file() or path.is_file():
             return path
         names = self.names()
-        name = str(value).removeprefix(self._affixes[0]).removesuffix(self._affixes[1])
+        name = self._name_in(str(value))
         if name in names:
             return names[name]
         if str(value) and path.exists():
             return path  # whoever reads it says what is wrong with it
+        old = old_names.SHIPPED.get(self.title, {})
+        if self._name_in(path.name) in old:
+            return names[old_names.renamed(self._name_in(path.name), old, self.title)]
         raise self.error(
             f"there is no {self.title} {str(value)!r}; known by name are "
             f"{', '.join(sorted(names)) or 'none'}; of any other give the path"
@@ -68,6 +72,10 @@ class Shipped:
                 elif (path / self.marker).is_file():
                     found.setdefault(name, (path / self.marker).resolve().parent)
         return found
+
+    def _name_in(self, text: str) -> str:
+        """The name of the thing, from its file's name."""
+        return text.removeprefix(self._affixes[0]).removesuffix(self._affixes[1])
 
     @property
     def _affixes(self) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from teleop.devices.reading import Device, DeviceReading
 
 
-class DriverSeat:
+class DeviceArbiter:
     """Taken by the first device whose deadman is held, free again when it is released."""
 
     def __init__(self, devices: Sequence[Device]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pushcell.doctor import network, software
-from pushcell.doctor.finding import Level
+from pushcell.doctor.finding import Severity
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -60,11 +60,11 @@ def test_another_ros_is_red():
 @pytest.mark.parametrize(
     ("environment", "level"),
     [
-        ({}, Level.YELLOW),
-        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, Level.YELLOW),
-        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}, Level.GREEN),
-        ({"ROS_SECURITY_ENABLE": "true"}, Level.YELLOW),
-        ({"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_STRATEGY": "Enforce"}, Level.GREEN),
+        ({}, Severity.YELLOW),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, Severity.YELLOW),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}, Severity.GREEN),
+        ({"ROS_SECURITY_ENABLE": "true"}, Severity.YELLOW),
+        ({"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_STRATEGY": "Enforce"}, Severity.GREEN),
     ],
 )
 def test_what_is_open_is_named(monkeypatch, environment, level):
@@ -103,7 +103,7 @@ def test_a_workspace_that_is_not_sourced_is_yellow(tmp_path):
     (tmp_path / "install").mkdir()
     (tmp_path / "install/setup.sh").touch()
     finding = software._workspace(tmp_path)
-    assert finding.level is Level.YELLOW
+    assert finding.level is Severity.YELLOW
     assert finding.advice.endswith(f". {tmp_path}/install/setup.sh")
 
 

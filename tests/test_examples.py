@@ -84,18 +84,22 @@ def test_a_device_of_ones_own():
 
 
 def test_a_policy_of_ones_own(cell):
-    opening = pytest.importorskip("policy_server.open_policy", reason="install pushcell[policy]")
+    open_policy_module = pytest.importorskip(
+        "policy_server.open_policy", reason="install pushcell[policy]"
+    )
     from policy_server.onnx_networks import RuntimeOptions
-    from policy_server.policy import Request
+    from policy_server.policy import ChunkRequest
 
     process = started(str(EXAMPLES / "homing_policy.py"), "0")
     try:
         port = re.search(r"port (\d+)", process.stdout.readline())[1]
-        policy = opening.open_policy(f"ws://127.0.0.1:{port}", cell, RuntimeOptions(), PATIENCE_S)
+        policy = open_policy_module.open_policy(
+            f"ws://127.0.0.1:{port}", cell, RuntimeOptions(), PATIENCE_S
+        )
         assert policy.manifest.kind == "programmed"
         assert policy.manifest.training.data_sets == ()
         here = np.array([0.5, 0.0])
-        chunk = policy.infer(Request({"pusher": np.array([[*here, 0.5]])}, seed=0))
+        chunk = policy.infer(ChunkRequest({"pusher": np.array([[*here, 0.5]])}, seed=0))
         policy.close()
     finally:
         process.kill()

@@ -23,7 +23,7 @@ PLACES = {
 
 BASE = (
     "ament_index", "closing", "command_output", "errors", "extras", "geometry", "node_states",
-    "ros_release", "shipped", "timing", "units",
+    "old_names", "ros_release", "shipped", "timing", "units",
 )  # fmt: skip
 """Modules of ``pushcell/`` that everything may import; together they are the room ``base``."""
 

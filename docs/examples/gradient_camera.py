@@ -9,13 +9,13 @@ import time
 
 import numpy as np
 
-from pushcell.drivers.camera import Frame, Request
+from pushcell.drivers.camera import CameraFrame, CameraRequest
 
 
 class GradientCamera:
     """Implements `pushcell.drivers.camera.CameraDriver`."""
 
-    def __init__(self, device: str, request: Request) -> None:
+    def __init__(self, device: str, request: CameraRequest) -> None:
         row = np.linspace(0, 255, request.width_px).astype(np.uint8)
         self._image = np.broadcast_to(row[None, :, None], (request.height_px, request.width_px, 3))
         self._period_s = 1.0 / request.rate_hz
@@ -29,7 +29,7 @@ class GradientCamera:
     def __exit__(self, *_: object) -> None:
         """Nothing is held open."""
 
-    def read(self, timeout_s: float) -> Frame | None:
+    def read(self, timeout_s: float) -> CameraFrame | None:
         """The next frame, stamped with the time at which it was taken."""
         wait_s = self._due_s - time.monotonic()
         time.sleep(max(0.0, min(wait_s, timeout_s)))
@@ -37,9 +37,9 @@ class GradientCamera:
             return None
         self._due_s += self._period_s
         self._number += 1
-        return Frame(self._image.copy(), time.time(), self._number, self._clock)
+        return CameraFrame(self._image.copy(), time.time(), self._number, self._clock)
 
 
-def open_camera(device: str, request: Request) -> GradientCamera:
+def open_camera(device: str, request: CameraRequest) -> GradientCamera:
     """What `camera_node` calls; raise `CameraError` in one sentence where there is no camera."""
     return GradientCamera(device, request)

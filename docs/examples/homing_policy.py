@@ -14,7 +14,7 @@ import numpy as np
 
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import ActionSpec, CellTask, ObservationSpec
-from policy_server.policy import Policy, Request
+from policy_server.policy import ChunkRequest, Policy
 from policy_server.server import PolicyServer, ServerOptions
 from pushcell.config.cell import CellConfig, load_cell
 from pushcell.geometry import Array
@@ -42,7 +42,7 @@ class HomingPolicy(Policy):
         """What it needs and gives."""
         return self._manifest
 
-    def infer(self, request: Request) -> Array:
+    def infer(self, request: ChunkRequest) -> Array:
         """(H, 2) absolute pusher positions [m] in the base frame, one period apart."""
         here = request.values["pusher"][-1, :2]
         way = self._home - here

@@ -1,4 +1,4 @@
-"""An arm on a wire of its own: this one is where it was told to be, at once.
+"""An arm on a link of its own: this one is where it was told to be, at once.
 
 In the cell's file::
 

@@ -16,7 +16,7 @@ _TURNING = ("revolute", "continuous")
 
 
 @dataclass(frozen=True)
-class Frame:
+class ArmFrame:
     """One frame, by its pose in another."""
 
     parent: str
@@ -28,17 +28,17 @@ class Frame:
 class _Joint:
     name: str
     kind: str
-    at_zero: Frame
+    at_zero: ArmFrame
     axis: Array  # (3,) of length 1, in the child
 
-    def moved(self, position: float) -> Frame:
+    def moved(self, position: float) -> ArmFrame:
         """The child where the joint is at a position [rad] or [m]."""
         if self.kind in _TURNING:
             move = Pose(np.zeros(3), Rotation.from_rotvec(position * self.axis).as_matrix())
         else:
             move = Pose(position * self.axis, np.eye(3))
         zero = self.at_zero
-        return Frame(zero.parent, zero.child, zero.pose @ move)
+        return ArmFrame(zero.parent, zero.child, zero.pose @ move)
 
 
 class FrameTree:
@@ -52,7 +52,7 @@ class FrameTree:
         self.fixed = [joint.at_zero for joint in joints if joint.kind == "fixed"]
         self._moving = [joint for joint in joints if joint.kind != "fixed"]
 
-    def moving(self, positions: Mapping[str, float]) -> list[Frame]:
+    def moving(self, positions: Mapping[str, float]) -> list[ArmFrame]:
         """The frames behind moving joints at positions [rad, m] by their names.
 
         A joint that is not named is where it is at zero.
@@ -65,7 +65,7 @@ def _joint(element: ElementTree.Element) -> _Joint:
     said = {} if origin is None else dict(origin.attrib)
     pose = Pose.from_xyz_rpy(_vector(said.get("xyz", "0 0 0")), _vector(said.get("rpy", "0 0 0")))
     along = np.array([1.0, 0, 0]) if axis is None else _vector(axis.attrib["xyz"])
-    frame = Frame(_link(element, "parent"), _link(element, "child"), pose)
+    frame = ArmFrame(_link(element, "parent"), _link(element, "child"), pose)
     along = along / np.linalg.norm(along)
     return _Joint(element.attrib["name"], element.attrib["type"], frame, along)
 

@@ -16,7 +16,7 @@ _SLIDER_RGB = (230, 60, 60)
 _NEAREST_M = 1e-3
 
 
-class Camera(Protocol):
+class LensLike(Protocol):
     """A camera of a cell's configuration, or a calibrated lens."""
 
     @property
@@ -28,9 +28,9 @@ class Camera(Protocol):
         """(5,) k1 k2 p1 p2 k3."""
 
 
-def project(camera: Camera, pose_camera_in_base: Pose, points: ArrayLike) -> Array:
+def project(camera: LensLike, X_BaseCamera: Pose, points: ArrayLike) -> Array:
     """Pixels (N, 2) of points (N, 3) in the base frame; NaN for what is not in front."""
-    seen = pose_camera_in_base.inverse().transform(points)
+    seen = X_BaseCamera.inverse().transform(points)
     still = np.zeros(3)
     pixels = cv2.projectPoints(seen, still, still, camera.matrix, camera.distortion)[0][:, 0]
     return np.where(seen[:, 2:] > _NEAREST_M, pixels, np.nan)
@@ -38,8 +38,8 @@ def project(camera: Camera, pose_camera_in_base: Pose, points: ArrayLike) -> Arr
 
 def draw_outline(
     image: NDArray[np.uint8],
-    camera: Camera,
-    pose_camera_in_base: Pose,
+    camera: LensLike,
+    X_BaseCamera: Pose,
     points: ArrayLike,
     colour_rgb: tuple[int, int, int],
 ) -> None:
@@ -47,7 +47,7 @@ def draw_outline(
 
     An outline that is not wholly in front of the camera is left out.
     """
-    pixels = project(camera, pose_camera_in_base, points)
+    pixels = project(camera, X_BaseCamera, points)
     if not np.isfinite(pixels).all():
         return
     fraction_bits = 4
@@ -57,8 +57,8 @@ def draw_outline(
 
 def draw_task(
     image: NDArray[np.uint8],
-    camera: Camera,
-    pose_camera_in_base: Pose,
+    camera: LensLike,
+    X_BaseCamera: Pose,
     task: Task,
     slider: PlanarPose | None,
 ) -> None:
@@ -67,4 +67,4 @@ def draw_task(
         if pose is not None:
             outline = task.shape.outline_at(pose)
             on_table = np.column_stack([outline, np.zeros(len(outline))])
-            draw_outline(image, camera, pose_camera_in_base, on_table, colour)
+            draw_outline(image, camera, X_BaseCamera, on_table, colour)

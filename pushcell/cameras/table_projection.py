@@ -11,9 +11,7 @@ from pushcell.geometry import Array, Pose
 _LEVEL = 1e-6
 
 
-def table_point(
-    lens: Lens, pose_camera_in_base: Pose, pixel: ArrayLike, height_m: float
-) -> Array | None:
+def table_point(lens: Lens, X_BaseCamera: Pose, pixel: ArrayLike, height_m: float) -> Array | None:
     """(2,) x, y [m] in the base frame of what a pixel (2,) shows at a height above the table.
 
     The inverse of ``pushcell.cameras.overlay.project``. None where the pixel shows nothing of that
@@ -21,19 +19,19 @@ def table_point(
     """
     if not np.isfinite(pixel).all():
         return None
-    X_BC = pose_camera_in_base
-    ray = X_BC.rotation @ lens.rays(pixel)[0]
+    X_BaseCamera = X_BaseCamera
+    ray = X_BaseCamera.rotation @ lens.rays(pixel)[0]
     if not abs(ray[2]) > _LEVEL:  # or not a number: no ray bends to that pixel
         return None
-    along = (height_m - X_BC.translation[2]) / ray[2]
-    return None if along <= 0 else (X_BC.translation + along * ray)[:2]
+    along = (height_m - X_BaseCamera.translation[2]) / ray[2]
+    return None if along <= 0 else (X_BaseCamera.translation + along * ray)[:2]
 
 
-def picture_axes(pose_camera_in_base: Pose) -> Array:
+def picture_axes(X_BaseCamera: Pose) -> Array:
     """(2, 2) rotation; its columns are the picture's right and up on the table, in the base.
 
     Right is the camera's own, laid on the table; up is square to it, as seen from above.
     """
-    right = pose_camera_in_base.rotation[:2, 0]
+    right = X_BaseCamera.rotation[:2, 0]
     right = right / np.linalg.norm(right)
     return np.column_stack([right, [-right[1], right[0]]])

@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from pushcell import __version__
+from pushcell import __version__, old_names
 from pushcell.errors import PushcellError
 from pushcell.extras import EXTRAS, advice
 
@@ -16,7 +16,7 @@ COMMANDS = {
         "generate simulated demonstrations",
         "pushcell.demonstrations.generate_command:main",
     ),
-    "lessons": (
+    "dagger": (
         "label the states a policy reaches with the expert's actions",
         "pushcell.demonstrations.dagger_command:main",
     ),
@@ -75,12 +75,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    if words:
+        words = [old_names.renamed(words[0], old_names.COMMANDS, "pushcell"), *words[1:]]
     if not words or words[0] not in COMMANDS:
         asked = f"unknown command {words[0]!r}" if words else "no command given"
         raise PushcellError(f"{asked}; choose one of: {', '.join(COMMANDS)} (see pushcell --help)")
     module, function = COMMANDS[words[0]][1].split(":")
+    options = old_names.renamed_options(words[0], words[1:])
     try:
-        return getattr(importlib.import_module(module), function)(words[1:])
+        return getattr(importlib.import_module(module), function)(options)
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
         if missing not in EXTRAS:

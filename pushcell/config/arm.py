@@ -1,4 +1,4 @@
-"""The section ``arm``: the arm's model, the limits of its joints, and the wire to it."""
+"""The section ``arm``: the arm's model, the limits of its joints, and the link to it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ArmModelConfig(Section):
 
 
 class LcmConfig(Section):
-    """The wire to a KUKA iiwa: Drake's driver protocol, on this host alone.
+    """The link to a KUKA iiwa: Drake's driver protocol, on this host alone.
 
     With ``port_follows_domain`` the port is moved up with ROS_DOMAIN_ID as DDS's own are, and the
     channels are named after a ROS namespace, so that simulated cells run side by side; a real
@@ -109,7 +109,7 @@ class Ros2ControlLinkConfig(Section):
 
 
 class PluginLinkConfig(Section):
-    """A wire that this project does not know: a class outside of it, called with the options."""
+    """A link that this project does not know: a class outside of it, called with the options."""
 
     kind: Literal["plugin"]
     driver: Annotated[str, Field(pattern=PLUGIN_PATTERN)]
@@ -117,7 +117,7 @@ class PluginLinkConfig(Section):
 
 
 class ArmConfig(Section):
-    """The arm, the limits of its joints, and the wire to it."""
+    """The arm, the limits of its joints, and the link to it."""
 
     model: ArmModelConfig
     status_rate_hz: Rate

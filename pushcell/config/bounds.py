@@ -246,7 +246,7 @@ def _stops_too_softly(cell: Cell, name: str, limits: MotionLimits) -> Iterator[s
 
 def _goes_too_far(cell: Cell, name: str, limits: MotionLimits) -> Iterator[str]:
     room_m = _room(cell.workspace.polygon) - cell.workspace.margin_m
-    way_m = _blind_way(cell.motion, limits)
+    way_m = _way_without_observation(cell.motion, limits)
     if way_m > room_m:
         yield (
             f"motion.{name}.speed_m_s = {limits.speed_m_s:g}: in the longest silence that motion "
@@ -255,7 +255,7 @@ def _goes_too_far(cell: Cell, name: str, limits: MotionLimits) -> Iterator[str]:
         )
 
 
-def _blind_way(motion: MotionConfig, limits: MotionLimits) -> float:
+def _way_without_observation(motion: MotionConfig, limits: MotionLimits) -> float:
     """How far the pusher goes at full speed while nothing is heard, and in the stop after it."""
     silence_s = max(
         motion.command_silence_s,

@@ -1,8 +1,8 @@
-"""One lesson: a student drives, and now and then the teacher shows how to go on from there.
+"""DAgger: a policy drives, and an expert labels the states that it reaches.
 
-What the teacher shows is driven in a world of its own, from the student's state on, and kept as a
-short episode. So everything that is learned from is a flawless demonstration; but of states that
-a flawless demonstration does not come to. Without a student the teacher drives, with a noisy hand.
+From every eighth state the expert drives in a world of its own; what it does is kept as a short
+episode. So all training data are flawless demonstrations, also from states that a flawless
+demonstration does not reach. Without a policy the expert drives, with noise.
 """
 
 from __future__ import annotations
@@ -14,51 +14,51 @@ from numpy.typing import NDArray
 
 from pushcell.config.cell import CellConfig
 from pushcell.demonstrators.controller import Controller
-from pushcell.demonstrators.operator import SteadyOperator
+from pushcell.demonstrators.scripted_operator import MemorylessExpert
 from pushcell.errors import PlanningError
 from pushcell.geometry import Array, PlanarPose
 from pushcell.recording.steps import Steps
-from pushcell.simulation.perturbed_source_world import RoughSourceWorld
+from pushcell.simulation.perturbed_source_world import PerturbedSourceWorld
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.task import Task
 
 RATE_HZ = 10.0
-SHOWN = 24  # actions that the teacher shows each time
+ACTIONS_EACH = 24  # actions of each demonstration of the expert
 _PERIOD_S = 1 / RATE_HZ
 _EVERY = 8  # actions from one demonstration to the next
-_TEACHER_DRIVES = 0.15  # so often, of the times, although there is a student
-_SETTLED = 3  # demonstrations in a row with nothing left to do: the lesson is over
+_EXPERT_SHARE = 0.15  # share of its turns although there is a policy
+_SETTLED = 3  # demonstrations in a row with nothing left to do: the rollout is over
 _MOST_STEPS = (150, 600)
-_HAND_NOISE_M = (0.0, 0.004, 0.01)
+_NOISE_M = (0.0, 0.004, 0.01)
 _NOISE_KEPT = math.exp(-_PERIOD_S / 0.5)
 
 
-class Lessons:
-    """Makes lessons; each depends on (seed, index) and the student alone."""
+class DaggerCollector:
+    """Collects rollouts; each depends on (seed, index) and the policy alone."""
 
-    def __init__(self, cell: CellConfig, seed: int, student: Controller | None = None) -> None:
-        self._cell, self._seed, self._student = cell, seed, student
+    def __init__(self, cell: CellConfig, seed: int, policy: Controller | None = None) -> None:
+        self._cell, self._seed, self._policy = cell, seed, policy
         self._task = Task.of(cell.task, cell.pusher.radius_m)
-        self._teacher = SteadyOperator(cell, np.random.default_rng(0))
-        self._world, self._shown = RoughSourceWorld(cell), SourceWorld(cell)
+        self._expert = MemorylessExpert(cell, np.random.default_rng(0))
+        self._world, self._shown = PerturbedSourceWorld(cell), SourceWorld(cell)
         self._inside = cell.workspace.polygon
 
-    def make(self, index: int) -> list[Steps]:
-        """What the teacher showed, each of ``SHOWN`` + 1 steps."""
+    def collect(self, index: int) -> list[Steps]:
+        """The expert's demonstrations of one rollout, each of ``ACTIONS_EACH`` + 1 steps."""
         rng = np.random.default_rng([self._seed, index])
         slider, pusher = draw_start(self._cell, self._task, rng)
         world = self._world
         world.reset(slider, pusher)
-        world.roughen(rng)
-        if self._student is not None:
-            self._student.reset()
-        noise, sigma_m = np.zeros(2), rng.choice(_HAND_NOISE_M)
+        world.perturb(rng)
+        if self._policy is not None:
+            self._policy.reset()
+        noise, sigma_m = np.zeros(2), rng.choice(_NOISE_M)
         shown: list[Steps] = []
         settled = 0
         for step in range(int(rng.integers(*_MOST_STEPS))):
             if step % _EVERY == 0:
                 try:
-                    steps = self.show(world.slider_pose, world.pusher_position)
+                    steps = self.demonstrate(world.slider_pose, world.pusher_position)
                 except PlanningError:
                     break
                 shown.append(steps)
@@ -66,26 +66,26 @@ class Lessons:
                 settled = settled + 1 if judged.success else 0
                 if settled == _SETTLED or not self._inside.contains(world.slider_pose.position):
                     break
-                teacher_drives = self._student is None or rng.random() < _TEACHER_DRIVES
+                expert_drives = self._policy is None or rng.random() < _EXPERT_SHARE
             action = steps.action[step % _EVERY]
-            if self._student is not None:  # it is asked each time, for it keeps count of them
-                wish = self._student.act(world.time_s, world.slider_pose, world.pusher_position)[0]
-                action = action if teacher_drives else wish
+            if self._policy is not None:  # it is asked each time, for it keeps count of them
+                wish = self._policy.act(world.time_s, world.slider_pose, world.pusher_position)[0]
+                action = action if expert_drives else wish
             fresh = sigma_m * rng.standard_normal(2)
             noise = _NOISE_KEPT * noise + math.sqrt(1 - _NOISE_KEPT**2) * fresh
             world.advance(self._inside.nearest(action + noise), _PERIOD_S)
         return shown
 
-    def show(self, slider: PlanarPose, pusher: Array) -> Steps:
-        """The teacher's next actions from there; raises PlanningError where it knows none."""
-        world, teacher = self._shown, self._teacher
+    def demonstrate(self, slider: PlanarPose, pusher: Array) -> Steps:
+        """The expert's next actions from a state; raises PlanningError where it knows none."""
+        world, expert = self._shown, self._expert
         world.place(slider, pusher)
-        teacher.reset()
+        expert.reset()
         rows: list[list[float]] = []
-        for step in range(SHOWN + 1):
+        for step in range(ACTIONS_EACH + 1):
             slider, pusher = world.slider_pose, world.pusher_position
             rows.append([*slider.as_array(), *pusher])
-            world.advance(teacher.act(step * _PERIOD_S, slider, pusher)[0], _PERIOD_S)
+            world.advance(expert.act(step * _PERIOD_S, slider, pusher)[0], _PERIOD_S)
         return self._steps(np.array(rows), world.pusher_position)
 
     def _steps(self, rows: Array, last: Array) -> Steps:

@@ -1,4 +1,4 @@
-"""``pushcell lessons``: demonstrations of how to go on from where a student gets to."""
+"""``pushcell dagger``: the expert's demonstrations from the states that a policy reaches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tyro.conf import arg
 
 from pushcell.command_output import console_beside, figures_table, show_result
 from pushcell.config.cell import CellConfig, load_cell
-from pushcell.demonstrations.dagger import SHOWN, Lessons
+from pushcell.demonstrations.dagger import ACTIONS_EACH, DaggerCollector
 from pushcell.demonstrators.controller import Controller
 from pushcell.errors import ConfigError
 from pushcell.formats.data_set import Demonstration
@@ -24,25 +24,25 @@ from pushcell.recording.steps import Steps
 
 
 @dataclass(frozen=True)
-class LessonsOptions:
+class DaggerOptions:
     """Run a policy in the source world and record how the expert continues from its states.
 
     From every eighth state, the expert records a short demonstration without noise. Without a
-    policy, the expert drives with noise. Each run depends only on the seed, its index and the
-    policy.
+    policy, the expert drives with noise. Each rollout depends only on the seed, its index
+    and the policy.
 
     examples:
-      pushcell lessons --lessons 600 --seed 0 --out sets/lessons_0.zarr
-      pushcell lessons --lessons 400 --seed 1 --student bundles/first --out sets/lessons_1.zarr
+      pushcell dagger --rollouts 600 --seed 0 --out sets/dagger_0.zarr
+      pushcell dagger --rollouts 400 --seed 1 --policy bundles/first --out sets/dagger_1.zarr
     """
 
-    lessons: int
-    """Number of runs; each gives about ten to seventy short demonstrations."""
+    rollouts: int
+    """Number of rollouts; each gives about ten to seventy short demonstrations."""
     out: Path
     """Output data set, a zarr group; it must not exist yet."""
     seed: int = 0
     """Seed of the random starts."""
-    student: Path | None = None
+    policy: Path | None = None
     """Path of a bundle that needs no camera."""
     workers: int | None = None
     """Number of processes; by default one per CPU."""
@@ -53,10 +53,10 @@ class LessonsOptions:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run the command; raises ConfigError and what stands in the way of the student."""
-    options = tyro.cli(LessonsOptions, prog="pushcell lessons", args=list(words))
-    if options.lessons < 1 or options.seed < 0:
-        raise ConfigError("--lessons must be at least 1, --seed at least 0")
+    """Run the command; raises ConfigError and what stands in the way of the policy."""
+    options = tyro.cli(DaggerOptions, prog="pushcell dagger", args=list(words))
+    if options.rollouts < 1 or options.seed < 0:
+        raise ConfigError("--rollouts must be at least 1, --seed at least 0")
     if options.out.exists():
         raise ConfigError(f"{options.out} is there already: choose another --out")
     began, shown, driven = time.monotonic(), 0, 0
@@ -64,7 +64,7 @@ def main(words: Sequence[str]) -> int:
     def demonstrations() -> Iterator[Demonstration]:
         nonlocal shown, driven
         console = console_beside(options.json)
-        for steps in track(_made(options), "lessons", total=options.lessons, console=console):
+        for steps in track(_rollouts(options), "rollouts", total=options.rollouts, console=console):
             driven += 1
             for demonstration in steps:
                 yield Demonstration(f"demonstration_{shown}", demonstration)
@@ -72,43 +72,45 @@ def main(words: Sequence[str]) -> int:
 
     write_zarr(demonstrations(), options.out)
     figures = {
-        "lessons": driven,
+        "rollouts": driven,
         "demonstrations": shown,
-        "actions_each": SHOWN,
+        "actions_each": ACTIONS_EACH,
         "seconds": time.monotonic() - began,
     }
-    show_result(figures, figures_table(f"lessons in {options.out}", figures), options.json)
+    show_result(figures, figures_table(f"DAgger rollouts in {options.out}", figures), options.json)
     return 0
 
 
-def _made(options: LessonsOptions) -> Iterator[list[Steps]]:
-    """One lesson after the other."""
-    workers = min(worker_count(options.workers), options.lessons)
+def _rollouts(options: DaggerOptions) -> Iterator[list[Steps]]:
+    """One rollout after the other."""
+    workers = min(worker_count(options.workers), options.rollouts)
     cell = load_cell(options.cell)
-    pool = worker_pool(workers, _prepare, cell, options.seed, options.student)
+    pool = worker_pool(workers, _prepare, cell, options.seed, options.policy)
     try:
-        yield from pool.map(_make, range(options.lessons))
+        yield from pool.map(_make, range(options.rollouts))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-# A worker gives many lessons; what is slow to build is built once.
+# A worker collects many rollouts; what is slow to build is built once.
 
-_lessons: Lessons | None = None
+_collector: DaggerCollector | None = None
 
 
-def _prepare(cell: CellConfig, seed: int, student: Path | None) -> None:
-    global _lessons
-    _lessons = Lessons(cell, seed, None if student is None else _driving(cell, seed, student))
+def _prepare(cell: CellConfig, seed: int, policy: Path | None) -> None:
+    global _collector
+    _collector = DaggerCollector(
+        cell, seed, None if policy is None else _controller(cell, seed, policy)
+    )
 
 
 def _make(index: int) -> list[Steps]:
-    assert _lessons is not None
-    return _lessons.make(index)
+    assert _collector is not None
+    return _collector.collect(index)
 
 
-def _driving(cell: CellConfig, seed: int, bundle: Path) -> Controller:
-    from policy_server.bundle import load_policy  # a teacher alone needs no policies
+def _controller(cell: CellConfig, seed: int, bundle: Path) -> Controller:
+    from policy_server.bundle import load_policy  # the expert alone needs no bundles
     from policy_server.compatibility import check_fits_cell
     from pushcell.evaluation.bundle_controller import BundleController
 

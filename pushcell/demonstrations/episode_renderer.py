@@ -1,4 +1,4 @@
-"""Takes the camera images of an episode that has been run already."""
+"""Renders the camera images of an episode that has been run already."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pushcell.geometry import PlanarPose, Pose
 from pushcell.recording.steps import Images
 from pushcell.simulation.closed_loop import TrialResult
 from pushcell.simulation.rendering import SceneRenderer
-from pushcell.simulation.shifts import Look
+from pushcell.simulation.shifts import Visuals
 
 
-class Photographer:
+class EpisodeRenderer:
     """Square images of ``image_px``; the arm is drawn as its kinematics have it."""
 
     def __init__(self, cell: CellConfig, image_px: int, colours_vary: bool) -> None:
@@ -24,16 +24,16 @@ class Photographer:
         self._height_m = cell.simulated.physics.slider_height_m / 2
         self._renderer: SceneRenderer | None = None
 
-    def cameras(self, look: Look) -> tuple[CameraConfig, ...]:
+    def cameras(self, visuals: Visuals) -> tuple[CameraConfig, ...]:
         """The cameras' models, as their images are."""
-        return tuple(camera.resized(*self._size) for camera in look.cameras)
+        return tuple(camera.resized(*self._size) for camera in visuals.cameras)
 
-    def images(self, trial: TrialResult, look: Look) -> Images:
+    def images(self, trial: TrialResult, visuals: Visuals) -> Images:
         """(T, H, W, 3) of each camera at the trial's states.
 
         Raises PlanningError where the arm does not reach.
         """
-        renderer, cameras = self._prepared(look), self.cameras(look)
+        renderer, cameras = self._prepared(visuals), self.cameras(visuals)
         count = len(trial.times_s)
         images = {c.name: np.empty((count, *self._size, 3), np.uint8) for c in cameras}
         joints = self._kinematics.home_joints(trial.pusher_positions[0])
@@ -45,10 +45,10 @@ class Photographer:
                 images[camera.name][k] = renderer.image(camera)
         return images
 
-    def _prepared(self, look: Look) -> SceneRenderer:
+    def _prepared(self, visuals: Visuals) -> SceneRenderer:
         if self._renderer is None:
-            self._renderer = SceneRenderer(self._cell, look.appearance)
+            self._renderer = SceneRenderer(self._cell, visuals.appearance)
         # For the first episode too: a recoloured renderer draws some shadows otherwise.
         if self._colours_vary:
-            self._renderer.recolour(look.appearance)
+            self._renderer.recolour(visuals.appearance)
         return self._renderer

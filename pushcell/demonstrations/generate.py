@@ -1,7 +1,7 @@
-"""Makes the episodes that a folder still lacks; may be stopped at any moment and run again.
+"""Generates the episodes that a folder still lacks; may be stopped at any moment and run again.
 
 The folder holds one folder an episode, ``failed/`` with the attempts that did not succeed,
-``failures.jsonl`` with the reason of each, and ``recipe.yaml``, which says what was made.
+``failures.jsonl`` with the reason of each, and ``generation.yaml``, the configuration.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pushcell import old_names
 from pushcell.bags.plain_yaml import yaml_text
 from pushcell.config.strict_yaml import read_yaml
-from pushcell.demonstrations.episode_generator import Made
-from pushcell.demonstrations.recipe import Recipe
+from pushcell.demonstrations.episode_generator import GeneratedEpisode
+from pushcell.demonstrations.generation_config import GenerationConfig
 from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.folder_lock import alone_in
@@ -27,66 +28,73 @@ from pushcell.recording.store import (
     write_durably,
 )
 
-Crew = Callable[[Recipe, Iterable[int]], Iterator[list[Made]]]
-"""Makes the episodes of these indices, in any order."""
+Workers = Callable[[GenerationConfig, Iterable[int]], Iterator[list[GeneratedEpisode]]]
+"""Generate the episodes of these indices, in any order."""
 
-_RECIPE_FILE = "recipe.yaml"
+_CONFIG_FILE = "generation.yaml"
 
 
 @dataclass(frozen=True)
-class Progress:
+class GenerationProgress:
     """How far the work has come."""
 
     complete: int
     failed: int
-    made_s: float  # simulated, in this run
+    simulated_s: float  # in this run
+
+
+OnProgress = Callable[[GenerationProgress], None]
 
 
 def generate(
-    recipe: Recipe, folder: Path, episodes: int, crew: Crew, tell: Callable[[Progress], None]
-) -> Progress:
+    config: GenerationConfig,
+    folder: Path,
+    episodes: int,
+    workers: Workers,
+    on_progress: OnProgress,
+) -> GenerationProgress:
     """Complete the folder to so many episodes.
 
-    Raises EpisodeError when the folder is of another recipe or another's at the moment, the disk
-    full or an episode impossible; what was complete before stays.
+    Raises EpisodeError when the folder is of another configuration or in use, the disk is full
+    or an episode impossible; what was complete before stays.
     """
     store = EpisodeStore(folder)
     with alone_in(folder):
-        return _complete_to(store, recipe, episodes, crew, tell)
+        return _complete_to(store, config, episodes, workers, on_progress)
 
 
 def _complete_to(
     store: EpisodeStore,
-    recipe: Recipe,
+    config: GenerationConfig,
     episodes: int,
-    crew: Crew,
-    tell: Callable[[Progress], None],
-) -> Progress:
+    workers: Workers,
+    on_progress: OnProgress,
+) -> GenerationProgress:
     folder = store.folder
-    _agree_on_recipe(recipe, store)
+    _agree_on_config(config, store)
     failures = _Failures(folder)
     complete = _complete(store)
     missing = [index for index in range(episodes) if index not in complete]
-    progress = Progress(episodes - len(missing), failures.count(episodes), 0.0)
-    tell(progress)
-    for attempts in crew(recipe, missing) if missing else ():
-        made = attempts[-1]
+    progress = GenerationProgress(episodes - len(missing), failures.count(episodes), 0.0)
+    on_progress(progress)
+    for attempts in workers(config, missing) if missing else ():
+        episode = attempts[-1]
         for attempt in attempts:
             if not attempt.success:
                 failures.add(attempt)
-        if not made.success:
-            start = [round(value, 4) for value in made.start]
+        if not episode.success:
+            start = [round(value, 4) for value in episode.start]
             raise EpisodeError(
-                f"episode {made.index} failed {len(attempts)} times in a row, at last from start "
-                f"{start}: {made.reason}"
+                f"episode {episode.index} failed {len(attempts)} times in a row, at last from "
+                f"start {start}: {episode.reason}"
             )
-        store.save(made.name, made.files, _entry(made))
-        progress = Progress(
+        store.save(episode.name, episode.files, _entry(episode))
+        progress = GenerationProgress(
             progress.complete + 1,
             failures.count(episodes),
-            progress.made_s + sum(attempt.duration_s for attempt in attempts),
+            progress.simulated_s + sum(attempt.duration_s for attempt in attempts),
         )
-        tell(progress)
+        on_progress(progress)
     return progress
 
 
@@ -102,66 +110,90 @@ class _Failures:
         """How many attempts at the first so many episodes have failed."""
         return sum(index < episodes for index, _ in self._known)
 
-    def add(self, made: Made) -> None:
-        if (made.index, made.attempt) in self._known:
+    def add(self, episode: GeneratedEpisode) -> None:
+        if (episode.index, episode.attempt) in self._known:
             return
-        if made.files and not (self._folder / made.name).exists():
-            EpisodeStore(self._folder).save(made.name, made.files, _entry(made))
-        self._journal.append(_entry(made))
-        self._known.add((made.index, made.attempt))
+        if episode.files and not (self._folder / episode.name).exists():
+            EpisodeStore(self._folder).save(episode.name, episode.files, _entry(episode))
+        self._journal.append(_entry(episode))
+        self._known.add((episode.index, episode.attempt))
 
 
-def _entry(made: Made) -> dict[str, Any]:
+def _entry(episode: GeneratedEpisode) -> dict[str, Any]:
     return {
-        "index": made.index,
-        "attempt": made.attempt,
-        "reason": made.reason,
-        "start": made.start,
-        "steps": made.steps,
-        "duration_s": made.duration_s,
-        "bag_sha256": made.bag_sha256,
+        "index": episode.index,
+        "attempt": episode.attempt,
+        "reason": episode.reason,
+        "start": episode.start,
+        "steps": episode.steps,
+        "duration_s": episode.duration_s,
+        "bag_sha256": episode.bag_sha256,
     }
 
 
 def _entry_of(episode: Path) -> dict[str, Any]:
     """What the journal says of an episode, from the episode itself."""
     info = EpisodeInfo.load(episode)
-    made = info.generation
-    if made is None:
+    generation = info.generation
+    if generation is None:
         raise EpisodeError(f"{episode} was not generated: take it out of this folder")
     bag = (episode / BAG_FILE).read_bytes()
     return _entry(
-        Made(made.index, made.attempt, True, info.reason, made.start, info.steps, {BAG_FILE: bag})
+        GeneratedEpisode(
+            generation.index,
+            generation.attempt,
+            True,
+            info.reason,
+            generation.start,
+            info.steps,
+            {BAG_FILE: bag},
+        )
     )
 
 
 def _complete(store: EpisodeStore) -> set[int]:
     """Indices of the complete episodes; the journal gets the lines that a crash has cost."""
-    noted = {entry["episode"] for entry in store.journal.entries() if "episode" in entry}
+    stored = {entry["episode"] for entry in store.journal.entries() if "episode" in entry}
     found = set()
     for path in store.episodes():
         number = re.fullmatch(r"episode_(\d{6,})", path.name)
         if number is None:
             raise EpisodeError(f"{path} was not generated: take it out of this folder")
         found.add(int(number[1]))
-        if path.name not in noted:
+        if path.name not in stored:
             store.journal.append({"event": "found", "episode": path.name, **_entry_of(path)})
     return found
 
 
-def _agree_on_recipe(recipe: Recipe, store: EpisodeStore) -> None:
-    """Note the recipe in the folder, or see that it is the one by which its episodes were made."""
-    path, asked = store.folder / _RECIPE_FILE, recipe.describe()
+def _take_over_old_file(path: Path) -> None:
+    """Give the configuration that an older release has left its new names."""
+    old = path.with_name(old_names.GENERATION_FILE)
+    if path.exists() or not old.exists():
+        return
+    values = read_yaml(old)
+    if not isinstance(values, dict):
+        raise EpisodeError(f"{old} is damaged: choose another folder")
+    old_names.warn(str(old), path.name)
+    demonstrator = values.get("demonstrator")
+    values["demonstrator"] = old_names.DEMONSTRATORS.get(str(demonstrator), demonstrator)
+    with naming_a_full_disk(str(path)):
+        write_durably(path, yaml_text(values).encode())
+
+
+def _agree_on_config(config: GenerationConfig, store: EpisodeStore) -> None:
+    """Save the configuration in the folder, or check that its episodes were made with it."""
+    path, asked = store.folder / _CONFIG_FILE, config.describe()
+    _take_over_old_file(path)
     if not (path.exists() and store.episodes()):
         with naming_a_full_disk(str(path)):
             write_durably(path, yaml_text(asked).encode())
         return
-    noted = read_yaml(path)
-    if not isinstance(noted, dict):
+    stored = read_yaml(path)
+    if not isinstance(stored, dict):
         raise EpisodeError(f"{path} is damaged: choose another folder")
     for key, value in asked.items():
-        if noted.get(key) != value:
+        if stored.get(key) != value:
             raise EpisodeError(
-                f"{store.folder} holds episodes with {key} {noted.get(key)}, not {value}: choose "
+                f"{store.folder} holds episodes with {key} {stored.get(key)}, not {value}: choose "
                 "another folder, or ask for the same"
             )

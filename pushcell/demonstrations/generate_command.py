@@ -18,11 +18,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as ProgressBar
 from tyro.conf import UseAppendAction, arg
 
+from pushcell import old_names
 from pushcell.command_output import console_beside, figures_table, show_result
 from pushcell.config.cell import CellConfig, load_cell
-from pushcell.demonstrations.generate import Crew, Progress, generate
-from pushcell.demonstrations.process_workers import made_by_processes
-from pushcell.demonstrations.recipe import Recipe
+from pushcell.demonstrations.generate import GenerationProgress, Workers, generate
+from pushcell.demonstrations.generation_config import GenerationConfig
+from pushcell.demonstrations.process_workers import generated_by_processes
 from pushcell.demonstrations.summary import draw_summary
 from pushcell.errors import ConfigError
 from pushcell.processes.worker_pool import worker_count
@@ -44,7 +45,8 @@ class Generate:
     world: Literal["source", "target"]
     """source: quasi-static, plain images; target: full contact physics, lights and shadows."""
     demonstrator: str
-    """The demonstrator: planner, operator or steady."""
+    """The demonstrator: planner, scripted_operator or
+    memoryless_expert."""
     episodes: int
     """Number of episodes in the folder at the end."""
     out: Path
@@ -84,25 +86,25 @@ def main(words: Sequence[str]) -> int:
         itertools.chain.from_iterable(options.shift), options.visual_gap, options.physics_gap
     )
     cell = _with_start_box(load_cell(options.cell), options.start_box)
-    recipe = Recipe(
+    config = GenerationConfig(
         cell,
         options.world,
-        options.demonstrator,
+        old_names.renamed(options.demonstrator, old_names.DEMONSTRATORS, "--demonstrator"),
         options.seed,
         shifts,
         options.noise,
         options.images,
     )
     began = time.monotonic()
-    with _progress_bar(console_beside(options.json), options.episodes) as tell:
-        done = generate(recipe, options.out, options.episodes, _crew(options), tell)
+    with _progress_bar(console_beside(options.json), options.episodes) as on_progress:
+        done = generate(config, options.out, options.episodes, _workers(options), on_progress)
     seconds = time.monotonic() - began
     draw_summary(cell, EpisodeStore(options.out), options.out / "summary.png")
     figures = {
         "episodes": done.complete,
         "failed": done.failed,
         "seconds": seconds,
-        "real_time_factor": done.made_s / seconds,
+        "real_time_factor": done.simulated_s / seconds,
     }
     title = f"{options.world} episodes in {options.out}"
     following = f"pushcell convert {options.out} --to packed --out {options.out}.parquet"
@@ -116,17 +118,19 @@ def _with_start_box(cell: CellConfig, size_m: tuple[float, float]) -> CellConfig
     return cell.changed(task=cell.task.changed(start_box_m=size_m).model_dump())
 
 
-def _crew(options: Generate) -> Crew:
+def _workers(options: Generate) -> Workers:
     workers = worker_count(options.workers)
     if options.ray is None:
-        return functools.partial(made_by_processes, workers=workers)
-    from pushcell.demonstrations.ray_workers import made_by_ray  # an extra that few need
+        return functools.partial(generated_by_processes, workers=workers)
+    from pushcell.demonstrations.ray_workers import generated_by_ray  # an extra that few need
 
-    return functools.partial(made_by_ray, workers=options.workers, address=options.ray)
+    return functools.partial(generated_by_ray, workers=options.workers, address=options.ray)
 
 
 @contextmanager
-def _progress_bar(console: Console, episodes: int) -> Iterator[Callable[[Progress], None]]:
+def _progress_bar(
+    console: Console, episodes: int
+) -> Iterator[Callable[[GenerationProgress], None]]:
     columns = (
         MofNCompleteColumn(),
         BarColumn(),
@@ -137,9 +141,9 @@ def _progress_bar(console: Console, episodes: int) -> Iterator[Callable[[Progres
     with ProgressBar(*columns, console=console) as bar:
         task = bar.add_task("", total=episodes)
 
-        def tell(progress: Progress) -> None:
-            rate = progress.made_s / (time.monotonic() - began)
+        def on_progress(progress: GenerationProgress) -> None:
+            rate = progress.simulated_s / (time.monotonic() - began)
             text = f"{rate:.0f} x real time, {progress.failed} failed"
             bar.update(task, completed=progress.complete, description=text)
 
-        yield tell
+        yield on_progress

@@ -1,8 +1,7 @@
-"""Demonstrations of what to do after a mistake: the teacher labels, something else drives.
+"""Noise injection: the recorded action is the expert's, something else drives.
 
-A student that learns only from flawless demonstrations never sees how to recover. Here the
-recorded action is always the teacher's, while the pusher is driven with noise (`NoisyHand`), or
-by the student itself (`StudentDrives`, known as DAgger).
+A policy that learns only from flawless demonstrations never sees how to recover. Here the pusher
+is driven by the expert with noise.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ _PERIOD_S = 0.1
 
 
 class LabellingController(Controller, Protocol):
-    """A controller that keeps what the teacher would have done at each call of ``act``."""
+    """A controller that keeps what the expert would have done at each call of ``act``."""
 
     labels: list[Array]  # (2,) each [m]
 
 
-class NoisyHand:
-    """Does what the teacher does, beside it by noise that lasts for a while."""
+class NoisyExpert:
+    """The expert with correlated noise on its actions."""
 
     def __init__(
         self,
-        teacher: Controller,
+        expert: Controller,
         cell: CellConfig,
         rng: np.random.Generator,
         sigma_m: float,
@@ -48,92 +47,35 @@ class NoisyHand:
             raise ConfigError(
                 f"noise needs sigma >= 0 m and memory > 0 s, not {sigma_m} m and {memory_s} s"
             )
-        self._teacher, self._rng, self._sigma_m = teacher, rng, sigma_m
+        self._expert, self._rng, self._sigma_m = expert, rng, sigma_m
         self._kept = math.exp(-_PERIOD_S / memory_s)
         self._workspace = cell.workspace.polygon.inset(cell.workspace.margin_m)
         self.reset()
 
     def reset(self) -> None:
         """A new trial begins, at first without noise; the generator goes on."""
-        self._teacher.reset()
+        self._expert.reset()
         self._noise = np.zeros(2)
         self.labels: list[Array] = []
 
     @property
     def done(self) -> bool:
-        """Whether the teacher has nothing left to do."""
-        return self._teacher.done
+        """Whether the expert has nothing left to do."""
+        return self._expert.done
 
     def act(self, time_s: float, slider: PlanarPose, pusher: ArrayLike) -> Array:
-        """(H, 2) the teacher's chunk [m] moved by the noise, inside the workspace."""
-        clean = self._teacher.act(time_s, slider, pusher)
+        """(H, 2) the expert's chunk [m] moved by the noise, inside the workspace."""
+        clean = self._expert.act(time_s, slider, pusher)
         fresh = self._sigma_m * self._rng.standard_normal(2)
         self._noise = self._kept * self._noise + math.sqrt(1 - self._kept**2) * fresh
         self.labels.append(clean[0])
         return np.array([self._workspace.nearest(point) for point in clean + self._noise])
 
 
-class StudentDrives:
-    """Student and teacher take turns in driving; the teacher labels every state."""
-
-    def __init__(
-        self,
-        student: Controller,
-        teacher: Controller,
-        cell: CellConfig,
-        rng: np.random.Generator,
-        teacher_share: float = 0.0,
-        turn_s: float = 1.0,
-    ) -> None:
-        """The teacher drives in a share in [0, 1] of the turns, drawn anew every ``turn_s``.
-
-        Labels lead from where the pusher is: no further than the policy may move in a period.
-        """
-        if not 0 <= teacher_share <= 1:
-            raise ConfigError(f"the teacher's share must be in [0, 1], not {teacher_share}")
-        self._student, self._teacher, self._rng = student, teacher, rng
-        self._teacher_share = teacher_share
-        self._turn = max(1, round(turn_s / _PERIOD_S))
-        self._reach_m = cell.motion.policy.speed_m_s * _PERIOD_S
-        self.reset()
-
-    def reset(self) -> None:
-        """A new trial begins; the generator goes on."""
-        self._student.reset()
-        self._teacher.reset()
-        self._teacher_drives = False
-        self.labels: list[Array] = []
-
-    @property
-    def done(self) -> bool:
-        """Whether the teacher sees nothing left to do."""
-        return self._teacher.done
-
-    def act(self, time_s: float, slider: PlanarPose, pusher: ArrayLike) -> Array:
-        """(H, 2) the chunk [m] of whoever drives."""
-        if len(self.labels) % self._turn == 0:
-            self._teacher_drives = self._rng.random() < self._teacher_share
-        right = self._teacher.act(time_s, slider, pusher)
-        chunk = right if self._teacher_drives else self._student.act(time_s, slider, pusher)
-        self.labels.append(self._reachable(np.asarray(pusher, dtype=float), right[0]))
-        return chunk
-
-    def _reachable(self, pusher: Array, target: Array) -> Array:
-        move = target - pusher
-        length = float(np.linalg.norm(move))
-        return target if length <= self._reach_m else pusher + move * (self._reach_m / length)
-
-
 def run_labelled(
     world: PushingWorld, controller: LabellingController, task: Task, rate_hz: float = 10.0
 ) -> TrialResult:
-    """A trial whose ``actions`` (N - 1, 2) are the teacher's for each state that was visited."""
+    """A trial whose ``actions`` (N - 1, 2) are the expert's for each state that was visited."""
     result = run_closed_loop(world, controller, task, rate_hz)
     labels = np.array(controller.labels).reshape(-1, 2)
     return replace(result, actions=labels[: len(result.actions)])  # physics may fail after a label
-
-
-def samples(result: TrialResult) -> tuple[Array, Array]:
-    """Observations (N, 5), slider pose and pusher position, and their labels (N, 2)."""
-    seen = np.hstack([result.slider_poses, result.pusher_positions])[: len(result.actions)]
-    return seen, result.actions

@@ -1,4 +1,4 @@
-"""Workers that make episodes: processes of this machine."""
+"""Workers that generate episodes: processes of this machine."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
-from pushcell.demonstrations.episode_generator import EpisodeMaker, Made
-from pushcell.demonstrations.recipe import Recipe
+from pushcell.demonstrations.episode_generator import EpisodeGenerator, GeneratedEpisode
+from pushcell.demonstrations.generation_config import GenerationConfig
 from pushcell.errors import EpisodeError
 from pushcell.processes.environment import changed_environment
 from pushcell.processes.worker_pool import worker_pool
@@ -24,7 +24,9 @@ _AHEAD = 2  # episodes asked for or finished, a worker, so that memory stays fla
 _MOST_DEATHS = 3
 
 
-def made_by_processes(recipe: Recipe, indices: Iterable[int], workers: int) -> Iterator[list[Made]]:
+def generated_by_processes(
+    config: GenerationConfig, indices: Iterable[int], workers: int
+) -> Iterator[list[GeneratedEpisode]]:
     """The attempts at each episode, as they get done.
 
     Graphics libraries have been seen to corrupt their memory after a thousand episodes: a worker
@@ -36,7 +38,7 @@ def made_by_processes(recipe: Recipe, indices: Iterable[int], workers: int) -> I
     with changed_environment(ENVIRONMENT):
         while deaths < _MOST_DEATHS:
             try:
-                for attempts in _made_by_a_pool(recipe, work, workers):
+                for attempts in _generated_by_pool(config, work, workers):
                     deaths = 0
                     yield attempts
                 return
@@ -68,10 +70,12 @@ class _Work:
         self._again = sorted(self.unfinished)
 
 
-def _made_by_a_pool(recipe: Recipe, work: _Work, workers: int) -> Iterator[list[Made]]:
+def _generated_by_pool(
+    config: GenerationConfig, work: _Work, workers: int
+) -> Iterator[list[GeneratedEpisode]]:
     """Raises BrokenProcessPool when a worker dies."""
-    pool = worker_pool(workers, _prepare, recipe)
-    pending: dict[Future[list[Made]], int] = {}
+    pool = worker_pool(workers, _prepare, config)
+    pending: dict[Future[list[GeneratedEpisode]], int] = {}
     work.give_back()
     try:
         while True:
@@ -80,21 +84,21 @@ def _made_by_a_pool(recipe: Recipe, work: _Work, workers: int) -> Iterator[list[
             if not pending:
                 return
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                made = future.result()
+                attempts = future.result()
                 work.unfinished.discard(pending.pop(future))
-                yield made
+                yield attempts
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-_maker: EpisodeMaker | None = None
+_generator: EpisodeGenerator | None = None
 
 
-def _prepare(recipe: Recipe) -> None:
-    global _maker
-    _maker = EpisodeMaker(recipe)
+def _prepare(config: GenerationConfig) -> None:
+    global _generator
+    _generator = EpisodeGenerator(config)
 
 
-def _make(index: int) -> list[Made]:
-    assert _maker is not None
-    return _maker.make(index)
+def _make(index: int) -> list[GeneratedEpisode]:
+    assert _generator is not None
+    return _generator.make(index)

@@ -1,4 +1,4 @@
-"""Workers that make episodes: actors of a Ray cluster, on this machine or on many."""
+"""Workers that generate episodes: actors of a Ray cluster, on this machine or on many."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from typing import Any
 
 import ray
 
-from pushcell.demonstrations.episode_generator import EpisodeMaker, Made
+from pushcell.demonstrations.episode_generator import EpisodeGenerator, GeneratedEpisode
+from pushcell.demonstrations.generation_config import GenerationConfig
 from pushcell.demonstrations.process_workers import ENVIRONMENT
-from pushcell.demonstrations.recipe import Recipe
 from pushcell.errors import EpisodeError, PushcellError
 from pushcell.processes.ray_cluster import joined
 
 
-def made_by_ray(
-    recipe: Recipe, indices: Iterable[int], workers: int | None, address: str
-) -> Iterator[list[Made]]:
+def generated_by_ray(
+    config: GenerationConfig, indices: Iterable[int], workers: int | None, address: str
+) -> Iterator[list[GeneratedEpisode]]:
     """The attempts at each episode, as they get done, one worker a CPU of the cluster.
 
     ``address`` as for `joined`. Raises ClusterError or EpisodeError when the cluster fails.
     """
     with joined(address, ENVIRONMENT):
         try:
-            yield from _made(recipe, indices, workers or int(ray.cluster_resources().get("CPU", 1)))
+            yield from _generated(
+                config, indices, workers or int(ray.cluster_resources().get("CPU", 1))
+            )
         except ray.exceptions.RayActorError as error:
             raise EpisodeError(
                 f"a Ray worker has died ({error}): run the same command again, which goes on from "
@@ -32,9 +34,11 @@ def made_by_ray(
             ) from None
 
 
-def _made(recipe: Recipe, indices: Iterable[int], workers: int) -> Iterator[list[Made]]:
-    Worker = ray.remote(num_cpus=1)(EpisodeMaker)
-    idle = [Worker.remote(recipe) for _ in range(workers)]
+def _generated(
+    config: GenerationConfig, indices: Iterable[int], workers: int
+) -> Iterator[list[GeneratedEpisode]]:
+    Worker = ray.remote(num_cpus=1)(EpisodeGenerator)
+    idle = [Worker.remote(config) for _ in range(workers)]
     remaining = iter(indices)
     busy: dict[Any, Any] = {}
     while True:

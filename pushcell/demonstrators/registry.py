@@ -8,8 +8,8 @@ import numpy as np
 
 from pushcell.config.cell import CellConfig
 from pushcell.demonstrators.controller import Controller
-from pushcell.demonstrators.operator import Operator, SteadyOperator
 from pushcell.demonstrators.planner import ClosedLoopPlanner
+from pushcell.demonstrators.scripted_operator import MemorylessExpert, ScriptedOperator
 from pushcell.errors import ConfigError
 
 MakeDemonstrator = Callable[[CellConfig, np.random.Generator], Controller]
@@ -21,14 +21,14 @@ def _planner(cell: CellConfig, rng: np.random.Generator) -> Controller:
 
 DEMONSTRATORS: dict[str, MakeDemonstrator] = {
     "planner": _planner,
-    "operator": Operator,
-    "steady": SteadyOperator,
+    "scripted_operator": ScriptedOperator,
+    "memoryless_expert": MemorylessExpert,
 }
-"""Name -> what makes a fresh controller for one episode, whose whims are the generator's."""
+"""Name -> what makes a fresh controller for one episode; its noise is the generator's."""
 
 
 def demonstrator(name: str) -> MakeDemonstrator:
-    """The maker of that name; raises ConfigError that lists the known ones."""
+    """What makes the demonstrator of that name; raises ConfigError that lists the known ones."""
     if name not in DEMONSTRATORS:
         known = ", ".join(DEMONSTRATORS)
         raise ConfigError(f"there is no demonstrator {name!r}; known are: {known}")

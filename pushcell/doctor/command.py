@@ -15,7 +15,7 @@ from tyro.conf import arg
 from pushcell.command_output import show_result
 from pushcell.config.cell import load_cell
 from pushcell.doctor import hardware, machine, network, software
-from pushcell.doctor.finding import Finding, Level
+from pushcell.doctor.finding import DoctorFinding, Severity
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ def main(words: Sequence[str]) -> int:
     ]
     figures = {"findings": [asdict(finding) for finding in findings]}
     show_result(figures, _table(findings), options.json)
-    return int(any(finding.level is Level.RED for finding in findings))
+    return int(any(finding.level is Severity.RED for finding in findings))
 
 
-def _table(findings: Iterable[Finding]) -> Table:
+def _table(findings: Iterable[DoctorFinding]) -> Table:
     table = Table(title="checks of this machine")
     for title in ("", "what", "found", "what to do"):
         table.add_column(title)

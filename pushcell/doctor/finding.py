@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Level(str, Enum):
+class Severity(str, Enum):
     """How good it is."""
 
     GREEN = "green"
@@ -15,25 +15,25 @@ class Level(str, Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorFinding:
     """One line: what was looked at, what was found, and what to do where it is not good."""
 
     what: str
-    level: Level
+    level: Severity
     found: str
     advice: str = ""
 
 
-def good(what: str, found: str) -> Finding:
+def good(what: str, found: str) -> DoctorFinding:
     """As it should be."""
-    return Finding(what, Level.GREEN, found)
+    return DoctorFinding(what, Severity.GREEN, found)
 
 
-def worth_knowing(what: str, found: str, advice: str) -> Finding:
+def worth_knowing(what: str, found: str, advice: str) -> DoctorFinding:
     """Works, but less well than it could, or only a part is there."""
-    return Finding(what, Level.YELLOW, found, advice)
+    return DoctorFinding(what, Severity.YELLOW, found, advice)
 
 
-def bad(what: str, found: str, advice: str) -> Finding:
+def bad(what: str, found: str, advice: str) -> DoctorFinding:
     """Something will not work."""
-    return Finding(what, Level.RED, found, advice)
+    return DoctorFinding(what, Severity.RED, found, advice)

@@ -10,7 +10,7 @@ from pathlib import Path
 from pushcell.config.arm import IiwaLinkConfig, PluginLinkConfig
 from pushcell.config.cell import CameraSourceConfig, CellConfig
 from pushcell.config.plugins import load_plugin
-from pushcell.doctor.finding import Finding, bad, good, worth_knowing
+from pushcell.doctor.finding import DoctorFinding, bad, good, worth_knowing
 from pushcell.drivers.lcm_url import lcm_url
 from pushcell.drivers.realsense_camera import find_realsense
 from pushcell.errors import ArmLinkError, CameraError, ConfigError
@@ -19,7 +19,7 @@ _LISTEN_S = 0.5
 _POLL_S = 0.005
 
 
-def examine(cell: CellConfig) -> Iterator[Finding]:
+def examine(cell: CellConfig) -> Iterator[DoctorFinding]:
     """What the configuration speaks of, as far as it can be seen from here."""
     link = cell.arm.link
     if isinstance(link, IiwaLinkConfig):
@@ -35,7 +35,7 @@ def examine(cell: CellConfig) -> Iterator[Finding]:
     yield from _cameras(cell)
 
 
-def _plugin(link: PluginLinkConfig) -> Finding:
+def _plugin(link: PluginLinkConfig) -> DoctorFinding:
     try:
         load_plugin(link.driver, "arm.link.driver")
     except ConfigError as error:
@@ -43,7 +43,7 @@ def _plugin(link: PluginLinkConfig) -> Finding:
     return good("arm link", f"{link.driver} is there")
 
 
-def _lcm(cell: CellConfig, link: IiwaLinkConfig) -> Finding:
+def _lcm(cell: CellConfig, link: IiwaLinkConfig) -> DoctorFinding:
     """Whether an arm's reports are heard; a simulated one is there only while its cell runs."""
     try:
         from pushcell.drivers.lcm_link import open_lcm
@@ -73,7 +73,7 @@ def _lcm(cell: CellConfig, link: IiwaLinkConfig) -> Finding:
     return bad("arm link", f"no report received, {where}", "start the arm's driver on this machine")
 
 
-def _cameras(cell: CellConfig) -> Iterator[Finding]:
+def _cameras(cell: CellConfig) -> Iterator[DoctorFinding]:
     if cell.simulation is not None:
         names = ", ".join(camera.name for camera in cell.cameras)
         yield good("cameras", f"{names}: simulated")
@@ -87,7 +87,7 @@ def _cameras(cell: CellConfig) -> Iterator[Finding]:
             yield _camera(what, camera.source)
 
 
-def _camera(what: str, source: CameraSourceConfig) -> Finding:
+def _camera(what: str, source: CameraSourceConfig) -> DoctorFinding:
     advice = "plug it in, or name another in cameras.source of the cell's file"
     if source.driver == "realsense":
         try:

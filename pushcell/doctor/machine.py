@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pushcell.doctor.finding import Finding, bad, good, worth_knowing
+from pushcell.doctor.finding import DoctorFinding, bad, good, worth_knowing
 
 _FEW_CORES, _GOOD_CORES = 2, 4
 _LITTLE_SPACE_GB, _NO_SPACE_GB = 20.0, 2.0
@@ -21,7 +21,7 @@ _SHARED_BYTES = 256 * 2**20
 _GROUPS = {"video": "cameras", "dialout": "serial devices"}
 
 
-def examine() -> Iterator[Finding]:
+def examine() -> Iterator[DoctorFinding]:
     """Everything that no configuration tells."""
     yield _cores()
     yield _space(Path.cwd())
@@ -34,7 +34,7 @@ def examine() -> Iterator[Finding]:
     yield _usb()
 
 
-def _cores() -> Finding:
+def _cores() -> DoctorFinding:
     cores = len(os.sched_getaffinity(0))
     if cores < _FEW_CORES:
         return bad("cores", str(cores), f"the node graph needs at least {_FEW_CORES}")
@@ -43,7 +43,7 @@ def _cores() -> Finding:
     return good("cores", str(cores))
 
 
-def _space(folder: Path) -> Finding:
+def _space(folder: Path) -> DoctorFinding:
     free_gb = shutil.disk_usage(folder).free / 1e9
     found = f"{free_gb:.0f} GB free in {folder}"
     if free_gb < _NO_SPACE_GB:
@@ -53,7 +53,7 @@ def _space(folder: Path) -> Finding:
     return good("disk", found)
 
 
-def _timer() -> Finding:
+def _timer() -> DoctorFinding:
     """How late a sleep of one millisecond wakes, at worst of a hundred."""
     late_s = 0.0
     for _ in range(100):
@@ -68,7 +68,7 @@ def _timer() -> Finding:
     )
 
 
-def _clock() -> Finding:
+def _clock() -> DoctorFinding:
     """Whether the clock is disciplined; only more than one machine needs that."""
     timedatectl = shutil.which("timedatectl")
     advice = "needed if cameras, policy or arm are on other machines: set up chrony"
@@ -85,7 +85,7 @@ def _clock() -> Finding:
     return worth_knowing("clock", "not synchronised", advice)
 
 
-def _real_time() -> Finding:
+def _real_time() -> DoctorFinding:
     soft, _ = resource.getrlimit(resource.RLIMIT_RTPRIO)
     if os.geteuid() == 0 or soft != 0:
         return good("real-time priority", "allowed")
@@ -96,28 +96,28 @@ def _real_time() -> Finding:
     )
 
 
-def _sockets() -> Finding:
+def _sockets() -> DoctorFinding:
     path = Path("/proc/sys/net/core/rmem_max")
     size = int(path.read_text()) if path.exists() else 0
     advice = "enough on one machine; for images from another: sysctl -w net.core.rmem_max=4194304"
     return _sized("socket buffers", size, _SOCKET_BYTES, advice)
 
 
-def _shared_memory() -> Finding:
+def _shared_memory() -> DoctorFinding:
     path = Path("/dev/shm")
     size = shutil.disk_usage(path).total if path.is_dir() else 0
     advice = "images are sent through it; in a container: docker run --shm-size 512m"
     return _sized("shared memory", size, _SHARED_BYTES, advice)
 
 
-def _sized(what: str, size_bytes: int, enough_bytes: int, advice: str) -> Finding:
+def _sized(what: str, size_bytes: int, enough_bytes: int, advice: str) -> DoctorFinding:
     found = f"{size_bytes / 2**20:.1f} MiB"
     if size_bytes >= enough_bytes:
         return good(what, found)
     return worth_knowing(what, found, advice)
 
 
-def _graphics_card() -> Finding:
+def _graphics_card() -> DoctorFinding:
     program = shutil.which("nvidia-smi")
     if program is None:
         return worth_knowing("GPU", "none", "not needed to roll out; training images takes longer")
@@ -132,7 +132,7 @@ def _graphics_card() -> Finding:
     return good("GPU", asked.stdout.strip().replace("\n", "; "))
 
 
-def _usb() -> Finding:
+def _usb() -> DoctorFinding:
     """What a RealSense needs on the machine, and who may open devices."""
     if ctypes.util.find_library("usb-1.0") is None:
         return worth_knowing("libusb", "missing", "for RealSense cameras: apt install libusb-1.0-0")

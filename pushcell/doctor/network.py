@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from pushcell.doctor.finding import Finding, good, worth_knowing
+from pushcell.doctor.finding import DoctorFinding, good, worth_knowing
 
 _ALONE = ("LOCALHOST", "OFF")
 
 
-def examine() -> Iterator[Finding]:
+def examine() -> Iterator[DoctorFinding]:
     """Who may command the arm from another computer."""
     secured = os.environ.get("ROS_SECURITY_ENABLE") == "true"
     reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")

@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from pushcell.ament_index import prefixes_with, python_mismatch
-from pushcell.doctor.finding import Finding, bad, good, worth_knowing
+from pushcell.doctor.finding import DoctorFinding, bad, good, worth_knowing
 from pushcell.ros_release import (
     JAZZY,
     RELEASES,
@@ -27,7 +27,7 @@ _PYTHONS = ((3, 10), (3, 13))
 _NAMES = " or ".join(release.name for release in RELEASES)
 
 
-def examine() -> Iterator[Finding]:
+def examine() -> Iterator[DoctorFinding]:
     """Python, ROS, the workspace, the middleware, and every extra."""
     yield _python()
     yield _ros()
@@ -36,14 +36,14 @@ def examine() -> Iterator[Finding]:
     yield from _extras()
 
 
-def _python() -> Finding:
+def _python() -> DoctorFinding:
     found, low, high = platform.python_version(), *_PYTHONS
     if low <= sys.version_info[:2] <= high:
         return good("Python", found)
     return bad("Python", found, f"use Python {low[0]}.{low[1]} to {high[0]}.{high[1]}")
 
 
-def _ros() -> Finding:
+def _ros() -> DoctorFinding:
     distro, version = os.environ.get("ROS_DISTRO"), rclpy_version()
     name = release_name(os.environ, version)
     if refusal(os.environ, version):
@@ -59,7 +59,7 @@ def _ros() -> Finding:
     return good("ROS", where)
 
 
-def _workspace(beside: Path) -> Finding:
+def _workspace(beside: Path) -> DoctorFinding:
     """What ``ros2 launch`` needs and colcon builds; ``beside`` is the checkout's workspace."""
     if problem := python_mismatch(ROS_PACKAGE, os.environ):
         return bad("workspace", *problem)
@@ -71,7 +71,7 @@ def _workspace(beside: Path) -> Finding:
     return good("workspace", "none is sourced; pushcell launch needs none")
 
 
-def _middleware() -> Finding:
+def _middleware() -> DoctorFinding:
     """Images do not fit into Fast DDS's own shared memory segment."""
     middleware = os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
     if "fastrtps" not in middleware:
@@ -87,7 +87,7 @@ def _middleware() -> Finding:
     return good("DDS", "Fast DDS; launch files bring its profile")
 
 
-def _extras() -> Iterator[Finding]:
+def _extras() -> Iterator[DoctorFinding]:
     """Whether what each extra asks for is installed, in the version asked for."""
     distribution = importlib.metadata.distribution("pushcell")
     requirements = [Requirement(text) for text in distribution.requires or ()]

@@ -53,7 +53,7 @@ class ArmReport:
 
 
 class ArmDriver(AbstractContextManager["ArmDriver"], Protocol):
-    """The wire to an arm in position mode; a context manager, which closes it at its end."""
+    """The link to an arm in position mode; a context manager, which closes it at its end."""
 
     @property
     def waits_for(self) -> str | None:

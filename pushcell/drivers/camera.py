@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Frame:
+class CameraFrame:
     """One RGB image (H, W, 3) uint8.
 
     ``captured_s`` is on the computer's wall clock [s since 1970]; ``number`` is the camera's own
@@ -29,7 +29,7 @@ class Frame:
 class CameraDriver(AbstractContextManager["CameraDriver"], Protocol):
     """A camera that takes frames; a context manager, which gives it free at its end."""
 
-    def read(self, timeout_s: float) -> Frame | None:
+    def read(self, timeout_s: float) -> CameraFrame | None:
         """The next frame; None when there was none in time.
 
         Raises CameraError when the camera is gone or has no more frames.
@@ -37,7 +37,7 @@ class CameraDriver(AbstractContextManager["CameraDriver"], Protocol):
 
 
 @dataclass(frozen=True)
-class Request:
+class CameraRequest:
     """What frames are wanted."""
 
     width_px: int
@@ -50,10 +50,10 @@ class FrameCounter:
 
     def __init__(self, rate_hz: float) -> None:
         self._period_s = 1.0 / rate_hz
-        self._last: Frame | None = None
+        self._last: CameraFrame | None = None
         self.frames = self.dropped = self.duplicated = self.backwards = 0
 
-    def fresh(self, frame: Frame) -> bool:
+    def fresh(self, frame: CameraFrame) -> bool:
         """Count a frame; False when it must not be used: the last one again, or older."""
         last, self._last = self._last, frame
         if last is None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.drivers.camera import Request
+from pushcell.drivers.camera import CameraRequest
 from pushcell.drivers.paced_camera import PacedCamera
 from pushcell.errors import CameraError
 
@@ -19,7 +19,7 @@ _IMAGES = (".png", ".jpg", ".jpeg")
 class FileCamera(PacedCamera):
     """Plays a file once, or over and over."""
 
-    def __init__(self, path: Path, request: Request, repeat: bool = False) -> None:
+    def __init__(self, path: Path, request: CameraRequest, repeat: bool = False) -> None:
         if not path.exists():
             raise CameraError(f"there is no video or folder of images {path}: give one that is")
         super().__init__(str(path), request)

@@ -15,12 +15,12 @@ _PORT = re.compile(r":(\d+)(?=\?|$)")
 
 
 def lcm_url(lcm: LcmConfig, domain: int) -> str:
-    """The URL of the wire for a run in a ROS domain."""
+    """The URL of the link for a run in a ROS domain."""
     return instance_url(lcm.url, domain if lcm.port_follows_domain else 0)
 
 
 def in_namespace(lcm: LcmConfig, namespace: str) -> LcmConfig:
-    """The wire of a cell in a ROS namespace (``/`` is none): its channels are named after it.
+    """The link of a cell in a ROS namespace (``/`` is none): its channels are named after it.
 
     A real arm's driver, which follows no domain, keeps its channels in any namespace.
     """

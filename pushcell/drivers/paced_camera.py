@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pushcell.closing import Closing
-from pushcell.drivers.camera import Frame, Request
+from pushcell.drivers.camera import CameraFrame, CameraRequest
 from pushcell.errors import CameraError
 
 
@@ -19,7 +19,7 @@ class PacedCamera(Closing):
 
     clock = "file"
 
-    def __init__(self, name: str, request: Request) -> None:
+    def __init__(self, name: str, request: CameraRequest) -> None:
         self._name, self._request = name, request
         self._images: Iterator[NDArray[np.uint8]] = iter(())
         self._due_s = 0.0
@@ -38,7 +38,7 @@ class PacedCamera(Closing):
         """See `Closing.close`."""
         self._images = iter(())
 
-    def read(self, timeout_s: float) -> Frame | None:
+    def read(self, timeout_s: float) -> CameraFrame | None:
         """See `CameraDriver.read`."""
         wait_s = self._due_s - time.monotonic()
         time.sleep(min(max(wait_s, 0.0), timeout_s))
@@ -49,4 +49,4 @@ class PacedCamera(Closing):
             raise CameraError(f"{self._name} has no more images")
         self._due_s += 1.0 / self._request.rate_hz
         self._number += 1
-        return Frame(image, time.time(), self._number, self.clock)
+        return CameraFrame(image, time.time(), self._number, self.clock)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pushcell.closing import Closing
-from pushcell.drivers.camera import Frame, Request
+from pushcell.drivers.camera import CameraFrame, CameraRequest
 from pushcell.errors import CameraError
 
 _QUEUE = 4  # frames that may wait; older ones are dropped, and counted by their numbers
@@ -79,7 +79,7 @@ class RealSenseCamera(Closing):
     def __init__(
         self,
         device: Any,
-        request: Request,
+        request: CameraRequest,
         exposure_us: float | None = None,
         white_balance_k: float | None = None,
     ) -> None:
@@ -113,7 +113,7 @@ class RealSenseCamera(Closing):
             self._sensor.close()
             self._sensor = None
 
-    def read(self, timeout_s: float) -> Frame | None:
+    def read(self, timeout_s: float) -> CameraFrame | None:
         """See `CameraDriver.read`."""
         frame = self._queue.try_wait_for_frame(round(1e3 * timeout_s))
         good, frame = frame if isinstance(frame, tuple) else (bool(frame), frame)
@@ -123,7 +123,7 @@ class RealSenseCamera(Closing):
             return None
         clock = str(frame.get_frame_timestamp_domain()).rsplit(".", 1)[-1]
         self._require_clock(clock)
-        return Frame(
+        return CameraFrame(
             np.array(frame.get_data(), dtype=np.uint8),
             frame.get_timestamp() * 1e-3,
             frame.get_frame_number(),

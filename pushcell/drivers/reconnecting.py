@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from pushcell.closing import Closing
-from pushcell.drivers.camera import CameraDriver, Frame
+from pushcell.drivers.camera import CameraDriver, CameraFrame
 from pushcell.errors import CameraError
 
 
@@ -31,7 +31,7 @@ class ReconnectingCamera(Closing):
             camera, self._camera = self._camera, None
             camera.__exit__(None, None, None)
 
-    def read(self, timeout_s: float) -> Frame | None:
+    def read(self, timeout_s: float) -> CameraFrame | None:
         """The next frame; None when there was none in time, also while the camera is gone."""
         try:
             if self._camera is None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from pushcell.closing import Closing
-from pushcell.drivers.camera import Frame, Request
+from pushcell.drivers.camera import CameraFrame, CameraRequest
 from pushcell.errors import CameraError
 
 _MANUAL, _STALE_S = 1, 5.0
@@ -19,7 +19,7 @@ _MANUAL, _STALE_S = 1, 5.0
 class UvcCamera(Closing):
     """One device such as ``/dev/video0``; ``exposure_us`` locks the exposure."""
 
-    def __init__(self, device: str, request: Request, exposure_us: int | None = None) -> None:
+    def __init__(self, device: str, request: CameraRequest, exposure_us: int | None = None) -> None:
         self._device, self._request, self._exposure_us = device, request, exposure_us
         self._capture: cv2.VideoCapture | None = None
         self._number = 0
@@ -47,7 +47,7 @@ class UvcCamera(Closing):
             self._capture.release()
             self._capture = None
 
-    def read(self, timeout_s: float) -> Frame | None:
+    def read(self, timeout_s: float) -> CameraFrame | None:
         """See `CameraDriver.read`; V4L2 itself gives up after ten seconds."""
         assert self._capture is not None, "used outside of its context"
         if not self._capture.grab():
@@ -58,7 +58,7 @@ class UvcCamera(Closing):
             return None
         self._number += 1
         captured_s, clock = self._stamp(grabbed_s)
-        return Frame(np.ascontiguousarray(image[:, :, ::-1]), captured_s, self._number, clock)
+        return CameraFrame(np.ascontiguousarray(image[:, :, ::-1]), captured_s, self._number, clock)
 
     def _stamp(self, grabbed_s: float) -> tuple[float, str]:
         """The driver's own time of the frame where it tells one that can be, else its arrival."""

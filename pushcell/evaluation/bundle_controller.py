@@ -1,4 +1,4 @@
-"""A bundle in a simulated world: the robot's observation, scheduler and policy, in lock step."""
+"""A bundle in a simulated world: the robot's observation, scheduler and policy, without threads."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policy_server.delay import InjectedDelay
-from policy_server.loop import max_astray_m
+from policy_server.loop import max_off_plan_m
 from policy_server.policy import Policy
 from pushcell.config.cell import CellConfig
-from pushcell.evaluation.simulated_cameras import Eyes
-from pushcell.evaluation.stepped_policy import Lockstep
+from pushcell.evaluation.simulated_cameras import SimulatedCameras
+from pushcell.evaluation.stepped_policy import SteppedPolicy
 from pushcell.geometry import Array, PlanarPose
 
 
 class BundleController:
     """A `Controller` of one trial at a time, to be run at the policy's rate.
 
-    ``eyes`` see for policies with cameras; others see the slider's true pose.
+    Policies with cameras get the images of ``cameras``; others get the slider's true pose.
     """
 
     def __init__(
@@ -27,10 +27,10 @@ class BundleController:
         chunking: str = "receding",
         delay: InjectedDelay | None = None,
         seed: int = 0,
-        eyes: Eyes | None = None,
+        cameras: SimulatedCameras | None = None,
         lookahead_s: float = 0.0,
     ) -> None:
-        self._cell, self._policy, self._eyes = cell, policy, eyes
+        self._cell, self._policy, self._cameras = cell, policy, cameras
         self._chunking, self._delay, self._seed = chunking, delay or InjectedDelay(), seed
         self._lookahead_s = lookahead_s
         self.reset()
@@ -38,18 +38,18 @@ class BundleController:
     def reset(self) -> None:
         """A new trial begins; it is the same again."""
         goal = np.array(self._cell.task.goal)
-        self.steps = Lockstep(
+        self.stepped_policy = SteppedPolicy(
             self._policy,
             goal,
             self._chunking,
             self._delay,
             self._seed,
             self._lookahead_s,
-            max_astray_m(self._cell),
+            max_off_plan_m(self._cell),
         )
         self._images: dict[str, NDArray[np.uint8]] = {}
-        if self._eyes is not None:
-            self._eyes.begin(np.random.default_rng([self._seed, 2]))
+        if self._cameras is not None:
+            self._cameras.begin(np.random.default_rng([self._seed, 2]))
 
     @property
     def done(self) -> bool:
@@ -60,17 +60,19 @@ class BundleController:
         """(1, 2) where the pusher shall be one period later [m]; there it stays without a plan."""
         position = np.asarray(pusher, dtype=float)
         self.observe(time_s, slider, position)
-        target = self.steps.next_position(time_s)
+        target = self.stepped_policy.next_position(time_s)
         return (position if target is None else target)[None]
 
     def observe(self, time_s: float, slider: PlanarPose, pusher: Array) -> None:
         """Show the policy what there is now, the pusher at (2,) [m]."""
-        observer = self.steps.observer
+        observer = self.stepped_policy.observer
         observer.push_pose("pusher", time_s, [*pusher, self._cell.pusher.tip_yaw_rad])
         observer.push_pose("slider", time_s, slider.as_array())
-        if self._eyes is not None:
-            self._eyes.follow(pusher)
-            if self.steps.looks(time_s):  # drawing takes longer than all the rest of a trial
-                self._images = self._eyes.look(slider)
+        if self._cameras is not None:
+            self._cameras.follow(pusher)
+            if self.stepped_policy.needs_images(
+                time_s
+            ):  # drawing takes longer than all the rest of a trial
+                self._images = self._cameras.images(slider)
             for name, image in self._images.items():
                 observer.push_image(name, time_s, image)

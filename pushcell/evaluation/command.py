@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -13,6 +13,7 @@ from rich.progress import track
 from tyro.conf import Positional, arg
 
 from policy_server.delay import InjectedDelay
+from pushcell import old_names
 from pushcell.command_output import console_beside, nothing_done, show_result
 from pushcell.config.cell import load_cell
 from pushcell.errors import ConfigError
@@ -38,7 +39,8 @@ class Evaluate:
     """
 
     policy: Positional[str]
-    """The name of a shipped policy, the path of a bundle (folder or zip), planner or operator."""
+    """The name of a shipped policy, the path of a bundle (folder or zip), or a demonstrator:
+    planner, scripted_operator or memoryless_expert."""
     world: Literal["source", "target", "pusht"]
     """source: quasi-static; target: full contact physics; pusht: the Push-T benchmark."""
     trials: int = 200
@@ -71,6 +73,8 @@ class Evaluate:
 def main(words: Sequence[str]) -> int:
     """Run the command; 0 when trials were run, whatever they came to, 1 when all were void."""
     options = tyro.cli(Evaluate, prog="pushcell evaluate", args=list(words))
+    policy = old_names.renamed(options.policy, old_names.DEMONSTRATORS, "pushcell evaluate")
+    options = replace(options, policy=policy)
     if options.trials < 1 or options.seed < 0:
         raise ConfigError("--trials must be at least 1, --seed at least 0")
     delay = InjectedDelay.parse(options.delay) if options.delay else InjectedDelay()

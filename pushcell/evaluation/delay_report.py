@@ -13,7 +13,7 @@ from rich.table import Table
 
 from policy_server.delay import InjectedDelay
 from pushcell.evaluation.comparison import bootstrap_interval, mcnemar_exact
-from pushcell.evaluation.delay_study import Condition, DelayStudy, Outcome
+from pushcell.evaluation.delay_study import Condition, DelayStudy, DelayTrial
 from pushcell.evaluation.statistics import wilson_interval
 
 _SMOOTHNESS = {
@@ -25,7 +25,7 @@ _SMOOTHNESS = {
 """Fields of `Smoothness`, with what they are called."""
 
 
-def figures(study: DelayStudy, outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
+def figures(study: DelayStudy, outcomes: Sequence[DelayTrial], seconds: float) -> dict[str, Any]:
     """All there is to tell, as plain values; differences are to the same chunking's first delay."""
     trials: dict[Condition, list[dict[str, Any]]] = {key: [] for key in study.conditions}
     for outcome in sorted(outcomes, key=lambda outcome: outcome.trial["seed"]):
@@ -35,7 +35,7 @@ def figures(study: DelayStudy, outcomes: Sequence[Outcome], seconds: float) -> d
         _row(condition, trials[condition], trials[Condition(condition.chunking, base)])
         for condition in study.conditions
     ]
-    return {**study.terms, "seconds": seconds, "conditions": rows}
+    return {**study.settings, "seconds": seconds, "conditions": rows}
 
 
 def table(shown: dict[str, Any]) -> Table:

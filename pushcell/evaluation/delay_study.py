@@ -28,7 +28,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DelayTrial:
     """How the trial of a seed went under a condition; ``trial`` as `Trial.describe` tells it."""
 
     condition: Condition
@@ -42,10 +42,10 @@ class _Jobs:
     evaluations: dict[Condition, Evaluation]
     jobs: tuple[tuple[Condition, int], ...]
 
-    def run(self, seed: int) -> Outcome:
+    def run(self, seed: int) -> DelayTrial:
         """The job of that number."""
         condition, start = self.jobs[seed]
-        return Outcome(condition, self.evaluations[condition].run(start).describe())
+        return DelayTrial(condition, self.evaluations[condition].run(start).describe())
 
 
 class DelayStudy:
@@ -74,7 +74,7 @@ class DelayStudy:
             )
             for condition in self.conditions
         }
-        self.terms = {
+        self.settings = {
             "policy": str(policy),
             "sha256": sha256,
             "world": "target",
@@ -83,7 +83,7 @@ class DelayStudy:
         }
         """What all of its trials have in common."""
 
-    def run(self, seeds: range, workers: int, folder: Path) -> Iterator[Outcome]:
+    def run(self, seeds: range, workers: int, folder: Path) -> Iterator[DelayTrial]:
         """All outcomes of these seeds: first those that the folder has, then the others as they
         come, which are added there. Raises ConfigError for the folder of another study."""
         file = folder / TRIALS
@@ -97,17 +97,17 @@ class DelayStudy:
                 lines.flush()
                 yield outcome
 
-    def _read(self, file: Path) -> dict[tuple[Condition, int], Outcome]:
-        """What was run before; a new file begins with the study's terms."""
+    def _read(self, file: Path) -> dict[tuple[Condition, int], DelayTrial]:
+        """What was run before; a new file begins with the study's settings."""
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
-            file.write_text(json.dumps(self.terms) + "\n", encoding="utf-8")
-        terms, *lines = file.read_text(encoding="utf-8").splitlines()
-        if json.loads(terms) != json.loads(json.dumps(self.terms)):
-            raise ConfigError(f"{file} is of another study: {terms}, and not {self.terms}")
+            file.write_text(json.dumps(self.settings) + "\n", encoding="utf-8")
+        settings, *lines = file.read_text(encoding="utf-8").splitlines()
+        if json.loads(settings) != json.loads(json.dumps(self.settings)):
+            raise ConfigError(f"{file} is of another study: {settings}, and not {self.settings}")
         found = {}
         for line in lines:
             values = json.loads(line)
             condition = Condition(**values["condition"])
-            found[condition, values["trial"]["seed"]] = Outcome(condition, values["trial"])
+            found[condition, values["trial"]["seed"]] = DelayTrial(condition, values["trial"])
         return found

@@ -109,7 +109,7 @@ def run_guarded(
     """
     controller.reset()
     motion = GuardedMotion(cell, world.pusher_position)
-    per_period = round(controller.steps.period_s / cell.motion.tick_s)
+    per_period = round(controller.stepped_policy.period_s / cell.motion.tick_s)
     states: list[Array] = []
     ended, tick = "", 0
     while True:
@@ -123,7 +123,7 @@ def run_guarded(
         try:
             if tick % per_period == 0:
                 controller.observe(now_s, slider, pusher)
-            target = motion.tick(now_s, controller.steps.plan(now_s))
+            target = motion.tick(now_s, controller.stepped_policy.plan(now_s))
             world.advance(target, cell.motion.tick_s)
         except (PlanningError, PhysicsError) as error:
             ended = f"; {error}"

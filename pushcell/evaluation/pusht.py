@@ -20,7 +20,7 @@ from policy_server.policy import Policy
 from pushcell.errors import ConfigError
 from pushcell.evaluation.pictures import Ground
 from pushcell.evaluation.statistics import wilson_interval
-from pushcell.evaluation.stepped_policy import Lockstep
+from pushcell.evaluation.stepped_policy import SteppedPolicy
 from pushcell.evaluation.trial import thinned
 from pushcell.geometry import PlanarPose
 
@@ -59,7 +59,7 @@ class PushTEvaluation:
         cameras = policy.manifest.observation.cameras
         seen = "pixels" if cameras else "state"
         environment: Any = gymnasium.make("gym_pusht/PushT-v0", obs_type=seen).unwrapped
-        driver = Lockstep(policy, GOAL, self.chunking, self.delay, seed)
+        driver = SteppedPolicy(policy, GOAL, self.chunking, self.delay, seed)
         image, _ = environment.reset(seed=seed)
         start, coverages, states = _state(environment), [], []
         for step in range(STEPS):

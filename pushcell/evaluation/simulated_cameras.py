@@ -10,10 +10,10 @@ from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.simulation.rendering import SceneRenderer
-from pushcell.simulation.shifts import Looks, Shifts, World
+from pushcell.simulation.shifts import Shifts, VisualRandomization, World
 
 
-class Eyes:
+class SimulatedCameras:
     """Images at the size that the policy's are stored in, drawn as those of demonstrations are."""
 
     def __init__(self, cell: CellConfig, spec: ObservationSpec, world: World) -> None:
@@ -21,17 +21,17 @@ class Eyes:
         self._kinematics = ArmKinematics(cell)
         self._height_m = cell.simulated.physics.slider_height_m / 2
         self._home = np.array(cell.task.pusher_home_m)
-        self._looks = Looks(cell, world, Shifts())
+        self._randomization = VisualRandomization(cell, world, Shifts())
         self._renderer = SceneRenderer(cell, world)
         self.begin(np.random.default_rng(0))
 
     def begin(self, rng: np.random.Generator) -> None:
-        """A new trial, with a look of its own; the arm is at home."""
-        look = self._looks.draw(rng)
-        if self._looks.vary:
-            self._renderer.recolour(look.appearance)
+        """A new trial, with an appearance of its own; the arm is at home."""
+        visuals = self._randomization.draw(rng)
+        if self._randomization.vary:
+            self._renderer.recolour(visuals.appearance)
         self._cameras = [
-            c.resized(*self._sizes[c.name]) for c in look.cameras if c.name in self._sizes
+            c.resized(*self._sizes[c.name]) for c in visuals.cameras if c.name in self._sizes
         ]
         self._joints = self._kinematics.home_joints(self._home)
 
@@ -40,7 +40,7 @@ class Eyes:
         posture = self._kinematics.pusher_posture(pusher)
         self._joints = self._kinematics.follow(posture, self._joints)
 
-    def look(self, slider: PlanarPose) -> dict[str, NDArray[np.uint8]]:
+    def images(self, slider: PlanarPose) -> dict[str, NDArray[np.uint8]]:
         """RGB images (H, W, 3) by camera."""
         self._renderer.pose(self._joints, Pose.from_planar(slider, self._height_m))
         return {camera.name: self._renderer.image(camera) for camera in self._cameras}

@@ -9,7 +9,7 @@ import numpy as np
 
 from policy_server.chunking import scheduler
 from policy_server.delay import InjectedDelay
-from policy_server.loop import Job, PolicyLoop
+from policy_server.loop import PendingChunk, PolicyLoop
 from policy_server.observation import Observer
 from policy_server.policy import Policy
 from pushcell.action_chunk import ActionChunk
@@ -20,14 +20,14 @@ _DELAYS = 1  # beside the seed, for the generator of the injected delays
 _ROUNDING_S = 1e-6
 
 
-class NothingServedError(PushcellError):
+class NoChunkError(PushcellError):
     """The policy itself failed, or gave no chunk: the trial says nothing of how well it pushes."""
 
 
-class Lockstep:
+class SteppedPolicy:
     """Observe once a period of the policy; ask for the plan as often as wanted.
 
-    ``lookahead_s``: how far the motion looks ahead into the plan; ``max_astray_m`` as for
+    ``lookahead_s``: how far the motion looks ahead into the plan; ``max_off_plan_m`` as for
     `PolicyLoop`.
     """
 
@@ -39,7 +39,7 @@ class Lockstep:
         delay: InjectedDelay,
         seed: int,
         lookahead_s: float = 0.0,
-        max_astray_m: float = math.inf,
+        max_off_plan_m: float = math.inf,
     ) -> None:
         manifest = policy.manifest
         self._policy = policy
@@ -55,31 +55,31 @@ class Lockstep:
             self.observer,
             scheduler(chunking, manifest, lookahead_s),
             seed,
-            max_astray_m=max_astray_m,
+            max_off_plan_m=max_off_plan_m,
         )
         self._delays: Iterator[float] = delay.draw(np.random.default_rng([seed, _DELAYS]))
-        self._coming: tuple[float, Job, Array] | None = None
-        self.served = 0  # chunks that came
+        self._coming: tuple[float, PendingChunk, Array] | None = None
+        self.gave_chunk = 0  # chunks that came
 
-    def looks(self, time_s: float) -> bool:
-        """Whether the policy will look at what its cameras see now, at once or as a later step."""
+    def needs_images(self, time_s: float) -> bool:
+        """Whether the policy will need the images of this time, at once or as a later step."""
         self._arrive(time_s)
         return self._policy.manifest.observation.steps > 1 or self._loop.wants(time_s)
 
     def plan(self, time_s: float) -> ActionChunk | None:
         """What holds from now on; None before the first chunk.
 
-        Raises PlanningError where the policy sees nothing any more, NothingServedError where it
+        Raises PlanningError where the policy sees nothing any more, NoChunkError where it
         never did, or fails.
         """
         self._arrive(time_s)
-        job = self._loop.begin(time_s)
-        if job is not None:
-            self._coming = (time_s + next(self._delays), job, self._infer(job))
+        pending = self._loop.begin(time_s)
+        if pending is not None:
+            self._coming = (time_s + next(self._delays), pending, self._infer(pending))
             self._arrive(time_s)
         elif self._loop.problem:
-            if not self.served:
-                raise NothingServedError(f"the policy sees nothing: {self._loop.problem}")
+            if not self.gave_chunk:
+                raise NoChunkError(f"the policy sees nothing: {self._loop.problem}")
             raise PlanningError(self._loop.problem)
         return self._loop.plan
 
@@ -88,16 +88,16 @@ class Lockstep:
         plan = self.plan(time_s)
         return None if plan is None else plan.sample(time_s + self.period_s)[0]
 
-    def _infer(self, job: Job) -> Array:
+    def _infer(self, pending: PendingChunk) -> Array:
         try:
-            return self._policy.infer(job.request)
+            return self._policy.infer(pending.request)
         except Exception as error:  # policies of other people raise anything
             what = "" if isinstance(error, PushcellError) else f"{type(error).__name__}: "
-            raise NothingServedError(f"the policy failed: {what}{error}") from error
+            raise NoChunkError(f"the policy failed: {what}{error}") from error
 
     def _arrive(self, time_s: float) -> None:
         """Take the chunk that is under way, if it has come by now."""
         if self._coming is not None and self._coming[0] <= time_s + _ROUNDING_S:
-            _, job, actions = self._coming
+            _, pending, actions = self._coming
             self._coming = None
-            self.served += self._loop.finish(time_s, job, actions)
+            self.gave_chunk += self._loop.finish(time_s, pending, actions)

@@ -19,8 +19,8 @@ from pushcell.errors import ConfigError
 from pushcell.evaluation.bundle_controller import BundleController
 from pushcell.evaluation.guarded_loop import Smoothness, lookahead_s, run_guarded
 from pushcell.evaluation.pictures import Ground
-from pushcell.evaluation.simulated_cameras import Eyes
-from pushcell.evaluation.stepped_policy import NothingServedError
+from pushcell.evaluation.simulated_cameras import SimulatedCameras
+from pushcell.evaluation.stepped_policy import NoChunkError
 from pushcell.geometry import Array
 from pushcell.simulation.closed_loop import TrialResult, run_closed_loop
 from pushcell.simulation.shifts import World
@@ -33,7 +33,7 @@ Motion = Literal["guarded", "direct"]
 
 _CHUNKING = "receding"
 _WAY_STATES = 40
-_WHIMS = 1  # the start's generator has the seed alone, the controller's this beside it
+_CONTROLLER_STREAM = 1  # the start's generator has the seed alone, the controller's this beside it
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Evaluation:
         world.reset(start, task.pusher_home)
         try:
             result, smoothness = self._push(world, task, seed)
-        except NothingServedError as error:
+        except NoChunkError as error:
             where = (start.x, start.y, start.theta)
             return Trial(seed, where, False, str(error), None, None, world.time_s, void=True)
         return Trial(
@@ -103,9 +103,9 @@ class Evaluation:
     def _push(
         self, world: PushingWorld, task: Task, seed: int
     ) -> tuple[TrialResult, Smoothness | None]:
-        """Raises NothingServedError for a bundle that fails, or gives no chunk."""
+        """Raises NoChunkError for a bundle that fails, or gives no chunk."""
         if not self.is_bundle:
-            rng = np.random.default_rng([seed, _WHIMS])
+            rng = np.random.default_rng([seed, _CONTROLLER_STREAM])
             controller = demonstrator(self.policy)(self.cell, rng)
             return run_closed_loop(world, controller, task), None
         smoothness = None
@@ -115,8 +115,8 @@ class Evaluation:
         else:
             driven, _ = self._bundle(seed, lookahead_s(self.cell))
             result, smoothness = run_guarded(world, driven, task, self.cell)
-        if not driven.steps.served:
-            raise NothingServedError("the policy gave no chunk in time")
+        if not driven.stepped_policy.gave_chunk:
+            raise NoChunkError("the policy gave no chunk in time")
         return result, smoothness
 
     @property
@@ -139,12 +139,12 @@ class Evaluation:
 
     def _bundle(self, seed: int, lookahead_s: float) -> tuple[BundleController, float]:
         """The bundle's controller, and its rate [Hz]."""
-        policy, eyes = _load(self.policy), None
-        if policy.manifest.sees:
-            eyes = _eyes(self.policy, self.cell.model_dump_json(), self.world)
+        policy, cameras = _load(self.policy), None
+        if policy.manifest.has_cameras:
+            cameras = _simulated_cameras(self.policy, self.cell.model_dump_json(), self.world)
         chunking = self.chunking or _CHUNKING
         return (
-            BundleController(self.cell, policy, chunking, self.delay, seed, eyes, lookahead_s),
+            BundleController(self.cell, policy, chunking, self.delay, seed, cameras, lookahead_s),
             policy.manifest.rate_hz,
         )
 
@@ -194,6 +194,6 @@ def _load(path: str) -> Policy:
 
 
 @functools.lru_cache(maxsize=1)
-def _eyes(path: str, cell_json: str, world: World) -> Eyes:
+def _simulated_cameras(path: str, cell_json: str, world: World) -> SimulatedCameras:
     cell = CellConfig.model_validate_json(cell_json)
-    return Eyes(cell, _load(path).manifest.observation, world)
+    return SimulatedCameras(cell, _load(path).manifest.observation, world)

@@ -78,7 +78,7 @@ class TrialRecord:
         return f"{outcome} after {self.duration_s:.2f} s: {self.reason}{chunks}"
 
 
-class Progress:
+class TrialProgress:
     """Says every few seconds of real time how far a trial is."""
 
     def __init__(self, began_s: float, period_s: float = 5.0) -> None:

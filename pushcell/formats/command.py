@@ -63,8 +63,8 @@ def main(words: Sequence[str]) -> int:
     options = tyro.cli(Convert, prog="pushcell convert", args=list(words))
     if options.video is not None and options.to != "lerobot":
         raise EpisodeError(f"--video is for --to lerobot, not for {options.to}: leave it out")
-    draft = options.out.with_name(options.out.name + PARTIAL)
-    for path in (options.out, draft):
+    partial = options.out.with_name(options.out.name + PARTIAL)
+    for path in (options.out, partial):
         if path.exists():
             raise EpisodeError(f"{path} is there already: choose another --out, or delete it")
     sources = [_opened(path, options) for path in options.source]
@@ -76,13 +76,13 @@ def main(words: Sequence[str]) -> int:
     with Progress(*columns, console=console) as bar:
         counted = _Counted(sources, total, bar.add_task("", total=total), bar)
         with naming_a_full_disk(str(options.out)):
-            _writer(options)(counted, draft)
+            _writer(options)(counted, partial)
     for line in _left_out(sources):
         console.print(line, markup=False)
     if not counted.steps:
         why = "--most is 0" if options.most == 0 else "the sources have no steps"
         return nothing_done("converted", why, options.json)
-    os.replace(draft, options.out)
+    os.replace(partial, options.out)
     seconds = time.monotonic() - began
     figures = {
         "episodes": counted.episodes,

@@ -18,7 +18,7 @@ from tyro.conf import Positional, arg
 from pushcell.command_output import console_beside, nothing_done, write_json
 from pushcell.errors import ConfigError, EpisodeError
 from pushcell.formats.data_set import DataSet, Demonstration, Selective
-from pushcell.formats.inspection import Finding, Inspection, inspect, trimmed
+from pushcell.formats.inspection import DataFinding, Inspection, inspect, trimmed
 from pushcell.formats.open_data_set import open_data_set
 from pushcell.recording.contact_sheet import sheet, sheet_row
 from pushcell.recording.store import PARTIAL, naming_a_full_disk
@@ -28,7 +28,7 @@ _MOST_ROWS = 24
 
 
 @dataclass(frozen=True)
-class Show:
+class ShowData:
     """Print features, ranges, lengths, idle frames, delays and unusual episodes of a data set.
 
     It reads every format that `pushcell convert` reads, and Push-T sets.
@@ -48,7 +48,7 @@ class Show:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckData:
     """Check a data set. Each finding is good, a warning or bad; if one is bad, the exit code is 1.
 
     example:
@@ -65,7 +65,7 @@ class Check:
     """Write the figures as JSON to this file; - for standard output."""
 
 
-_COMMANDS = {"show": Show, "check": Check}
+_COMMANDS = {"show": ShowData, "check": CheckData}
 
 
 def main(words: Sequence[str]) -> int:
@@ -80,7 +80,7 @@ def main(words: Sequence[str]) -> int:
     )
     data_set = open_any(options.source, options.image_px)
     inspection = inspect(data_set)
-    if isinstance(options, Show):
+    if isinstance(options, ShowData):
         return _show(options, data_set, inspection)
     return _check(options, data_set, inspection)
 
@@ -139,7 +139,7 @@ def figures_of(inspection: Inspection) -> dict[str, Any]:
     }
 
 
-def _show(options: Show, data_set: DataSet, inspection: Inspection) -> int:
+def _show(options: ShowData, data_set: DataSet, inspection: Inspection) -> int:
     console = console_beside(options.json)
     console.print(_features(options.source, inspection))
     _print_findings(console.print, data_set, inspection.findings())
@@ -150,7 +150,7 @@ def _show(options: Show, data_set: DataSet, inspection: Inspection) -> int:
     return 0
 
 
-def _check(options: Check, data_set: DataSet, inspection: Inspection) -> int:
+def _check(options: CheckData, data_set: DataSet, inspection: Inspection) -> int:
     console = console_beside(options.json)
     findings = inspection.findings()
     _print_findings(console.print, data_set, findings)
@@ -181,7 +181,7 @@ def _features(source: Path, inspection: Inspection) -> Table:
     return table
 
 
-def _print_findings(show: Any, data_set: DataSet, findings: Sequence[Finding]) -> None:
+def _print_findings(show: Any, data_set: DataSet, findings: Sequence[DataFinding]) -> None:
     if isinstance(data_set, Selective):
         for why, count in data_set.left_out.most_common():
             show(f"{count} episodes left out: {why}", markup=False)
@@ -218,11 +218,11 @@ def _write_trimmed(data_set: DataSet, path: Path) -> int:
                 kept += len(steps)
                 yield Demonstration(one.name, steps)
 
-    draft = path.with_name(path.name + PARTIAL)
+    partial = path.with_name(path.name + PARTIAL)
     with naming_a_full_disk(str(path)):
-        write_packed(moved(), draft)
+        write_packed(moved(), partial)
     if kept:
-        os.replace(draft, path)
+        os.replace(partial, path)
     return kept
 
 

@@ -63,13 +63,13 @@ def main(words: Sequence[str]) -> int:
             steps += len(demonstration.steps)
             yield demonstration
 
-    draft = options.out.with_name(options.out.name + PARTIAL)
+    partial = options.out.with_name(options.out.name + PARTIAL)
     with naming_a_full_disk(str(options.out)):
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        write_packed(counted(), draft)
+        write_packed(counted(), partial)
     if not steps:
         return nothing_done("imported", f"{options.source} has no episode", options.json)
-    os.replace(draft, options.out)
+    os.replace(partial, options.out)
     figures = {
         "episodes": len(source),
         "steps": steps,

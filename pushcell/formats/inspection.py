@@ -29,7 +29,7 @@ _DARK = 8.0  # of 255, the brightest of an image
 
 
 @dataclass(frozen=True)
-class Finding:
+class DataFinding:
     """One thing that was looked at, and what is to be thought of it."""
 
     verdict: Verdict
@@ -70,7 +70,7 @@ class Inspection:
         """The median of how many steps the pusher follows its action; None where nothing moves."""
         return float(np.median(self.lags)) if self.lags else None
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[DataFinding]:
         """All findings, ordered from the worst to the best."""
         found = [
             *self._slider(),
@@ -83,16 +83,16 @@ class Inspection:
         order = ("bad", "warn", "good")
         return sorted(found, key=lambda finding: order.index(finding.verdict))
 
-    def _slider(self) -> list[Finding]:
+    def _slider(self) -> list[DataFinding]:
         if self.has_slider:
             return []
         text = (
             "the set has no pose of the slider, or no goal of it: the rest is looked at, but "
             "policies cannot be trained of it, nor can it be converted"
         )
-        return [Finding("warn", text)]
+        return [DataFinding("warn", text)]
 
-    def _lengths(self) -> list[Finding]:
+    def _lengths(self) -> list[DataFinding]:
         median = float(np.median(self.lengths))
         odd = [
             f"{name} ({length})"
@@ -101,15 +101,15 @@ class Inspection:
         ]
         return [_judged(odd, f"of a length far from the median {median:g}", "lengths are alike")]
 
-    def _idle_frames(self) -> Finding:
+    def _idle_frames(self) -> DataFinding:
         idle, ends = (sum(counts) for counts in zip(*self.idle, strict=True))
         share = idle / self.frames
         verdict: Verdict = "warn" if share > _MOST_IDLE else "good"
-        return Finding(
+        return DataFinding(
             verdict, f"{share:.0%} of the frames are idle, {ends} of them at an episode's ends"
         )
 
-    def _ways(self) -> list[Finding]:
+    def _ways(self) -> list[DataFinding]:
         found = []
         for key in self.vectors:
             usual = float(np.median(self.usual[key]))
@@ -120,7 +120,7 @@ class Inspection:
             ]
             found.append(_judged(jumps, f"in which {key} jumps", f"{key} does not jump", "bad"))
             if np.array_equal(self.low[key], self.high[key]):
-                found.append(Finding("bad", f"{key} is the same in all frames"))
+                found.append(DataFinding("bad", f"{key} is the same in all frames"))
             elif len(self.names) >= _FEWEST_EPISODES:
                 what = f"whose {key} is far from the others'"
                 found.append(_judged(self._odd(key), what, f"{key} is alike"))
@@ -134,24 +134,24 @@ class Inspection:
         far = (off > _ODD_SPREADS * np.maximum(spread, 1e-12)).any(axis=1)
         return [self.names[k] for k in np.flatnonzero(far)]
 
-    def _lag(self) -> list[Finding]:
+    def _lag(self) -> list[DataFinding]:
         if self.lag is None:
             return []
         told = (
             f"the pusher follows its action by {self.lag:g} steps ({self.lag / self.rate_hz:.2f} s)"
         )
         if self.lag < 1:
-            return [Finding("warn", f"{told}: the action is no command for what comes next")]
-        return [Finding("good", told)]
+            return [DataFinding("warn", f"{told}: the action is no command for what comes next")]
+        return [DataFinding("good", told)]
 
-    def _images(self) -> list[Finding]:
+    def _images(self) -> list[DataFinding]:
         found = []
         for camera in self.shapes:
             dark, frozen = self.dark[camera] / self.frames, self.frozen[camera] / self.frames
             if dark:
-                found.append(Finding("bad", f"{dark:.0%} of the images of {camera} are black"))
+                found.append(DataFinding("bad", f"{dark:.0%} of the images of {camera} are black"))
             text = f"{frozen:.0%} of the images of {camera} are the same as the one before"
-            found.append(Finding("warn" if frozen > _MOST_FROZEN else "good", text))
+            found.append(DataFinding("warn" if frozen > _MOST_FROZEN else "good", text))
         return found
 
 
@@ -237,9 +237,9 @@ def _lag_of(steps: Steps) -> int | None:
     return int(np.argmin(offs))
 
 
-def _judged(names: list[str], what: str, otherwise: str, verdict: Verdict = "warn") -> Finding:
+def _judged(names: list[str], what: str, otherwise: str, verdict: Verdict = "warn") -> DataFinding:
     """Of some episodes, or that there is none."""
     if not names:
-        return Finding("good", otherwise)
+        return DataFinding("good", otherwise)
     shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    return Finding(verdict, f"{len(names)} episodes {what}: {shown}")
+    return DataFinding(verdict, f"{len(names)} episodes {what}: {shown}")

@@ -47,15 +47,15 @@ def write_lerobot(
 
     ``video`` is one of `CODECS`; without it images are kept without loss.
     """
-    writer: _Writer | None = None
+    writer: _LeRobotWriter | None = None
     for demonstration in demonstrations:
-        writer = writer or _Writer(folder, demonstration.steps, video)
+        writer = writer or _LeRobotWriter(folder, demonstration.steps, video)
         writer.add(demonstration)
     if writer:
         writer.close()
 
 
-class _Writer:
+class _LeRobotWriter:
     def __init__(self, folder: Path, first: Steps, video: str | None) -> None:
         self._folder, self._video = folder, video
         self._rate_hz = first.rate_hz

@@ -34,11 +34,11 @@ class PackedSet:
         self._path = path
         try:
             self._file = pq.ParquetFile(path)
-            noted = self._file.schema_arrow.metadata[_KEY]
+            stored = self._file.schema_arrow.metadata[_KEY]
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise EpisodeError(f"{path} is not a packed data set ({error})") from None
         with malformed_set(path):
-            notes = json.loads(noted)
+            notes = json.loads(stored)
             self.rate_hz = float(notes["rate_hz"])
             self._shapes = {name: _shape(shape) for name, shape in notes["cameras"].items()}
 

@@ -108,15 +108,15 @@ class ZarrSet:
 
 def write_zarr(demonstrations: Iterable[Demonstration], path: Path) -> None:
     """Write a new group; raises EpisodeError for cameras or rates that differ."""
-    writer: _Writer | None = None
+    writer: _ZarrWriter | None = None
     for demonstration in demonstrations:
-        writer = writer or _Writer(path, demonstration.steps)
+        writer = writer or _ZarrWriter(path, demonstration.steps)
         writer.add(demonstration)
     if writer:
         writer.close()
 
 
-class _Writer:
+class _ZarrWriter:
     def __init__(self, path: Path, first: Steps) -> None:
         self._shapes = {name: images.shape[1:] for name, images in first.images.items()}
         group = zarr.open_group(str(path), mode="w", **_ON_DISK)

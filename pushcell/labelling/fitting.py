@@ -67,7 +67,7 @@ class Prior:
 
 
 @dataclass(frozen=True)
-class Fit:
+class PoseFit:
     """A pose (3,) and its information (3, 3) [m, rad], by the pictures alone.
 
     ``agreement`` is the share of pixels that are as they should be: of those just inside the
@@ -97,7 +97,7 @@ def fit_pose(
     prism: Prism,
     prior: Prior | None = None,
     softness_px: Sequence[float] = COARSE_TO_FINE,
-) -> Fit:
+) -> PoseFit:
     """The pose (3,) near ``start`` at which the silhouette agrees best with all pictures."""
     pose, scale = start.astype(float), np.array([1.0, 1.0, 1 / prism.lever_m])
     information = np.zeros((3, 3))
@@ -114,7 +114,7 @@ def fit_pose(
             pose = pose + scale * step
             if np.abs(step).max() < _CLOSE:
                 break
-    return Fit(pose, information / np.outer(scale, scale), *agreement_of(pose, pictures, prism))
+    return PoseFit(pose, information / np.outer(scale, scale), *agreement_of(pose, pictures, prism))
 
 
 def agreement_of(pose: Array, pictures: Sequence[Evidence], prism: Prism) -> tuple[float, int]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pushcell.cameras.video_writer import VideoWriter
 from pushcell.geometry import Array
 from pushcell.labelling.recorded_views import CameraTrack, RecordedViews
-from pushcell.labelling.session import Track
+from pushcell.labelling.session import PoseTrack
 from pushcell.labelling.silhouette import Prism
 
 _HEIGHT_PX = 384
@@ -19,7 +19,7 @@ _SURE_RGB, _UNSURE_RGB = (40, 220, 60), (235, 60, 60)
 _FRACTION_BITS = 4
 
 
-def write_label_video(path: Path, views: RecordedViews, track: Track, prism: Prism) -> None:
+def write_label_video(path: Path, views: RecordedViews, track: PoseTrack, prism: Prism) -> None:
     """All cameras side by side: green where the pose is a label, red where it is left out."""
     pictures = [_pictures(views, track, prism, step) for step in range(len(views))]
     height, width = pictures[0].shape[:2]
@@ -28,7 +28,7 @@ def write_label_video(path: Path, views: RecordedViews, track: Track, prism: Pri
             video.add(picture)
 
 
-def _pictures(views: RecordedViews, track: Track, prism: Prism, step: int) -> NDArray[np.uint8]:
+def _pictures(views: RecordedViews, track: PoseTrack, prism: Prism, step: int) -> NDArray[np.uint8]:
     colour = _UNSURE_RGB if track.reasons[step] else _SURE_RGB
     drawn = [_drawn(camera, track.poses[step], prism, step, colour) for camera in views.cameras]
     whole = np.hstack(drawn)

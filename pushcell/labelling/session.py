@@ -42,7 +42,7 @@ _BEYOND_SUCCESS = 1.5
 
 
 @dataclass(frozen=True)
-class Track:
+class PoseTrack:
     """What was found in an episode: poses (T, 3), deviations (T, 3), and whether each is sure."""
 
     poses: Array
@@ -105,7 +105,7 @@ class Labeller:
                         )
         self._model = self._seeing(followed)
 
-    def track(self, views: RecordedViews) -> Track:
+    def track(self, views: RecordedViews) -> PoseTrack:
         """Follow the slider through an episode; raises EpisodeError where it cannot be right."""
         shape, prism = self._model.shape, self._model.prism
         back = follow(views, self._model, self._end_pose(views), backwards=True)
@@ -137,7 +137,7 @@ class Labeller:
             self._doubt(*row)
             for row in zip(deviations, agreement, [f.seen for f in best], gaps, strict=True)
         ]
-        return Track(poses, deviations, agreement, reasons)
+        return PoseTrack(poses, deviations, agreement, reasons)
 
     def _doubt(self, deviation: Array, agreement: float, seen: int, gap_m: float) -> str:
         """Why a pose is not sure; empty where it is."""

@@ -15,7 +15,7 @@ from pushcell.config.cell import PusherConfig
 from pushcell.geometry import Array, PlanarPose, wrap_angles
 from pushcell.labelling.arm_mask import visible
 from pushcell.labelling.colours import ColourModel
-from pushcell.labelling.fitting import FINE, Evidence, Fit, Prior, agreement_of, fit_pose
+from pushcell.labelling.fitting import FINE, Evidence, PoseFit, Prior, agreement_of, fit_pose
 from pushcell.labelling.recorded_views import RecordedViews
 from pushcell.labelling.silhouette import Prism
 from pushcell.task import SliderShape
@@ -68,10 +68,12 @@ class SliderModel:
         return _PUSHED_M + float(np.linalg.norm(views.pusher[first] - views.pusher[second]))
 
 
-def follow(views: RecordedViews, model: SliderModel, start: Array, backwards: bool) -> list[Fit]:
+def follow(
+    views: RecordedViews, model: SliderModel, start: Array, backwards: bool
+) -> list[PoseFit]:
     """A fit of every moment, in the order of time; ``start`` (3,) is near the first one taken."""
     order = range(len(views))[:: -1 if backwards else 1]
-    fits: dict[int, Fit] = {}
+    fits: dict[int, PoseFit] = {}
     pose, before = start, order[0]
     for step in order:
         pictures = model.evidence(views, step)
@@ -88,7 +90,7 @@ def follow(views: RecordedViews, model: SliderModel, start: Array, backwards: bo
     return [fits[step] for step in range(len(views))]
 
 
-def _fit(pictures: Pictures, prism: Prism, prior: Prior) -> Fit:
+def _fit(pictures: Pictures, prism: Prism, prior: Prior) -> PoseFit:
     """By the fixed cameras; by those on the arm too, where their pictures agree by themselves.
 
     A camera on the arm looks at the slider in the arm's own shadow, which may be as dark: then it
@@ -104,7 +106,7 @@ def _fit(pictures: Pictures, prism: Prism, prior: Prior) -> Fit:
     return fit_pose(start, [*pictures.fixed, *trusted], prism, prior, widths) if trusted else fit
 
 
-def _found_again(fit: Fit, pictures: list[Evidence], prism: Prism, step: int) -> Fit:
+def _found_again(fit: PoseFit, pictures: list[Evidence], prism: Prism, step: int) -> PoseFit:
     """The best of some fits from around; the given one where none is clearly better."""
     rng = np.random.default_rng(step)
     tries = rng.uniform(-1, 1, (_TRIES, 3)) * [_TRY_M, _TRY_M, _TRY_RAD]
@@ -112,13 +114,13 @@ def _found_again(fit: Fit, pictures: list[Evidence], prism: Prism, step: int) ->
     return best if best.agreement > fit.agreement + 0.1 else fit
 
 
-def best_fit(starts: Iterable[Array], pictures: list[Evidence], prism: Prism) -> Fit:
+def best_fit(starts: Iterable[Array], pictures: list[Evidence], prism: Prism) -> PoseFit:
     """Of the fits from some poses the one that agrees best."""
     fits = (fit_pose(start, pictures, prism, None, FINE) for start in starts)
     return max(fits, key=lambda fit: fit.agreement)
 
 
-def distances(forth: list[Fit], back: list[Fit], lever_m: float) -> NDArray[np.float64]:
+def distances(forth: list[PoseFit], back: list[PoseFit], lever_m: float) -> NDArray[np.float64]:
     """(T,) distance between what both ways found [m], of the corners."""
     offsets = np.array([a.pose - b.pose for a, b in zip(forth, back, strict=True)])
     turns = wrap_angles(offsets[:, 2])

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from pushcell import old_names
 from pushcell.ament_index import prefixes_with, python_mismatch
 from pushcell.ros_release import rclpy_version, refusal
 from pushcell.shipped import ROS_PACKAGE, library_share
@@ -43,6 +44,8 @@ def find_program(package: str, name: str, environment: Mapping[str, str]) -> tup
     for needed in ("rclpy", package):
         if mismatch := python_mismatch(needed, environment):
             raise ValueError(": ".join(mismatch))
+    if package == ROS_PACKAGE:
+        name = old_names.renamed(name, old_names.NODES, f"package {package}")
     known: set[str] = set()
     for folder in _python_folders(package):
         if (folder / f"{name}.py").is_file():

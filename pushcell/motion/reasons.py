@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Reason(str, Enum):
-    """The name goes on the wire, the value is said to people."""
+    """The name goes into messages, the value is said to people."""
 
     NONE = "following"
     NOT_SELECTED = "no source was selected yet"

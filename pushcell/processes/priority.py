@@ -9,15 +9,15 @@ from enum import Enum
 from pathlib import Path
 
 _REAL_TIME_PRIORITY = 10
-_PATIENT_NICENESS = 5
+_LOW_NICENESS = 5
 
 
-class Urgency(Enum):
+class ProcessPriority(Enum):
     """How long a process may be kept waiting."""
 
     REAL_TIME = "never behind ordinary work, where the system allows that"
     NORMAL = "like everything else"
-    PATIENT = "behind everything else"
+    LOW = "behind everything else"
 
     def apply(self, for_children: bool = True) -> None:
         """Set it for this thread and the threads and, unless not wanted, processes it will start.
@@ -25,9 +25,9 @@ class Urgency(Enum):
         Real time needs the right to it (``ulimit -r`` above 0, or root); without that right, or
         on a system without such priorities, the process stays an ordinary one.
         """
-        if self is Urgency.PATIENT:
-            os.setpriority(os.PRIO_PROCESS, 0, _PATIENT_NICENESS)
-        elif hasattr(os, "sched_setscheduler") and self is Urgency.NORMAL:
+        if self is ProcessPriority.LOW:
+            os.setpriority(os.PRIO_PROCESS, 0, _LOW_NICENESS)
+        elif hasattr(os, "sched_setscheduler") and self is ProcessPriority.NORMAL:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         elif hasattr(os, "sched_setscheduler"):
             with suppress(PermissionError):

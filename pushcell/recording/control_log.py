@@ -26,7 +26,7 @@ class PolicyIdentity(Section):
     seed: int
 
 
-class DrivingLog:
+class ControlLog:
     """Puts the states together; ``policy`` is the one that was told of last."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from pushcell.bags.bag_reader import BagReader
 from pushcell.bags.bag_writer import BagSummary
 from pushcell.bags.durable_bag import free_reserve
-from pushcell.recording.control_log import DrivingLog
+from pushcell.recording.control_log import ControlLog
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.quality_report import QualityReport
 from pushcell.recording.store import BAG_FILE, METADATA_FILE, write_durably
@@ -19,7 +19,7 @@ def finish_episode(
     partial: Path,
     summary: BagSummary | None,
     judge: Callable[[BagSummary], QualityReport],
-    driving: DrivingLog,
+    control_log: ControlLog,
     changes: dict[str, Any],
 ) -> EpisodeInfo:
     """Complete ``episode.yaml`` with a report and some changes, and write ``metadata.yaml``.
@@ -31,13 +31,13 @@ def finish_episode(
         with BagReader(partial / BAG_FILE) as bag:
             summary = bag.summary
     quality = judge(summary)
-    draft = EpisodeInfo.load(partial)
-    info = draft.model_copy(
+    begun = EpisodeInfo.load(partial)
+    info = begun.model_copy(
         update={
-            "steps": int((summary.end_ns - summary.start_ns) * 1e-9 * draft.rate_hz),
+            "steps": int((summary.end_ns - summary.start_ns) * 1e-9 * begun.rate_hz),
             "quality": quality,
-            "driven": driving.spans,
-            "policy": driving.policy,
+            "driven": control_log.spans,
+            "policy": control_log.policy,
             **changes,
         }
     )

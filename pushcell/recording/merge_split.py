@@ -102,7 +102,7 @@ def _write_part(
         "verdict": "unjudged",
         "reason": f"a part of {episode.name}",
     }
-    finish_episode(partial, summary, lambda _: report, gate.driving, changes)
+    finish_episode(partial, summary, lambda _: report, gate.control_log, changes)
 
 
 def _copy_span(bag: BagReader, path: Path, span: tuple[int, int]) -> None:

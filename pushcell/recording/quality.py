@@ -25,10 +25,10 @@ from pushcell.bags.messages import (
     planar_pose_of,
 )
 from pushcell.config.cell import CellConfig
-from pushcell.recording.control_log import DrivingLog, PolicyIdentity
+from pushcell.recording.control_log import ControlLog, PolicyIdentity
 from pushcell.recording.quality_motion import MotionCheck
 from pushcell.recording.quality_pictures import PictureCheck
-from pushcell.recording.quality_report import Finding, QualityReport, judged
+from pushcell.recording.quality_report import QualityFinding, QualityReport, judged
 from pushcell.recording.quality_stream import StreamCheck
 from pushcell.recording.streams import (
     COMPRESSED,
@@ -54,8 +54,8 @@ class QualityGate:
         self._start_ns = self._checked_ns = start_ns
         self._streams = {stream.topic: StreamCheck(stream) for stream in streams}
         self._motion = MotionCheck(cell)
-        self.driving = DrivingLog()
-        self._unknown_policy: list[Finding] = []
+        self.control_log = ControlLog()
+        self._unknown_policy: list[QualityFinding] = []
         self._unreadable: dict[str, str] = {}
         rate_hz = cell.recording.image_checks_hz
         self._pictures = {
@@ -98,7 +98,7 @@ class QualityGate:
             counted_ns = min(now_ns, self._checked_ns) if live else now_ns
             findings = list(self._unknown_policy)
             for topic, why in self._unreadable.items():
-                findings.append(Finding("reject", f"{topic} cannot be judged: {why}"))
+                findings.append(QualityFinding("reject", f"{topic} cannot be judged: {why}"))
             for topic, check in self._streams.items():
                 silent_ns = check.silent_ns(self._start_ns, now_ns, (heard_ns or {}).get(topic))
                 findings += check.findings(counted_ns - self._start_ns, silent_ns, self._limits)
@@ -115,7 +115,7 @@ class QualityGate:
         if report.duration_s >= shortest_s:
             return report
         reason = f"it lasted {report.duration_s:.1f} s, less than {shortest_s:g} s"
-        return report.with_finding(Finding("reject", reason))
+        return report.with_finding(QualityFinding("reject", reason))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -136,16 +136,18 @@ class QualityGate:
     def _on_motion_state(self, log_ns: int, cdr: bytes) -> None:
         values = {pair.key: pair.value for pair in from_cdr(cdr, STATUS).values}
         self._motion.source = values.get("source", "hold")
-        self.driving.on_state(log_ns, values)
+        self.control_log.on_state(log_ns, values)
 
     def _on_policy(self, text: str) -> None:
         try:
-            self.driving.policy = PolicyIdentity.model_validate_json(text)
+            self.control_log.policy = PolicyIdentity.model_validate_json(text)
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
-            self._unknown_policy = [Finding("warn", f"{POLICY_TOPIC} names no policy: {reason}")]
+            self._unknown_policy = [
+                QualityFinding("warn", f"{POLICY_TOPIC} names no policy: {reason}")
+            ]
 
-    def _skews(self) -> list[Finding]:
+    def _skews(self) -> list[QualityFinding]:
         """The two streams whose delays differ most."""
         delays = {t: c.delay_s for t, c in self._streams.items() if c.delay_s is not None}
         if len(delays) < 2:

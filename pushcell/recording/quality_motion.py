@@ -7,7 +7,7 @@ import numpy as np
 from pushcell.config.cell import CellConfig
 from pushcell.config.urdf import joint_limits
 from pushcell.geometry import Array
-from pushcell.recording.quality_report import Finding, judged
+from pushcell.recording.quality_report import QualityFinding, judged
 
 _S = 1e-9
 _PERIOD_NS = 50_000_000  # streams of hundreds a second are looked at so often
@@ -83,7 +83,7 @@ class MotionCheck:
             "share_at_border": self._share("tips", "border"),
         }
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[QualityFinding]:
         """What is wrong with the motion so far."""
         limits, shares = self._limits, self.measures()
         found = judged(limits.pause_s, self.pause_s, f"the pusher rested for {self.pause_s:.1f} s")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pushcell.config.recording import QualityConfig
-from pushcell.recording.quality_report import Finding, judged
+from pushcell.recording.quality_report import QualityFinding, judged
 
 _STRIDE = 4  # pixels in each direction
 
@@ -39,7 +39,7 @@ class PictureCheck:
             self._last, self._way_at_change_m = seen, pusher_way_m
         self.frozen_m = max(self.frozen_m, pusher_way_m - self._way_at_change_m)
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[QualityFinding]:
         """What is wrong with the pictures so far."""
         text = (
             f"camera {self._camera}: the same picture while the pusher went "

@@ -14,7 +14,7 @@ _ORDER: tuple[Verdict, ...] = ("accept", "warn", "reject")
 
 
 @dataclass(frozen=True)
-class Finding:
+class QualityFinding:
     """Something that is not as it should be."""
 
     verdict: Verdict
@@ -45,7 +45,7 @@ class QualityReport(Section):
     @classmethod
     def of(
         cls,
-        findings: Iterable[Finding],
+        findings: Iterable[QualityFinding],
         duration_s: float,
         streams: dict[str, StreamFigures],
         measures: dict[str, float],
@@ -60,14 +60,14 @@ class QualityReport(Section):
             measures=measures,
         )
 
-    def with_finding(self, finding: Finding) -> QualityReport:
+    def with_finding(self, finding: QualityFinding) -> QualityReport:
         """The same with something more against it."""
-        reasons = [Finding(self.verdict, reason) for reason in self.reasons]
+        reasons = [QualityFinding(self.verdict, reason) for reason in self.reasons]
         return self.of([*reasons, finding], self.duration_s, self.streams, self.measures)
 
 
-def judged(bounds: Bounds, value: float, reason: str) -> list[Finding]:
+def judged(bounds: Bounds, value: float, reason: str) -> list[QualityFinding]:
     """The finding that a measure is, if it is one."""
     if value > bounds.reject:
-        return [Finding("reject", reason)]
-    return [Finding("warn", reason)] if value > bounds.warn else []
+        return [QualityFinding("reject", reason)]
+    return [QualityFinding("warn", reason)] if value > bounds.warn else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pushcell.bags.messages import capture_stamp_ns, has_header
 from pushcell.config.recording import QualityConfig
-from pushcell.recording.quality_report import Finding, StreamFigures, judged
+from pushcell.recording.quality_report import QualityFinding, StreamFigures, judged
 from pushcell.recording.streams import Stream
 
 _S = 1e-9
@@ -64,12 +64,16 @@ class StreamCheck:
         """Since the newest message, which may be on its way here; ``heard_ns`` is when it came."""
         return max(now_ns - max(start_ns, heard_ns or 0, self._heard_ns or 0), 0)
 
-    def findings(self, lasted_ns: int, silent_ns: int, limits: QualityConfig) -> list[Finding]:
+    def findings(
+        self, lasted_ns: int, silent_ns: int, limits: QualityConfig
+    ) -> list[QualityFinding]:
         """What is wrong with what came in so long, and with the silence after it."""
         topic, rate_hz = self._stream.topic, self._stream.rate_hz
-        found: list[Finding] = []
+        found: list[QualityFinding] = []
         if rate_hz is not None and self.backward:
-            found.append(Finding("reject", f"{topic}: {self.backward} stamps go back in time"))
+            found.append(
+                QualityFinding("reject", f"{topic}: {self.backward} stamps go back in time")
+            )
         if self.messages:
             if rate_hz is not None:
                 share = self.duplicates / self.messages

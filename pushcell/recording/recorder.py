@@ -26,14 +26,14 @@ from pushcell.bags.bag_writer import BagSummary, Topic
 from pushcell.cameras.calibrated import active_sha256
 from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo, Verdict, configuration_sha256
 from pushcell.recording.episode_writer import EpisodeWriter
 from pushcell.recording.finalize import finish_episode
 from pushcell.recording.folder_lock import alone_in
 from pushcell.recording.onward_clock import UNORDERED_NS, OnwardClock
 from pushcell.recording.quality import QualityGate
-from pushcell.recording.quality_report import Finding, QualityReport
+from pushcell.recording.quality_report import QualityFinding, QualityReport
 from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import DISCARDED, EpisodeStore, write_durably
 from pushcell.recording.streams import streams_of
@@ -227,10 +227,10 @@ class Recorder:
         def judge(found: BagSummary) -> QualityReport:
             ended_ns = found.end_ns if failure else episode.end_ns or found.end_ns
             report = _with_faults(episode.gate.final_report(ended_ns), episode)
-            return report.with_finding(Finding("reject", failure)) if failure else report
+            return report.with_finding(QualityFinding("reject", failure)) if failure else report
 
         changes = {"verdict": episode.verdict, "reason": episode.reason}
-        info = finish_episode(episode.partial, summary, judge, episode.gate.driving, changes)
+        info = finish_episode(episode.partial, summary, judge, episode.gate.control_log, changes)
         folder = self.store.folder / DISCARDED if episode.discarded else self.store.folder
         entry = {
             "event": "discarded" if episode.discarded else "complete",
@@ -270,7 +270,7 @@ class Recorder:
         recording = self._cell.recording
         name = self._free_name()
         partial = self.store.begin(name)
-        draft = EpisodeInfo(
+        info = EpisodeInfo(
             name=name,
             origin="recorded",
             task=self._cell.task,
@@ -283,7 +283,7 @@ class Recorder:
             calibration_sha256=active_sha256(self._cell),
             allow_unsafe=self._cell.allow_unsafe,
         )
-        write_durably(partial / INFO_FILE, draft.to_yaml().encode())
+        write_durably(partial / INFO_FILE, info.to_yaml().encode())
         self.store.journal.append({"event": "begun", "episode": name})
         self._clock = OnwardClock(self._clock_ns)
         start_ns = self._clock.now()
@@ -306,7 +306,7 @@ class Recorder:
 
     def _begin_thread(self, work: Callable[[], None]) -> None:
         def run() -> None:
-            Urgency.NORMAL.apply()
+            ProcessPriority.NORMAL.apply()
             try:
                 work()
             except Exception as error:
@@ -323,9 +323,9 @@ def _with_faults(report: QualityReport, episode: _Episode) -> QualityReport:
     """What the gate cannot see counts against the episode too."""
     if episode.writer.overflowed:
         text = f"{episode.writer.overflowed} messages were left out: the disk is too slow"
-        report = report.with_finding(Finding("reject", text))
+        report = report.with_finding(QualityFinding("reject", text))
     if episode.clock.set_back_ns:
         back_s = 1e-9 * episode.clock.set_back_ns
         text = f"the clock was set back by {back_s:.1f} s meanwhile: set clocks before recording"
-        report = report.with_finding(Finding("reject", text))
+        report = report.with_finding(QualityFinding("reject", text))
     return report

@@ -13,7 +13,7 @@ from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.finalize import finish_episode
 from pushcell.recording.folder_lock import alone_in
 from pushcell.recording.quality import review
-from pushcell.recording.quality_report import Finding
+from pushcell.recording.quality_report import QualityFinding
 from pushcell.recording.store import BAG_FILE, PARTIAL, EpisodeStore
 
 _NOTHING = Repair(messages=0, damaged_chunks=0, cut_off_bytes=0)
@@ -81,9 +81,9 @@ def _recover(store: EpisodeStore, partial: Path, cell: CellConfig) -> Recovered:
     with BagReader(bag_path) as bag:
         summary, gate = bag.summary, review(bag, cell)
     reason = f"the recording was cut off, and recovered{_losses(repaired)}"
-    report = gate.final_report(summary.end_ns).with_finding(Finding("warn", reason))
+    report = gate.final_report(summary.end_ns).with_finding(QualityFinding("warn", reason))
     changes = {"recovered": True}
-    info = finish_episode(partial, summary, lambda _: report, gate.driving, changes)
+    info = finish_episode(partial, summary, lambda _: report, gate.control_log, changes)
     entry = {"event": "recovered", "messages": repaired.messages, "quality": report.verdict}
     return Recovered(store.commit(partial, entry), info, repaired)
 

@@ -157,14 +157,14 @@ def naming_a_full_disk(what: str) -> Iterator[None]:
 
 def write_durably(path: Path, content: bytes) -> None:
     """A file that is on the disk when this returns; until then the one before stays."""
-    draft = path.with_name(f".{path.name}")
+    partial = path.with_name(f".{path.name}")
     try:
-        with draft.open("wb") as file:
+        with partial.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
     except OSError:
-        draft.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
-    draft.replace(path)
+    partial.replace(path)
     sync_folder(path.parent)

@@ -20,14 +20,14 @@ from pushcell.command_output import console_beside, write_json
 from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import ConfigError, EpisodeError
 from pushcell.replay.baseline import load_baseline, moved
-from pushcell.replay.opening import find_recordings
+from pushcell.replay.open_recording import find_recordings
 from pushcell.replay.pictures import first_picture, overview, write_video
 from pushcell.replay.plots import plots_png
 from pushcell.replay.policy_run import PolicyRun, ReplayOptions
 from pushcell.replay.recorded_run import RecordedRun
 from pushcell.replay.recording import Recording
-from pushcell.replay.report import Page, encoded_video, first_page, report
-from pushcell.replay.result import Outcome
+from pushcell.replay.report import ReportPage, encoded_video, first_page, report
+from pushcell.replay.result import ReplayResult
 from pushcell.replay.viewers import write_foxglove, write_rerun
 
 
@@ -87,8 +87,8 @@ def main(words: Sequence[str]) -> int:
         raise ConfigError("--foxglove and --rerun need a single recording, not a folder of several")
     before = load_baseline(options.baseline) if options.baseline else None
     console = console_beside(options.json)
-    outcomes: list[Outcome] = []
-    pages: list[Page] = []
+    outcomes: list[ReplayResult] = []
+    pages: list[ReportPage] = []
     refused: dict[str, str] = {}
     for path in paths:
         try:
@@ -140,7 +140,7 @@ def _load(name: str, cell: CellConfig) -> Policy:
 
 def _replay(
     recording: Recording, policies: dict[str, Policy], settings: ReplayOptions, options: Replay
-) -> list[Outcome]:
+) -> list[ReplayResult]:
     """All policies over one recording, or the recording by itself."""
     if options.report is not None and not options.report.exists():
         page = first_page(recording.name, first_picture(recording))
@@ -151,20 +151,20 @@ def _replay(
     return [PolicyRun(recording, p, name, settings).run(quality) for name, p in policies.items()]
 
 
-def _page(recording: Recording, outcomes: list[Outcome]) -> Page:
+def _page(recording: Recording, outcomes: list[ReplayResult]) -> ReportPage:
     video = encoded_video(lambda path: write_video(path, recording, outcomes))
     picture = overview(recording, outcomes)
-    return Page(recording.name, outcomes, picture, video, plots_png(outcomes))
+    return ReportPage(recording.name, outcomes, picture, video, plots_png(outcomes))
 
 
-def _remarks(outcome: Outcome) -> list[str]:
+def _remarks(outcome: ReplayResult) -> list[str]:
     """Why nothing came of it, what was left out, the worst first, and what else is to be known."""
     name = escape(f"{outcome.recording}, {outcome.title}")
     failed = [f"[red]{name}[/]: {escape(why)}" for why in [outcome.nothing_done] if why]
     return failed + [f"{name}: {escape(line)}" for line in (*outcome.losses, *outcome.notes)]
 
 
-def _table(outcomes: Sequence[Outcome], refused: dict[str, str]) -> Table:
+def _table(outcomes: Sequence[ReplayResult], refused: dict[str, str]) -> Table:
     """One row a replay."""
     table = Table(title=f"replays: {len(outcomes)}, refused: {len(refused)}")
     for title in (

@@ -15,7 +15,7 @@ from pushcell.bags.pixels import compressed_pixels_of, pixels_of
 from pushcell.errors import EpisodeError
 from pushcell.replay.clocks import SAME_CLOCK_NS, TopicClock
 from pushcell.replay.poses import PoseReader
-from pushcell.replay.recorded_schedule import Noted
+from pushcell.replay.recorded_schedule import read_chunk_record
 from pushcell.replay.recording import Recording
 from pushcell.replay.topic_map import ImageTopic, PoseTopic, StampedTopic
 
@@ -91,7 +91,7 @@ class _Requests(_Topic):
 
     def value(self, part: Any, stamp_ns: int) -> Any:
         """A `Noted`."""
-        return Noted.of({pair.key: pair.value for pair in part.values})
+        return read_chunk_record({pair.key: pair.value for pair in part.values})
 
 
 class _Chunks(_Topic):

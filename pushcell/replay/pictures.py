@@ -15,7 +15,7 @@ from pushcell.cameras.video_writer import VideoWriter
 from pushcell.config.cell import CameraConfig, CellConfig
 from pushcell.geometry import Array
 from pushcell.replay.recording import Recording
-from pushcell.replay.result import Outcome
+from pushcell.replay.result import ReplayResult
 from pushcell.replay.samples import SampleReader
 
 Image = NDArray[np.uint8]
@@ -50,7 +50,7 @@ def first_picture(recording: Recording) -> Image | None:
     return _Canvas(recording, name, sample.value).image
 
 
-def overview(recording: Recording, outcomes: Sequence[Outcome]) -> Image | None:
+def overview(recording: Recording, outcomes: Sequence[ReplayResult]) -> Image | None:
     """The first picture with the executed way and every chunk of each policy."""
     name = fixed_camera(recording)
     sample = name and next(SampleReader(recording).samples({f"camera {name}"}), None)
@@ -67,7 +67,7 @@ def overview(recording: Recording, outcomes: Sequence[Outcome]) -> Image | None:
     return canvas.image
 
 
-def write_video(path: Path, recording: Recording, outcomes: Sequence[Outcome]) -> bool:
+def write_video(path: Path, recording: Recording, outcomes: Sequence[ReplayResult]) -> bool:
     """The fixed camera's pictures with the chunk of each moment; False where there are none."""
     name = fixed_camera(recording)
     if name is None:
@@ -94,7 +94,7 @@ def write_video(path: Path, recording: Recording, outcomes: Sequence[Outcome]) -
     return True
 
 
-def _draw_moment(canvas: _Canvas, now_s: float, outcomes: Sequence[Outcome]) -> None:
+def _draw_moment(canvas: _Canvas, now_s: float, outcomes: Sequence[ReplayResult]) -> None:
     executed = outcomes[0].executed
     canvas.way(executed.points[executed.times_s <= now_s], EXECUTED, thickness=1)
     for outcome, colour in zip(outcomes, POLICIES, strict=False):
@@ -107,7 +107,7 @@ def _draw_moment(canvas: _Canvas, now_s: float, outcomes: Sequence[Outcome]) -> 
     canvas.say(f"{now_s - outcomes[0].start_s:.1f} s", EXECUTED)
 
 
-def _chunk_at(outcome: Outcome, now_s: float) -> ActionChunk | None:
+def _chunk_at(outcome: ReplayResult, now_s: float) -> ActionChunk | None:
     k = int(np.searchsorted(outcome.chunk_times_s, now_s, side="right")) - 1
     chunk = outcome.chunks[k] if k >= 0 else None
     return chunk if chunk is not None and now_s <= chunk.end_s else None

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pushcell.replay.pictures import POLICIES
-from pushcell.replay.result import Outcome
+from pushcell.replay.result import ReplayResult
 
 _MM, _MS = 1e3, 1e3
 
 
-def plots_png(outcomes: Sequence[Outcome]) -> bytes:
+def plots_png(outcomes: Sequence[ReplayResult]) -> bytes:
     """All of them, side by side, for one recording."""
     figure = Figure(figsize=(13, 7), layout="constrained")
     grid = figure.subplots(2, 2)
@@ -32,7 +32,7 @@ def _colour(number: int) -> tuple[float, ...]:
     return tuple(value / 255 for value in POLICIES[number % len(POLICIES)])
 
 
-def _ways(axes: Axes, outcomes: Sequence[Outcome]) -> None:
+def _ways(axes: Axes, outcomes: Sequence[ReplayResult]) -> None:
     for k, outcome in enumerate(outcomes):
         for chunk in outcome.chunks:
             axes.plot(*chunk.positions.T, color=_colour(k), linewidth=0.7, alpha=0.7)
@@ -46,11 +46,11 @@ def _ways(axes: Axes, outcomes: Sequence[Outcome]) -> None:
     axes.legend(fontsize="small")
 
 
-def _horizon(axes: Axes, outcomes: Sequence[Outcome]) -> None:
+def _horizon(axes: Axes, outcomes: Sequence[ReplayResult]) -> None:
     for k, outcome in enumerate(outcomes):
         for way, style, what in (
             (outcome.executed, "-", "executed"),
-            (outcome.told, ":", "recorded targets"),
+            (outcome.recorded_targets, ":", "recorded targets"),
         ):
             errors = _MM * outcome.errors(way)
             if np.isfinite(errors).any():
@@ -62,7 +62,7 @@ def _horizon(axes: Axes, outcomes: Sequence[Outcome]) -> None:
     _legend(axes)
 
 
-def _consistency(axes: Axes, outcomes: Sequence[Outcome]) -> None:
+def _consistency(axes: Axes, outcomes: Sequence[ReplayResult]) -> None:
     for k, outcome in enumerate(outcomes):
         values = _MM * outcome.inconsistencies()
         if len(values):
@@ -77,7 +77,7 @@ def _consistency(axes: Axes, outcomes: Sequence[Outcome]) -> None:
     _legend(axes)
 
 
-def _over_time(axes: Axes, outcomes: Sequence[Outcome]) -> None:
+def _over_time(axes: Axes, outcomes: Sequence[ReplayResult]) -> None:
     for k, outcome in enumerate(outcomes):
         values = _MM * outcome.deviations()
         times = outcome.commanded.times_s[: len(values)] - outcome.start_s

@@ -14,12 +14,12 @@ from policy_server.chunking import Scheduler, scheduler
 from policy_server.delay import InjectedDelay
 from policy_server.driver import PolicyDriver
 from policy_server.latency import Stage
-from policy_server.policy import Policy, Request
+from policy_server.policy import ChunkRequest, Policy
 from pushcell.errors import PushcellError
 from pushcell.geometry import Array
 from pushcell.motion.filter import PREVIEW_S
 from pushcell.replay.motion_path import Stop
-from pushcell.replay.recorded_schedule import Guide, GuidedScheduler, Noted
+from pushcell.replay.recorded_schedule import ChunkRecord, RecordedSchedule, RecordedScheduler
 from pushcell.replay.recording import Recording
 from pushcell.replay.run import ReplayRun
 from pushcell.replay.samples import Sample, SampleReader
@@ -56,9 +56,9 @@ class PolicyRun(ReplayRun):
         super().__init__(recording, {"pusher", "target", "chunk", "request", *self._inputs})
         self.policy = name
         first = _first_note(recording) if options == ReplayOptions() else None
-        self.guided = first is not None and first.bundle == policy.manifest.sha256
+        self.follows_record = first is not None and first.bundle == policy.manifest.sha256
         seed, chunking = options.seed or 0, options.chunking or _CHUNKING
-        if first is not None and self.guided:
+        if first is not None and self.follows_record:
             seed, chunking = first.seed, first.chunking
             if first.number != 1:
                 self.notes.append(
@@ -68,16 +68,16 @@ class PolicyRun(ReplayRun):
         delay = options.delay or InjectedDelay()
         self._delays = delay.draw(np.random.default_rng([seed, _DELAYS]))
         self._drop, self._rng = options.drop, np.random.default_rng([seed, _DROPS])
-        self._guide = Guide()
+        self._schedule = RecordedSchedule()
         self._held: dict[str, list[Sample]] = {}
         self._newest_s: dict[str, float] = {}
-        self._under_way: Noted | None = None
-        self._thought = False
-        self._active = not self.guided
+        self._under_way: ChunkRecord | None = None
+        self._inferred = False
+        self._active = not self.follows_record
         self._problem = "nothing was seen yet"
         self._problems = RepeatedProblems()
         self._driver = PolicyDriver(
-            _ThinkingPolicy(policy, self),
+            _TimedPolicy(policy, self),
             recording.cell,
             self.clock,
             chunking,
@@ -101,9 +101,9 @@ class PolicyRun(ReplayRun):
 
     def also_due_s(self) -> float:
         """When a chunk was begun, or has come."""
-        if not self.guided:
+        if not self.follows_record:
             return math.inf
-        times = [note.begun_s for note in [self._guide.next] if note is not None]
+        times = [note.begun_s for note in [self._schedule.next] if note is not None]
         times += [note.ended_s for note in [self._under_way] if note is not None]
         return min(times, default=math.inf)
 
@@ -111,12 +111,12 @@ class PolicyRun(ReplayRun):
         """Pass on what the policy sees, as soon as it may."""
         super().on_sample(sample)
         if sample.what == "request":
-            self._guide.add(sample.value)
+            self._schedule.add(sample.value)
         elif sample.what not in self._inputs:
             return
         elif self._drop and self._rng.random() < self._drop:
             self._reader.left_out[f"{sample.what}: {_DROPPED}"] += 1
-        elif self.guided and not self._guide.may_see(sample.stamp_s):
+        elif self.follows_record and not self._schedule.may_see(sample.stamp_s):
             self._held.setdefault(sample.what, []).append(sample)
         else:
             self._see(sample)
@@ -124,7 +124,7 @@ class PolicyRun(ReplayRun):
     def command(self, now_s: float) -> None:
         """Let the driver work, and the motion have its plan."""
         self._driver.on_motion(now_s)
-        note = self._noted_for(now_s)
+        note = self._record_at(now_s)
         if note is not None:
             self._make_ready(note)
         chunk = self._driver.tick(now_s)
@@ -144,25 +144,25 @@ class PolicyRun(ReplayRun):
             self.note_stop(Stop(now_s, "policy", problem, ended_turn=False))
         self._problem = problem
 
-    def begin_thinking(self) -> None:
+    def begin_inference(self) -> None:
         """A chunk is being made: virtual time passes; raises PushcellError where it failed."""
-        self._thought = True
+        self._inferred = True
         note = self._under_way
         if note is None:
-            self.clock.thought_s = self.clock.now_s + next(self._delays) - _ROUNDING_S
+            self.clock.inference_ends_s = self.clock.now_s + next(self._delays) - _ROUNDING_S
             return
-        self.clock.thought_s = note.ended_s
+        self.clock.inference_ends_s = note.ended_s
         if note.outcome == "failed":
             raise PushcellError("the policy failed when this was recorded")
 
     # Following notes
 
-    def _noted_for(self, now_s: float) -> Noted | None:
+    def _record_at(self, now_s: float) -> ChunkRecord | None:
         """The note of a chunk that was begun at this time."""
-        note = self._guide.next if self.guided else None
+        note = self._schedule.next if self.follows_record else None
         return note if note is not None and note.begun_s <= now_s else None
 
-    def _make_ready(self, note: Noted) -> None:
+    def _make_ready(self, note: ChunkRecord) -> None:
         """Let the policy see what it saw then, and ask."""
         if note.number == 1 or not self._active:
             self._driver.activate(fresh=False)
@@ -175,17 +175,17 @@ class PolicyRun(ReplayRun):
         self._under_way = note
         self._asks.due = True
 
-    def _has_begun(self, note: Noted) -> None:
+    def _has_begun(self, note: ChunkRecord) -> None:
         """See that it was, and let the policy see what came later."""
         self._asks.due = False
-        self._guide.begun()
-        if not self._thought:
+        self._schedule.begun()
+        if not self._inferred:
             self._under_way = None
             why = self._driver.problem or "the samples of its time are not the same"
             self._reader.left_out[f"chunks that could not be begun again: {why}"] += 1
-        self._thought = False
+        self._inferred = False
         for held in self._held.values():
-            while held and self._guide.may_see(held[0].stamp_s):
+            while held and self._schedule.may_see(held[0].stamp_s):
                 self._see(held.pop(0))
 
     def _see(self, sample: Sample) -> None:
@@ -198,9 +198,9 @@ class PolicyRun(ReplayRun):
 
     def _scheduler(self, name: str, manifest: Manifest, lookahead_s: float) -> Scheduler:
         inner = scheduler(name, manifest, lookahead_s)
-        if not self.guided:
+        if not self.follows_record:
             return inner
-        self._asks = GuidedScheduler(inner)
+        self._asks = RecordedScheduler(inner)
         return self._asks
 
 
@@ -224,7 +224,7 @@ class RepeatedProblems:
         return next((self._last[kind] for kind, _ in self._counts.most_common(1)), "")
 
 
-class _ThinkingPolicy(Policy):
+class _TimedPolicy(Policy):
     """A policy whose answers take virtual time, and fail where they failed."""
 
     def __init__(self, policy: Policy, run: PolicyRun) -> None:
@@ -235,12 +235,12 @@ class _ThinkingPolicy(Policy):
         """Of the policy."""
         return self._policy.manifest
 
-    def infer(self, request: Request) -> Array:
+    def infer(self, request: ChunkRequest) -> Array:
         """(H, 2) as the policy itself has it."""
-        self._run.begin_thinking()
+        self._run.begin_inference()
         return self._policy.infer(request)
 
 
-def _first_note(recording: Recording) -> Noted | None:
+def _first_note(recording: Recording) -> ChunkRecord | None:
     notes = SampleReader(recording).samples({"request"})
     return next((sample.value for sample in notes), None)

@@ -17,8 +17,8 @@ class RecordedRun(ReplayRun):
     def __init__(self, recording: Recording) -> None:
         recording.require({"pusher"})
         super().__init__(recording, {"pusher", "target", *_COMMANDS})
-        told = next(SampleReader(recording).samples(_COMMANDS), None)
-        self._trajectory = Trajectory.of(recording) if told is None else None
+        recorded_targets = next(SampleReader(recording).samples(_COMMANDS), None)
+        self._trajectory = Trajectory.of(recording) if recorded_targets is None else None
         self._sent_s = float("-inf")
 
     def on_sample(self, sample: Sample) -> None:

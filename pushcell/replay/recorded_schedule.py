@@ -1,4 +1,4 @@
-"""Makes chunks again as they were made: begun, seen and ended as the robot noted it.
+"""Repeats chunks as they were made: begun, observed and ended as the robot recorded it.
 
 On the robot it is a matter of microseconds whether a sample comes before a tick or after it. Its
 notes on ``/policy/request`` decide that here.
@@ -8,62 +8,52 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import cast
 
-from policy_server.chunking import Inquiry, Scheduler
+from policy_server.chunking import ChunkConditions, Scheduler
 from policy_server.degradation import Degradation
+from policy_server.driver import ChunkOutcome, ChunkRecord
 from pushcell.action_chunk import ActionChunk
 from pushcell.errors import EpisodeError
 from pushcell.geometry import Array
 
 
-@dataclass(frozen=True)
-class Noted:
-    """One chunk as policy_node noted it; times are of the recording's clock [s]."""
+def read_chunk_record(values: Mapping[str, str]) -> ChunkRecord:
+    """From the pairs of a status; raises EpisodeError for one that says something else.
 
-    number: int
-    seed: int
-    chunking: str
-    bundle: str
-    capture_s: float
-    begun_s: float
-    ended_s: float
-    outcome: str
-
-    @classmethod
-    def of(cls, values: Mapping[str, str]) -> Noted:
-        """From the pairs of a status; raises EpisodeError for one that says something else."""
-        try:
-            return cls(
-                int(values["number"]),
-                int(values["seed"]),
-                values["chunking"],
-                values["bundle"],
-                float(values["capture_s"]),
-                float(values["begun_s"]),
-                float(values["ended_s"]),
-                values["outcome"],
-            )
-        except (KeyError, ValueError) as error:
-            raise EpisodeError(f"a note on /policy/request cannot be read: {error}") from None
+    Its times are of the recording's clock [s].
+    """
+    try:
+        return ChunkRecord(
+            number=int(values["number"]),
+            seed=int(values["seed"]),
+            chunking=values["chunking"],
+            bundle=values["bundle"],
+            capture_s=float(values["capture_s"]),
+            begun_s=float(values["begun_s"]),
+            ended_s=float(values["ended_s"]),
+            outcome=cast(ChunkOutcome, values["outcome"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise EpisodeError(f"a note on /policy/request cannot be read: {error}") from None
 
 
-class Guide:
-    """Takes the notes as they are read; says which samples may be seen already."""
+class RecordedSchedule:
+    """The chunk records as they are read; says which samples may be observed already."""
 
     def __init__(self) -> None:
-        self._notes: deque[Noted] = deque()
+        self._notes: deque[ChunkRecord] = deque()
 
-    def add(self, note: Noted) -> None:
+    def add(self, note: ChunkRecord) -> None:
         """One more, later than all before."""
         self._notes.append(note)
 
     @property
-    def next(self) -> Noted | None:
+    def next(self) -> ChunkRecord | None:
         """The chunk that is to be begun next, as far as is known."""
         return self._notes[0] if self._notes else None
 
-    def begun(self) -> Noted:
+    def begun(self) -> ChunkRecord:
         """The next one has been begun, or could not be."""
         return self._notes.popleft()
 
@@ -72,8 +62,8 @@ class Guide:
         return self.next is None or stamp_s < self.next.capture_s
 
 
-class GuidedScheduler:
-    """A scheduler that asks when it is told to; all else is as ever."""
+class RecordedScheduler:
+    """Asks when a chunk was begun in the recording; the rest is the inner scheduler's."""
 
     def __init__(self, inner: Scheduler) -> None:
         self._inner = inner
@@ -101,17 +91,19 @@ class GuidedScheduler:
         """Only when a chunk was begun at this time."""
         return self.due
 
-    def inquire(self, now_s: float, capture_s: float) -> Inquiry:
+    def conditions_for(self, now_s: float, capture_s: float) -> ChunkConditions:
         """The inner one's."""
-        return self._inner.inquire(now_s, capture_s)
+        return self._inner.conditions_for(now_s, capture_s)
 
     def note_delay(self, delay_s: float) -> None:
         """The inner one's."""
         self._inner.note_delay(delay_s)
 
-    def accept(self, now_s: float, capture_s: float, actions: Array, inquiry: Inquiry) -> None:
+    def accept(
+        self, now_s: float, capture_s: float, actions: Array, conditions: ChunkConditions
+    ) -> None:
         """The inner one's."""
-        self._inner.accept(now_s, capture_s, actions, inquiry)
+        self._inner.accept(now_s, capture_s, actions, conditions)
         self._show()
 
     def _show(self) -> None:

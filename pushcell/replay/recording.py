@@ -15,7 +15,7 @@ from pushcell.config.cell import CameraConfig, CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.replay.clocks import TopicClock
-from pushcell.replay.opening import open_bag
+from pushcell.replay.open_recording import open_bag
 from pushcell.replay.topic_map import TopicMap, load_mapping, own_mapping
 
 _SAME_M = 1e-6

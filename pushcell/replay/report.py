@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 
 from pushcell.replay.pictures import Image
-from pushcell.replay.result import Outcome
+from pushcell.replay.result import ReplayResult
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; padding: 0 1rem }
@@ -26,11 +26,11 @@ code { font-size: 13px } .side { display: flex; gap: 1rem; flex-wrap: wrap }
 
 
 @dataclass(frozen=True)
-class Page:
+class ReportPage:
     """One recording's part of the report."""
 
     name: str
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[ReplayResult]
     picture: Image | None
     video: bytes
     plots: bytes
@@ -42,7 +42,7 @@ def first_page(name: str, picture: Image | None) -> str:
     return _document(f'<meta http-equiv="refresh" content="2">{body}')
 
 
-def report(pages: Sequence[Page], refused: Mapping[str, str]) -> str:
+def report(pages: Sequence[ReportPage], refused: Mapping[str, str]) -> str:
     """The page's text."""
     parts = ["<h1>Replay</h1>"]
     outcomes = [outcome for page in pages for outcome in page.outcomes]
@@ -63,7 +63,7 @@ def encoded_video(write: Any) -> bytes:
         return path.read_bytes() if write(path) else b""
 
 
-def _recording(page: Page) -> str:
+def _recording(page: ReportPage) -> str:
     first = page.outcomes[0]
     figures = [outcome.figures() for outcome in page.outcomes]
     parts = [f"<h2>{html.escape(page.name)}</h2>", '<div class="side">', _image(_png(page.picture))]
@@ -90,7 +90,7 @@ def _recording(page: Page) -> str:
     return "\n".join(parts)
 
 
-def _summary(outcomes: Sequence[Outcome]) -> str:
+def _summary(outcomes: Sequence[ReplayResult]) -> str:
     rows = []
     for outcome in outcomes:
         figures = outcome.figures()
@@ -119,7 +119,7 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
     return _table("figures", heads, rows)
 
 
-def _stops(outcomes: Sequence[Outcome]) -> str:
+def _stops(outcomes: Sequence[ReplayResult]) -> str:
     rows = [
         (outcome.title, f"{stop.time_s - outcome.start_s:.2f}", stop.source, stop.reason,
          "ends the turn" if stop.ended_turn else "goes on by itself")
@@ -131,7 +131,7 @@ def _stops(outcomes: Sequence[Outcome]) -> str:
     return _table("stops", ("policy", "time [s]", "source", "why", ""), rows)
 
 
-def _latency(outcomes: Sequence[Outcome], figures: Sequence[Mapping[str, Any]]) -> str:
+def _latency(outcomes: Sequence[ReplayResult], figures: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         (outcome.title, stage, *(f"{d[key]:.1f}" for key in ("p50", "p95", "p99", "max")))
         for outcome, values in zip(outcomes, figures, strict=True)

@@ -119,18 +119,18 @@ class LiveComparison:
 
 
 @dataclass
-class Outcome:
+class ReplayResult:
     """Of one recording and one policy, or of what was recorded itself."""
 
     recording: str
     policy: str
     start_s: float
     duration_s: float
-    guided: bool
+    follows_record: bool
     chunks: list[ActionChunk]
     live: list[ActionChunk]
     executed: Track
-    told: Track  # recorded targets of the motion path
+    recorded_targets: Track  # recorded targets of the motion path
     commanded: Track  # by the replay
     stops: list[Stop]
     latency: dict[str, Distribution]
@@ -168,14 +168,14 @@ class Outcome:
             "digest": self.digest,
             "duration_s": self.duration_s,
             "seconds": self.seconds,
-            "guided": self.guided,
+            "guided": self.follows_record,
             "messages": dict(sorted(self.messages.items())),
             "left_out": dict(sorted(self.left_out.items())),
             "missing": self.missing,
             "chunks": len(self.chunks),
             "chunk_ends_m": [[*c.positions[0], *c.positions[-1]] for c in self.chunks],
             "error_m": _rounded(self.errors(self.executed)),
-            "action_error_m": _rounded(self.errors(self.told)),
+            "action_error_m": _rounded(self.errors(self.recorded_targets)),
             "consistency_m": _percentiles(self.inconsistencies()),
             "motion_deviation_m": _percentiles(self.deviations()),
             "stops": [

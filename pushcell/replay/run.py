@@ -12,7 +12,7 @@ from pushcell.action_chunk import ActionChunk
 from pushcell.recording.quality_report import QualityReport
 from pushcell.replay.motion_path import ReplayedMotion, Stop
 from pushcell.replay.recording import Recording
-from pushcell.replay.result import Digest, Outcome, Track
+from pushcell.replay.result import Digest, ReplayResult, Track
 from pushcell.replay.samples import Sample, SampleReader
 from pushcell.replay.virtual_clock import VirtualClock
 from pushcell.timing import Distribution
@@ -28,7 +28,7 @@ class ReplayRun:
     """What every replay does; who commands the motion is up to the class below."""
 
     policy = ""
-    guided = False
+    follows_record = False
 
     def __init__(self, recording: Recording, wanted: Collection[str]) -> None:
         self.recording, self._wanted = recording, wanted
@@ -38,13 +38,13 @@ class ReplayRun:
         self.clock = VirtualClock()
         self.digest = Digest()
         self.motion = ReplayedMotion(recording.cell, self.digest.add_command)
-        self.executed, self.told, self.commanded = Track(), Track(), Track()
+        self.executed, self.recorded_targets, self.commanded = Track(), Track(), Track()
         self.chunks: list[ActionChunk] = []
         self.live: list[ActionChunk] = []
         self.stops: list[Stop] = []
         self.notes: list[str] = []
 
-    def run(self, quality: QualityReport | None = None) -> Outcome:
+    def run(self, quality: QualityReport | None = None) -> ReplayResult:
         """From the first message to the last; ``quality`` goes into the outcome."""
         began_s = time.monotonic()
         start_s = self._go_through()
@@ -53,16 +53,16 @@ class ReplayRun:
             self.notes.append(
                 f"{self.motion.unreachable} times the arm could not reach the recorded pusher"
             )
-        return Outcome(
+        return ReplayResult(
             recording=self.recording.name,
             policy=self.policy,
             start_s=start_s,
             duration_s=self.recording.duration_s,
-            guided=self.guided,
+            follows_record=self.follows_record,
             chunks=self.chunks,
             live=self.live,
             executed=self.executed,
-            told=self.told,
+            recorded_targets=self.recorded_targets,
             commanded=self.commanded,
             stops=self.stops,
             latency=self.latency(),
@@ -99,7 +99,7 @@ class ReplayRun:
             self.executed.add(sample.stamp_s, sample.value)
             self.motion.on_pusher(sample.value)
         elif sample.what == "target":
-            self.told.add(sample.stamp_s, sample.value)
+            self.recorded_targets.add(sample.stamp_s, sample.value)
         elif sample.what == "chunk":
             chunk: ActionChunk = sample.value
             if not self.live or not np.array_equal(chunk.positions, self.live[-1].positions):
@@ -110,9 +110,9 @@ class ReplayRun:
     def _go_through(self) -> float:
         """All samples and ticks; returns the time at which it began [s]."""
         start_s = due_s = math.nan
-        ahead_s = _AHEAD_S if self.guided else 0.0
-        for sample in self._reader.samples(self._wanted, self.guided):
-            due_s = (sample.stamp_ns if self.guided else sample.arrival_ns) * 1e-9
+        ahead_s = _AHEAD_S if self.follows_record else 0.0
+        for sample in self._reader.samples(self._wanted, self.follows_record):
+            due_s = (sample.stamp_ns if self.follows_record else sample.arrival_ns) * 1e-9
             if math.isnan(start_s):
                 start_s = due_s
             self._skip_pause(due_s - ahead_s, start_s)

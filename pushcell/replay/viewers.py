@@ -16,7 +16,7 @@ from pushcell.errors import PushcellError
 from pushcell.geometry import Array
 from pushcell.replay.pictures import fixed_camera
 from pushcell.replay.recording import Recording
-from pushcell.replay.result import Outcome
+from pushcell.replay.result import ReplayResult
 from pushcell.replay.samples import SampleReader
 
 PATH = "nav_msgs/msg/Path"
@@ -26,7 +26,7 @@ _WARN = 30
 _NS = 10**9
 
 
-def write_foxglove(path: Path, outcomes: Sequence[Outcome], cell: CellConfig) -> None:
+def write_foxglove(path: Path, outcomes: Sequence[ReplayResult], cell: CellConfig) -> None:
     """Ways as nav_msgs/Path and stops as rcl_interfaces/Log, by the recording's own time."""
     topics = [Topic(f"/replay/{_name(k)}/chunk", PATH) for k in range(len(outcomes))]
     topics += [Topic(f"/replay/{_name(k)}/stops", _LOG) for k in range(len(outcomes))]
@@ -38,7 +38,7 @@ def write_foxglove(path: Path, outcomes: Sequence[Outcome], cell: CellConfig) ->
         bag.close(path.name)
 
 
-def write_rerun(path: Path, recording: Recording, outcomes: Sequence[Outcome]) -> None:
+def write_rerun(path: Path, recording: Recording, outcomes: Sequence[ReplayResult]) -> None:
     """Pictures, ways and stops; raises PushcellError where rerun-sdk is not installed."""
     try:
         import rerun
@@ -65,7 +65,9 @@ def _name(number: int) -> str:
     return f"policy_{number}"
 
 
-def _messages(outcomes: Sequence[Outcome], cell: CellConfig) -> Iterator[tuple[int, str, bytes]]:
+def _messages(
+    outcomes: Sequence[ReplayResult], cell: CellConfig
+) -> Iterator[tuple[int, str, bytes]]:
     height_m = cell.pusher.tip_height_m
     executed = outcomes[0].executed
     if len(executed.times_s):

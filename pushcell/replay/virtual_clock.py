@@ -8,15 +8,15 @@ from typing import Any
 
 
 class VirtualClock:
-    """Control time [s]; ``thought_s`` is what who thinks beside the loop will see when done."""
+    """Control time [s]; an inference beside the loop reads ``inference_ends_s`` at its end."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.thought_s: float | None = None
+        self.inference_ends_s: float | None = None
 
     def __call__(self) -> float:
         """What a clock would show."""
-        return self.now_s if self.thought_s is None else self.thought_s
+        return self.now_s if self.inference_ends_s is None else self.inference_ends_s
 
 
 class VirtualThread(Executor):
@@ -32,7 +32,7 @@ class VirtualThread(Executor):
             future.set_result(work(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
             future.set_exception(error)
-        future.due_s, self._clock.thought_s = self._clock(), None
+        future.due_s, self._clock.inference_ends_s = self._clock(), None
         return future
 
 

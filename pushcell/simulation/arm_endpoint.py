@@ -1,4 +1,4 @@
-"""The simulated arm's end of the wire: behaves as Drake's driver of the KUKA iiwa does.
+"""The simulated arm's end of the link: behaves as Drake's driver of the KUKA iiwa does.
 
 Like that driver it publishes a status every period, holds the measured position until the
 first command, follows the newest command for as long as there is none newer, keeps one degree

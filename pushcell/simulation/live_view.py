@@ -16,7 +16,7 @@ from pushcell.task import slider_of
 _LOOPBACK = "127.0.0.1"
 _GOAL_COLOUR = Rgba(0.15, 0.75, 0.25, 1.0)
 _GOAL_HEIGHT_M = 1e-3
-_EYE_M, _LOOK_AT_M = [1.6, -0.8, 0.9], [0.45, 0.0, 0.15]
+_VIEWPOINT_M, _LOOK_AT_M = [1.6, -0.8, 0.9], [0.45, 0.0, 0.15]
 
 
 class LiveView:
@@ -42,7 +42,7 @@ class LiveView:
         closed = np.vstack([goal, goal[:1]])
         on_table = np.column_stack([closed, np.full(len(closed), _GOAL_HEIGHT_M)])
         self._meshcat.SetLine("goal", on_table.T, line_width=3.0, rgba=_GOAL_COLOUR)
-        self._meshcat.SetCameraPose(_EYE_M, _LOOK_AT_M)
+        self._meshcat.SetCameraPose(_VIEWPOINT_M, _LOOK_AT_M)
 
     @property
     def address(self) -> str:

@@ -16,15 +16,15 @@ _SLIPS = (0.0, 0.09, 0.18)  # standard deviation of what a push adds, as a part 
 _LAGS = (0.0, 0.0, 0.15)  # part of its way that the pusher lacks at the end of a period
 
 
-class RoughSourceWorld(SourceWorld):
-    """A student that has only seen exact physics is helpless where pushes slip and arms lag."""
+class PerturbedSourceWorld(SourceWorld):
+    """A policy that has only seen exact physics is helpless where pushes slip and arms lag."""
 
     def __init__(self, cell: CellConfig) -> None:
         super().__init__(cell)
         self._usual_c = self._c
-        self.roughen(np.random.default_rng(0))
+        self.perturb(np.random.default_rng(0))
 
-    def roughen(self, rng: np.random.Generator) -> None:
+    def perturb(self, rng: np.random.Generator) -> None:
         """Draw the physics of the next trial; slips are drawn from the generator as they come."""
         self._rng = rng
         self._c = self._usual_c * rng.uniform(1 - _SPREAD_OF_C, 1 + _SPREAD_OF_C)

@@ -91,11 +91,11 @@ class SceneRenderer:
     def image(self, camera: CameraConfig) -> NDArray[np.uint8]:
         """RGB image (height, width, 3) of what was posed last."""
         scene = self._scene
-        pose_camera_in_base = scene.link_pose(camera.link) @ camera.pose_in_link
+        X_BaseCamera = scene.link_pose(camera.link) @ camera.pose_in_link
         graph = scene.scene_graph
         query = graph.get_query_output_port().Eval(graph.GetMyContextFromRoot(scene.context))
         image = query.RenderColorImage(
-            _drake_camera(camera), graph.world_frame_id(), to_drake(pose_camera_in_base)
+            _drake_camera(camera), graph.world_frame_id(), to_drake(X_BaseCamera)
         )
         return np.ascontiguousarray(image.data[:, :, :3])
 

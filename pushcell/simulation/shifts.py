@@ -2,7 +2,7 @@
 
 Level 1 is no shift; of `colour_randomisation` it is the source world's usual jitter, which the
 target world has only when asked. Everything happens here: `shifted_cell` changes what is pushed
-where, `Looks` what the cameras see, anew for each episode.
+where, `VisualRandomization` what the cameras see, anew for each episode.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     "goal": _LEVELS,
     "object": tuple(SLIDERS),
 }
-_LOOKS = ("colour_mean", "colour_randomisation", "camera")
+_VISUAL_SHIFTS = ("colour_mean", "colour_randomisation", "camera")
 
 # The source world's cameras are not quite where the cell's, which are the target world's, are.
 _CAMERA_OFFSET_M = (0.004, -0.003, 0.005)
@@ -61,11 +61,11 @@ class Shifts:
             if level not in _ALLOWED[name]:
                 allowed = ", ".join(_ALLOWED[name])
                 raise ConfigError(f"shift {name} has no level {level!r}; allowed: {allowed}")
-        looks = [name for name in _LOOKS if name in self.levels]
-        if looks and not self.visual_gap:
+        visual = [name for name in _VISUAL_SHIFTS if name in self.levels]
+        if visual and not self.visual_gap:
             raise ConfigError(
                 f"without a visual gap the source world looks as the target does: leave out the "
-                f"shift of {', '.join(looks)}"
+                f"shift of {', '.join(visual)}"
             )
 
     @classmethod
@@ -114,14 +114,14 @@ def shifted_cell(cell: CellConfig, shifts: Shifts) -> CellConfig:
 
 
 @dataclass(frozen=True)
-class Look:
+class Visuals:
     """What one episode's cameras are and see."""
 
     appearance: AppearanceConfig
     cameras: tuple[CameraConfig, ...]
 
 
-class Looks:
+class VisualRandomization:
     """Draws the look of each episode of a world."""
 
     def __init__(self, cell: CellConfig, world: World, shifts: Shifts) -> None:
@@ -139,7 +139,7 @@ class Looks:
         """Whether the colours differ from episode to episode."""
         return self._range > 0
 
-    def draw(self, rng: np.random.Generator) -> Look:
+    def draw(self, rng: np.random.Generator) -> Visuals:
         """The look of one episode; the cameras that the arm carries stay as they are."""
         cameras = tuple(
             self._moved_camera(camera, rng)
@@ -147,7 +147,7 @@ class Looks:
             else camera
             for camera in self._cell.cameras
         )
-        return Look(self._jittered(rng), cameras)
+        return Visuals(self._jittered(rng), cameras)
 
     def _jittered(self, rng: np.random.Generator) -> AppearanceConfig:
         if not self.vary:

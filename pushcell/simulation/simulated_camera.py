@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config.cell import CellConfig
-from pushcell.drivers.camera import Request
+from pushcell.drivers.camera import CameraRequest
 from pushcell.drivers.paced_camera import PacedCamera
 from pushcell.geometry import Pose
 from pushcell.simulation.rendering import SceneRenderer
@@ -24,7 +24,7 @@ class SimulatedCamera(PacedCamera):
 
     clock = "simulated"
 
-    def __init__(self, cell: CellConfig, camera: str, request: Request) -> None:
+    def __init__(self, cell: CellConfig, camera: str, request: CameraRequest) -> None:
         super().__init__(f"simulated camera {camera}", request)
         self._cell = cell
         self._camera = cell.camera(camera).resized(request.width_px, request.height_px)

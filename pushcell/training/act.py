@@ -9,10 +9,10 @@ from pushcell.training.batches import Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.config_policy import ActConfig
 from pushcell.training.layers import ACTION
-from pushcell.training.policy import Policy
+from pushcell.training.policy import TrainablePolicy
 
 
-class ActPolicy(Policy):
+class ActPolicy(TrainablePolicy):
     """In training a style is inferred from the chunk itself; at run time it is the mean, zero."""
 
     def __init__(self, config: TrainConfig) -> None:

@@ -31,7 +31,7 @@ def augmented(images: Tensor, vision: VisionConfig) -> Tensor:
     if vision.blur:
         images = blurred(images, vision.blur)
     if vision.noise:
-        images = noisy(images, vision.noise)
+        images = with_noise(images, vision.noise)
     return images
 
 
@@ -59,7 +59,7 @@ def blurred(images: Tensor, share: float) -> Tensor:
     return images.masked_scatter(chosen[:, None, None, None, None], sharp.lerp(means, 0.5))
 
 
-def noisy(images: Tensor, most: float) -> Tensor:
+def with_noise(images: Tensor, most: float) -> Tensor:
     """Images (B, To, 3, h, w) with the same noise, more or less of it: to draw it takes long."""
     noise = torch.randn(images.shape[2:], device=images.device)
     strength = 2 * torch.rand(len(images), 1, 1, 1, 1, device=images.device) - 1

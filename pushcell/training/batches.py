@@ -1,4 +1,4 @@
-"""From rows of tables to the tensors that a policy learns from."""
+"""From rows of data sets to the tensors that a policy learns from."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class Batch:
         return Batch(observation, self.chunk.to(device))
 
 
-class BatchMaker:
-    """Gathers windows of several tables into batches."""
+class BatchBuilder:
+    """Gathers windows of several data sets into batches."""
 
     def __init__(
         self,
         windows: Sequence[Windows],
-        steps: int,
+        observation_steps: int,
         action: ActionConfig,
         cameras: Sequence[str] = (),
     ) -> None:
-        self._windows, self._steps, self._action = windows, steps, action
+        self._windows, self._observation_steps, self._action = windows, observation_steps, action
         self._cameras = cameras
 
     def gather(self, chosen: Sequence[Indices]) -> Batch:
-        """The windows chosen of each table, one table after the other."""
+        """The windows chosen of each data set, one after the other."""
         parts = [
             self._of_one(windows, items)
             for windows, items in zip(self._windows, chosen, strict=True)
@@ -61,15 +61,19 @@ class BatchMaker:
         return Batch(observation, torch.cat([part.chunk for part in parts]))
 
     def _of_one(self, windows: Windows, items: Indices) -> Batch:
-        table = windows.table
-        seen = windows.observed(items, self._steps)
-        pusher = table.pusher[seen]
-        chunk = table.action[windows.acted(items, self._action.horizon)]
+        data_set = windows.data_set
+        seen = windows.observed(items, self._observation_steps)
+        pusher = data_set.pusher[seen]
+        chunk = data_set.action[windows.acted(items, self._action.horizon)]
         if self._action.space == "relative_to_pusher":
             chunk = chunk - pusher[:, -1:, :2]
-        arrays = {"pusher": pusher, "slider": table.slider[seen], "goal": table.goal[seen[:, -1]]}
+        arrays = {
+            "pusher": pusher,
+            "slider": data_set.slider[seen],
+            "goal": data_set.goal[seen[:, -1]],
+        }
         observation = {key: torch.from_numpy(values) for key, values in arrays.items()}
         for camera in self._cameras:
-            images = torch.from_numpy(np.asarray(table.images[camera][seen]))
+            images = torch.from_numpy(np.asarray(data_set.images[camera][seen]))
             observation[f"{camera}_image"] = images.movedim(-1, 2)
         return Batch(observation, torch.from_numpy(chunk))

@@ -6,18 +6,18 @@ from pushcell.training.act import ActPolicy
 from pushcell.training.config import TrainConfig
 from pushcell.training.denoising import DenoisingPolicy
 from pushcell.training.nearest_neighbour import NearestPolicy
-from pushcell.training.policy import Policy
-from pushcell.training.pose_estimator import SliderEye
+from pushcell.training.policy import TrainablePolicy
+from pushcell.training.pose_estimator import PoseEstimator
 
-_KINDS: dict[str, type[Policy]] = {
+_KINDS: dict[str, type[TrainablePolicy]] = {
     "diffusion": DenoisingPolicy,
     "flow": DenoisingPolicy,
     "act": ActPolicy,
     "nearest": NearestPolicy,
-    "pose": SliderEye,
+    "pose": PoseEstimator,
 }
 
 
-def make_policy(config: TrainConfig) -> Policy:
+def make_policy(config: TrainConfig) -> TrainablePolicy:
     """The policy that a configuration describes, with weights drawn from torch's generator."""
     return _KINDS[config.policy.kind](config)

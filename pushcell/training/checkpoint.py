@@ -12,7 +12,7 @@ import torch
 from pushcell.errors import TrainingError
 from pushcell.training.build_policy import make_policy
 from pushcell.training.config import TrainConfig, train_config_of
-from pushcell.training.policy import Policy
+from pushcell.training.policy import TrainablePolicy
 
 VERSION = 2
 
@@ -35,13 +35,13 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write it in place of an older one."""
-        draft = path.with_name(f"{path.name}.partial")
+        partial = path.with_name(f"{path.name}.partial")
         try:
-            with draft.open("wb") as file:
+            with partial.open("wb") as file:
                 torch.save(asdict(self), file)
                 file.flush()
                 os.fsync(file.fileno())
-            draft.replace(path)
+            partial.replace(path)
         except OSError as error:
             raise TrainingError(
                 f"{path} cannot be written ({error.strerror}); the one before it stays"
@@ -71,7 +71,7 @@ class Checkpoint:
         """The configuration; raises ConfigError where this program's schema is another."""
         return train_config_of(self.config, f"the configuration in {origin}")
 
-    def averaged_policy(self, origin: Path) -> Policy:
+    def averaged_policy(self, origin: Path) -> TrainablePolicy:
         """The policy with its averaged weights, ready to use."""
         policy = make_policy(self.train_config(origin))
         fill(policy, self.average, origin)

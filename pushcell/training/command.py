@@ -68,22 +68,22 @@ def main(words: Sequence[str]) -> int:
     with Progress(*columns, console=console_beside(options.json)) as bar:
         task = bar.add_task("", total=config.training.steps, completed=first)
 
-        def told(step: int, values: dict[str, float]) -> None:
+        def on_progress(step: int, values: dict[str, float]) -> None:
             bar.update(task, completed=step)
             if "loss" in values:
                 bar.update(task, description=f"loss {values['loss']:.4g}")
 
-        outcome = train(config, folder, checkpoint, told)
+        outcome = train(config, folder, checkpoint, on_progress)
     if outcome is None:
         return 0
     seconds = time.monotonic() - began
     figures = {
-        "steps": outcome.steps,
+        "steps": outcome.training_steps,
         "loss": outcome.loss,
         "validation": outcome.validation,
         "parameters": outcome.parameters,
         "seconds": seconds,
-        "steps_per_second": (outcome.steps - first) / seconds,
+        "steps_per_second": (outcome.training_steps - first) / seconds,
         "checkpoint": str(folder / LAST),
     }
     table = figures_table(f"trained into {folder}", figures)

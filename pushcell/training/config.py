@@ -15,13 +15,14 @@ from pushcell.config.strict_yaml import parse_yaml, read_yaml
 from pushcell.config.types import Fraction, Name, NonNegative, Positive, Rate, Section, Vector2
 from pushcell.config.validation import describe
 from pushcell.errors import ConfigError
+from pushcell.old_names import TRAINING_KEYS, renamed, renamed_training
 from pushcell.shipped import TRAININGS
 from pushcell.training.cell_values import OF_OUTLINE, with_cell_values
 from pushcell.training.config_policy import (
     DiffusionConfig,
     FlowConfig,
     NearestConfig,
-    PlanarConfig,
+    ObjectFrameConfig,
     PolicyConfig,
     PoseConfig,
     TrunkConfig,
@@ -182,7 +183,7 @@ class ObservationConfig(Section):
     """Metres that a unit of the poses stands for; features are made of metres."""
     trunk: TrunkConfig | None = None
     vision: VisionConfig | None = None
-    slider_from: Path | None = None
+    pose_from: Path | None = None
     """Checkpoint of a pose policy that stands in for the slider's true pose."""
 
     @model_validator(mode="after")
@@ -199,12 +200,12 @@ class ObservationConfig(Section):
             if (given is None) == (name in self.features):
                 key = "home" if name == "pusher_near_home" else "pusher_radius"
                 raise ValueError(f"{key} and the feature {name} go together")
-        if self.slider_from is not None and (self.vision is not None or not self.sees_slider):
-            raise ValueError("slider_from is for features of the slider, without vision")
+        if self.pose_from is not None and (self.vision is not None or not self.uses_slider_pose):
+            raise ValueError("pose_from is for features of the slider, without vision")
         return self
 
     @property
-    def sees_slider(self) -> bool:
+    def uses_slider_pose(self) -> bool:
         """Whether a feature is made of the slider's pose."""
         return any(name not in _WITHOUT_SLIDER for name in self.features)
 
@@ -301,12 +302,12 @@ class TrainConfig(Section):
     def _fits(self) -> TrainConfig:
         if isinstance(self.policy, PoseConfig):
             seen = self.observation
-            if seen.vision is None or seen.steps != 1 or seen.sees_slider:
+            if seen.vision is None or seen.steps != 1 or seen.uses_slider_pose:
                 raise ValueError("policy kind pose needs vision, steps 1 and no slider's features")
         elif labelled := [item.name for item in self.data.sets if item.slider == "labels"]:
             raise ValueError(
                 f"data set {labelled[0]!r} has slider labels, which have gaps: they are for policy "
-                "kind pose; another sees with its checkpoint by observation.slider_from"
+                "kind pose; another sees with its checkpoint by observation.pose_from"
             )
         elif self.policy.max_prefix > self.action.horizon - 1:
             raise ValueError(f"max_prefix must be below the horizon {self.action.horizon}")
@@ -320,29 +321,29 @@ class TrainConfig(Section):
             if self.observation.vision is not None:
                 raise ValueError(
                     "policy kind nearest learns nothing, so cannot learn to see: take "
-                    "observation.slider_from in the place of vision"
+                    "observation.pose_from in the place of vision"
                 )
         if self.training.batch_size % self.device.devices:
             raise ValueError(f"batch_size must be a multiple of devices {self.device.devices}")
         return self
 
     def _denoiser_fits(self, policy: DiffusionConfig | FlowConfig) -> None:
-        if isinstance(policy.network, PlanarConfig) and not (
+        if isinstance(policy.network, ObjectFrameConfig) and not (
             self.observation.trunk is not None
-            and self.observation.sees_slider
+            and self.observation.uses_slider_pose
             and self.action.space == "relative_to_pusher"
             and self.action.reach is not None
         ):
             raise ValueError(
-                "network kind planar needs observation.trunk, features of the slider, "
+                "network kind object_frame needs observation.trunk, features of the slider, "
                 "action.space relative_to_pusher and action.reach"
             )
         if (
             isinstance(policy, DiffusionConfig)
-            and policy.even_actions
+            and policy.per_step_loss_weights
             and policy.prediction != "sample"
         ):
-            raise ValueError("even_actions needs prediction sample")
+            raise ValueError("per_step_loss_weights needs prediction sample")
 
 
 def load_train_config(name: Path, changes: tuple[str, ...] = ()) -> TrainConfig:
@@ -352,16 +353,21 @@ def load_train_config(name: Path, changes: tuple[str, ...] = ()) -> TrainConfig:
     Raises ConfigError naming file, key, value and what is allowed.
     """
     path = TRAININGS.find(name)
-    values = read_yaml(path)
+    values = renamed_training(read_yaml(path), str(path))
     for change in changes:
         key, _, text = change.partition("=")
+        key = renamed(key, TRAINING_KEYS, f"--set {change}")
         value = parse_yaml(text.encode(), f"--set {change}: {text!r}")
         _change(values, key.split("."), value, change)
-    return train_config_of(values, str(path))
+    return train_config_of(renamed_training(values, str(path)), str(path))
 
 
 def train_config_of(values: Any, origin: str) -> TrainConfig:
-    """Check plain values; ``origin`` stands for the file in messages."""
+    """Check plain values; ``origin`` stands for the file in messages.
+
+    Old names of keys are taken without a warning: nobody can change those in a checkpoint.
+    """
+    values = renamed_training(values, origin, warns=False)
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:

@@ -38,10 +38,10 @@ class UnetConfig(Section):
         return self
 
 
-class PlanarConfig(Section):
+class ObjectFrameConfig(Section):
     """Residual layers with FiLM, in the slider's axes; needs ``observation.trunk``."""
 
-    kind: Literal["planar"] = "planar"
+    kind: Literal["object_frame"] = "object_frame"
     width: Count = 192
     blocks: Count = 2
 
@@ -62,7 +62,7 @@ class TransformerConfig(Section):
 
 
 NetworkConfig = Annotated[
-    MlpConfig | UnetConfig | PlanarConfig | TransformerConfig, Field(discriminator="kind")
+    MlpConfig | UnetConfig | ObjectFrameConfig | TransformerConfig, Field(discriminator="kind")
 ]
 
 
@@ -84,8 +84,8 @@ class DiffusionConfig(Section):
     clip_sample: bool = True
     max_prefix: Annotated[int, Field(ge=0)] = 0
     """Most leading actions that are given clean in training, for real-time chunking."""
-    even_actions: bool = False
-    """Errors of each action count in that action's own spread; for prediction sample."""
+    per_step_loss_weights: bool = False
+    """Divide the error of each action by that action's spread; for prediction sample."""
     network: NetworkConfig
 
     @model_validator(mode="after")
@@ -145,14 +145,14 @@ class NearestConfig(Section):
 
 
 class PoseConfig(Section):
-    """Not a policy to run: it learns the slider's pose from images, for ``slider_from``."""
+    """Not a policy: a pose estimator, the slider's pose from images; see ``pose_from``."""
 
     kind: Literal["pose"] = "pose"
     hidden: Count = 256
-    arm: Positive = 0.08
-    """Errors in angle count as those of a point so far from the slider's origin."""
+    lever_arm: Positive = 0.08
+    """Errors in angle count as those of a point at this distance from the slider's origin."""
     corners: Annotated[tuple[Vector2, ...], Field(min_length=1)]
-    """Of the slider, in its frame: to see them too helps to see where it is."""
+    """Of the slider, in its frame. They are estimated too, which makes the pose more exact."""
 
 
 PolicyConfig = Annotated[

@@ -1,4 +1,4 @@
-"""All that a run learns from: tables, windows, shares, batches."""
+"""Everything that a run learns from: data sets, windows, shares, batches."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pushcell.errors import TrainingError
-from pushcell.training.array_dataset import Table, load_tables
-from pushcell.training.batches import Batch, BatchMaker
+from pushcell.training.array_data_set import ArrayDataSet, load_data_sets
+from pushcell.training.batches import Batch, BatchBuilder
 from pushcell.training.config import TrainConfig
-from pushcell.training.estimated_poses import tables_as_seen
+from pushcell.training.estimated_poses import data_sets_with_estimated_poses
 from pushcell.training.mixture import Mixture, shares
 from pushcell.training.windows import Windows, split_episodes
 
@@ -20,7 +20,7 @@ _VALIDATION_STREAM = 1
 
 
 @dataclass(frozen=True)
-class Material:
+class DataModule:
     """Training and validation windows of each data set, and how they are mixed."""
 
     config: TrainConfig
@@ -30,13 +30,13 @@ class Material:
     episodes: dict[str, int]  # of each data set, those trained on
 
     @classmethod
-    def of(cls, config: TrainConfig) -> Material:
+    def of(cls, config: TrainConfig) -> DataModule:
         """Read the data sets; raises EpisodeError or TrainingError naming what is wrong."""
         seen = config.observation
-        if seen.slider_from is not None:
-            tables = tables_as_seen(config.data, seen.slider_from, config.task)
-            return cls.from_tables(config, tables)
-        return cls.from_tables(config, load_tables(config.data, seen.vision))
+        if seen.pose_from is not None:
+            data_sets = data_sets_with_estimated_poses(config.data, seen.pose_from, config.task)
+            return cls.from_data_sets(config, data_sets)
+        return cls.from_data_sets(config, load_data_sets(config.data, seen.vision))
 
     def real_frames(self, count: int) -> Batch:
         """So many windows, evenly from all data sets, with all images that there are."""
@@ -45,26 +45,26 @@ class Material:
         which = np.searchsorted(np.cumsum(whole), rows, side="right")
         firsts = np.cumsum([0, *whole[:-1]])
         chosen = [rows[which == k] - firsts[k] for k in range(len(whole))]
-        cameras = sorted(self.train[0].table.images)
+        cameras = sorted(self.train[0].data_set.images)
         steps, action = self.config.observation.steps, self.config.action
-        return BatchMaker(self.train, steps, action, cameras).gather(chosen)
+        return BatchBuilder(self.train, steps, action, cameras).gather(chosen)
 
     @classmethod
-    def from_tables(cls, config: TrainConfig, tables: Sequence[Table]) -> Material:
+    def from_data_sets(cls, config: TrainConfig, data_sets: Sequence[ArrayDataSet]) -> DataModule:
         """Of data sets that have been read."""
         horizon, padding = config.action.horizon, config.action.padding
         train, validation, episodes = [], [], {}
-        for table in tables:
-            chosen, kept = split_episodes(len(table.ends), config.data.validation, config.seed)
-            train.append(Windows.over(table, chosen, horizon, padding))
-            validation.append(Windows.over(table, kept, horizon, padding))
-            episodes[table.name] = len(chosen)
-        parts = shares(config.data, tables)
-        for table, windows, share in zip(tables, train, parts, strict=True):
-            needed = share > 0 or table.name == config.data.normaliser
+        for data_set in data_sets:
+            chosen, kept = split_episodes(len(data_set.ends), config.data.validation, config.seed)
+            train.append(Windows.over(data_set, chosen, horizon, padding))
+            validation.append(Windows.over(data_set, kept, horizon, padding))
+            episodes[data_set.name] = len(chosen)
+        parts = shares(config.data, data_sets)
+        for data_set, windows, share in zip(data_sets, train, parts, strict=True):
+            needed = share > 0 or data_set.name == config.data.normaliser
             if needed and len(windows) == 0:
                 raise TrainingError(
-                    f"data set {table.name!r} gives no window: none of its episodes has "
+                    f"data set {data_set.name!r} gives no window: none of its episodes has "
                     f"{horizon - padding} steps, action.horizon {horizon} less padding {padding}"
                 )
         sizes = tuple(map(len, train))
@@ -78,7 +78,7 @@ class Material:
         items = np.concatenate(chosen)
         which, items = which[rank::world], items[rank::world]
         parts = [items[which == k] for k in range(len(chosen))]
-        return _maker(self.train, self.config).gather(parts)
+        return _batch_builder(self.train, self.config).gather(parts)
 
     def validation_batches(self, size: int) -> list[Batch]:
         """The same windows every time, in the shares of training; none if none are kept apart."""
@@ -90,21 +90,21 @@ class Material:
         for windows, share in zip(self.validation, self.mixture.shares, strict=True):
             count = min(len(windows), round(wanted * share))
             chosen.append(rng.permutation(len(windows))[:count])
-        maker, count = _maker(self.validation, self.config), -(-wanted // size)
+        batch_builder, count = _batch_builder(self.validation, self.config), -(-wanted // size)
         parts: list[list[NDArray[np.int64]]] = [
             [items[number::count] for items in chosen] for number in range(count)
         ]
-        return [maker.gather(part) for part in parts if any(map(len, part))]
+        return [batch_builder.gather(part) for part in parts if any(map(len, part))]
 
     def normaliser_windows(self) -> Batch:
         """All training windows of the data set that ranges are fitted on, without images."""
         name = self.config.data.normaliser
-        (windows,) = (part for part in self.train if part.table.name == name)
-        maker = BatchMaker([windows], self.config.observation.steps, self.config.action)
-        return maker.gather([np.arange(len(windows))])
+        (windows,) = (part for part in self.train if part.data_set.name == name)
+        batch_builder = BatchBuilder([windows], self.config.observation.steps, self.config.action)
+        return batch_builder.gather([np.arange(len(windows))])
 
 
-def _maker(windows: Sequence[Windows], config: TrainConfig) -> BatchMaker:
+def _batch_builder(windows: Sequence[Windows], config: TrainConfig) -> BatchBuilder:
     seen = config.observation
     cameras = seen.vision.cameras if seen.vision else ()
-    return BatchMaker(windows, seen.steps, config.action, cameras)
+    return BatchBuilder(windows, seen.steps, config.action, cameras)

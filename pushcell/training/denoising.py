@@ -15,14 +15,14 @@ from pushcell.training.config import TrainConfig
 from pushcell.training.config_policy import DiffusionConfig, FlowConfig
 from pushcell.training.layers import ACTION
 from pushcell.training.networks import make_network
-from pushcell.training.object_frame_denoiser import PlanarDenoiser
+from pushcell.training.object_frame_denoiser import ObjectFrameDenoiser
 from pushcell.training.objectives import make_objective
-from pushcell.training.policy import Policy
+from pushcell.training.policy import TrainablePolicy
 
 _LEAST_SPREAD = 1e-6  # of half the range
 
 
-class DenoisingPolicy(Policy):
+class DenoisingPolicy(TrainablePolicy):
     """Learns to predict what noise was added; makes chunks of noise step by step."""
 
     weights: Tensor
@@ -37,21 +37,22 @@ class DenoisingPolicy(Policy):
         )
         self.objective = make_objective(config.policy)
         self.register_buffer("weights", torch.ones(self.horizon, 1))
-        self.even_actions = (
-            isinstance(config.policy, DiffusionConfig) and config.policy.even_actions
+        self.per_step_loss_weights = (
+            isinstance(config.policy, DiffusionConfig) and config.policy.per_step_loss_weights
         )
 
     def fit(self, batch: Batch, data_set: str) -> None:
         """See Policy; with the spread of each action."""
         super().fit(batch, data_set)
         spread = self.normalised(batch.chunk).square().mean((0, 2)).sqrt()[:, None]
-        if isinstance(self.network, PlanarDenoiser):
+        if isinstance(self.network, ObjectFrameDenoiser):
             self.network.spread.copy_(spread)
-        if self.even_actions:
+        if self.per_step_loss_weights:
             if float(spread.min()) < _LEAST_SPREAD:
                 raise TrainingError(
                     f"action {int(spread.argmin())} of all chunks of data set {data_set!r} is the "
-                    "same, so its errors cannot be weighed: set policy.even_actions to false"
+                    "same, so its errors cannot be weighed: "
+                    "set policy.per_step_loss_weights to false"
                 )
             self.weights.copy_(spread**-2)
 
@@ -88,7 +89,7 @@ class DenoisingPolicy(Policy):
         def hold(sample: Tensor) -> Tensor:
             return sample if committed is None else torch.cat([committed, sample[:, count:]], 1)
 
-        return self.objective.made_of(
+        return self.objective.chunk_from_noise(
             noise, lambda sample, step: self.denoise(sample, step, embedding, prefix), hold
         )
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pushcell.training.batches import Observation
 from pushcell.training.config import ObservationConfig
-from pushcell.training.pose_features import DIRECTION, Frame, PoseFeatures
+from pushcell.training.pose_features import DIRECTION, PoseFeatures, SliderFrame
 from pushcell.training.trunk import Trunk
 from pushcell.training.vision import ImageNetwork
 
@@ -31,18 +31,18 @@ class Encoder(nn.Module):
         self.trunk: Trunk | None = None
         if config.trunk:
             self.trunk = Trunk(config.trunk, self.size)
-            self.size = self.trunk.size + (DIRECTION if config.sees_slider else 0)
+            self.size = self.trunk.size + (DIRECTION if config.uses_slider_pose else 0)
 
     def forward(self, observation: Observation) -> Tensor:
         """Of raw poses, and of images that are cropped and in 0..1."""
         return self.embed(observation, None)
 
-    def embed(self, observation: Observation, slider: Frame | None) -> Tensor:
+    def embed(self, observation: Observation, slider: SliderFrame | None) -> Tensor:
         """The same with another idea of where the slider is; its frames are (B, To)."""
         parts, direction = [], []
         if self.poses is not None:
-            slider = slider or Frame.of(observation["slider"])
-            if self.config.sees_slider:
+            slider = slider or SliderFrame.of(observation["slider"])
+            if self.config.uses_slider_pose:
                 direction.append(slider.direction[:, -1])
             parts.append(self.poses(observation["pusher"], slider, observation["goal"]))
         for camera, network in self.images.items():

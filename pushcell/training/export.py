@@ -18,20 +18,20 @@ from policy_server.bundle_format import PARITY, Manifest
 from policy_server.bundle_sections import LatencyRecord, ParityRecord
 from policy_server.onnx_networks import Networks, RuntimeOptions
 from policy_server.policy import BundlePolicy
-from policy_server.sampler import Guide
+from policy_server.sampler import InpaintingGuide
 from pushcell.errors import TrainingError
-from pushcell.training.array_dataset import load_tables
+from pushcell.training.array_data_set import load_data_sets
 from pushcell.training.batches import Batch
 from pushcell.training.checkpoint import Checkpoint
 from pushcell.training.config import TrainConfig
-from pushcell.training.data_module import Material
+from pushcell.training.data_module import DataModule
 from pushcell.training.denoising import DenoisingPolicy
-from pushcell.training.estimated_poses import TrainedEye
+from pushcell.training.estimated_poses import TrainedPoseEstimator
 from pushcell.training.graphs import EncoderGraph, Precision, export_graphs
 from pushcell.training.manifest import manifest_of
 from pushcell.training.nearest_neighbour import NearestPolicy
-from pushcell.training.policy import Policy
-from pushcell.training.pose_estimator import SliderEye
+from pushcell.training.policy import TrainablePolicy
+from pushcell.training.pose_estimator import PoseEstimator
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
 _NOISE_SEED = 0
@@ -43,7 +43,7 @@ Frame = dict[str, NDArray]
 class Twins:
     """A policy in PyTorch and what was exported of it."""
 
-    policy: Policy
+    policy: TrainablePolicy
     encoder: EncoderGraph
     runtime: BundlePolicy
 
@@ -52,7 +52,7 @@ class Twins:
         inputs = self.runtime.prepare(frame)
         noise = self.runtime.noise(seed)
         known = np.clip(noise[0] / 2, -1, 1)
-        guide = Guide(known, np.zeros(len(known), np.float32), clean=committed)
+        guide = InpaintingGuide(known, np.zeros(len(known), np.float32), clean=committed)
         with torch.no_grad():
             embedding = self.encoder(*(torch.from_numpy(inputs[key]) for key in self.encoder.names))
             start = torch.from_numpy(noise)
@@ -65,32 +65,45 @@ class Twins:
 
 
 def export(
-    path: Path, out: Path, frames: int, precision: Precision, eye_path: Path | None = None
+    path: Path,
+    out: Path,
+    frames: int,
+    precision: Precision,
+    pose_estimator_path: Path | None = None,
 ) -> Manifest:
     """Write the bundle of a checkpoint, if it does the same as the checkpoint on real frames.
 
-    ``eye_path`` is of the eye that shall see the slider; else that of the configuration, if any.
+    ``pose_estimator_path`` is the checkpoint of the pose estimator; by default that of the
+    configuration, if any.
     Raises TrainingError or BundleError, before anything is written.
     """
     checkpoint = Checkpoint.load(path)
     config = checkpoint.train_config(path)
     policy = checkpoint.averaged_policy(path)
-    if isinstance(policy, SliderEye):
+    if isinstance(policy, PoseEstimator):
         raise TrainingError(
-            f"{path} only sees; name it as observation.slider_from of a policy, and export that"
+            f"{path} is a pose estimator; name it as observation.pose_from of a policy, and export "
+            "that"
         )
     if isinstance(policy, NearestPolicy):
         policy.freeze()
-    eye_path = eye_path or config.observation.slider_from
-    if eye_path and not config.observation.sees_slider:
-        raise TrainingError(f"{path} takes no slider's pose: it has no use for the eye {eye_path}")
-    eye = TrainedEye.load(eye_path, config.task) if eye_path else None
-    material = Material.of(config)
-    manifest = manifest_of(checkpoint, config, policy, eye, material)
-    contents = export_graphs(policy, manifest, eye, precision)
+    pose_estimator_path = pose_estimator_path or config.observation.pose_from
+    if pose_estimator_path and not config.observation.uses_slider_pose:
+        raise TrainingError(
+            f"{path} takes no slider's pose: it has no use for the pose estimator "
+            f"{pose_estimator_path}"
+        )
+    pose_estimator = (
+        TrainedPoseEstimator.load(pose_estimator_path, config.task) if pose_estimator_path else None
+    )
+    data_module = DataModule.of(config)
+    manifest = manifest_of(checkpoint, config, policy, pose_estimator, data_module)
+    contents = export_graphs(policy, manifest, pose_estimator, precision)
     networks = Networks(manifest, contents, RuntimeOptions(), str(out))
-    twins = Twins(policy, EncoderGraph(policy, manifest, eye), BundlePolicy(manifest, networks))
-    shown = _shown_to(eye, config) if eye else material
+    twins = Twins(
+        policy, EncoderGraph(policy, manifest, pose_estimator), BundlePolicy(manifest, networks)
+    )
+    shown = _shown_to(pose_estimator, config) if pose_estimator else data_module
     real = _raw_frames(shown.real_frames(frames), manifest)
     if len(real) < frames:
         raise TrainingError(f"{path}: its data sets have {len(real)} windows, to compare {frames}")
@@ -109,13 +122,13 @@ def export(
     return write_bundle(out, measured, contents)
 
 
-def _shown_to(eye: TrainedEye, config: TrainConfig) -> Material:
-    """Windows of what an eye was trained on, as they belong to a policy."""
-    data = eye.config.data
-    tables = load_tables(data, eye.vision)
+def _shown_to(pose_estimator: TrainedPoseEstimator, config: TrainConfig) -> DataModule:
+    """Windows of the pose estimator's data sets, with the configuration of the policy."""
+    data = pose_estimator.config.data
+    data_sets = load_data_sets(data, pose_estimator.vision)
     # Nothing is learned here: gaps between labelled steps do not matter to a comparison.
     sets = tuple(item.changed(slider="recorded") for item in data.sets)
-    return Material.from_tables(config.changed(data=data.changed(sets=sets)), tables)
+    return DataModule.from_data_sets(config.changed(data=data.changed(sets=sets)), data_sets)
 
 
 def _raw_frames(batch: Batch, manifest: Manifest) -> list[Frame]:
@@ -141,7 +154,7 @@ def _parity_file(twins: Twins, frame: Frame) -> bytes:
     """A frame and what PyTorch makes of it, for whoever loads the bundle to try."""
     runtime, (chunk, _) = twins.runtime, twins.chunks(frame, _NOISE_SEED, committed=0)
     arrays = {**runtime.prepare(frame), "chunk": chunk}
-    if runtime.manifest.noisy:
+    if runtime.manifest.is_generative:
         arrays["noise"] = runtime.noise(_NOISE_SEED)
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

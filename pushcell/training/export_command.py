@@ -22,14 +22,14 @@ class Export:
 
     examples:
       pushcell export runs/pusht_state/last.pt --out bundles/pusht_state
-      pushcell export runs/target_state/last.pt --eye runs/target_eye/last.pt --out bundles/images
+      pushcell export runs/target_state/last.pt --pose-estimator runs/pose/last.pt --out images
     """
 
     checkpoint: Positional[Path]
     """Checkpoint that ``pushcell train`` wrote; its data sets must still exist."""
     out: Path
     """Folder of the bundle; it must not exist yet."""
-    eye: Path | None = None
+    pose_estimator: Path | None = None
     """Checkpoint of kind pose: it estimates the slider's pose from images for the policy."""
     frames: int = LEAST_FRAMES
     """Number of frames on which the whole chunk is compared with PyTorch's."""
@@ -49,7 +49,7 @@ def main(words: Sequence[str]) -> int:
     from pushcell.training.export import export
 
     manifest = export(
-        options.checkpoint, options.out, options.frames, options.precision, options.eye
+        options.checkpoint, options.out, options.frames, options.precision, options.pose_estimator
     )
     assert manifest.parity is not None
     assert manifest.latency is not None

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from policy_server.bundle_format import DENOISER, ENCODER, OPSET, Manifest
 from pushcell.errors import TrainingError
 from pushcell.training.denoising import DenoisingPolicy
-from pushcell.training.estimated_poses import TrainedEye
-from pushcell.training.policy import Policy
-from pushcell.training.pose_features import Frame
+from pushcell.training.estimated_poses import TrainedPoseEstimator
+from pushcell.training.policy import TrainablePolicy
+from pushcell.training.pose_features import SliderFrame
 
 _SAMPLES = 2  # to export with; a single one would be taken for the only number there is
 Precision = Literal["fp32", "fp16", "int8"]
@@ -25,23 +25,31 @@ Precision = Literal["fp32", "fp16", "int8"]
 class EncoderGraph(nn.Module):
     """Takes the manifest's inputs in their order, gives the embedding (1, D)."""
 
-    def __init__(self, policy: Policy, manifest: Manifest, eye: TrainedEye | None) -> None:
+    def __init__(
+        self,
+        policy: TrainablePolicy,
+        manifest: Manifest,
+        pose_estimator: TrainedPoseEstimator | None,
+    ) -> None:
         super().__init__()
-        self.encoder, self.eye = policy.encoder, eye.policy if eye else None
+        self.encoder, self.pose_estimator = (
+            policy.encoder,
+            pose_estimator.policy if pose_estimator else None,
+        )
         self.names = tuple(manifest.observation.shapes)
-        self.steps = manifest.observation.steps
+        self.observation_steps = manifest.observation.steps
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """See the class; poses that no feature is made of need not be given."""
-        poses = torch.zeros(1, self.steps, 3)
+        poses = torch.zeros(1, self.observation_steps, 3)
         observation = {"pusher": poses, "slider": poses, "goal": poses[:, 0]}
         observation |= dict(zip(self.names, inputs, strict=True))
-        if self.eye is None:
+        if self.pose_estimator is None:
             return self.encoder(observation)
         moments = {key: values[0][:, None] for key, values in observation.items() if key != "goal"}
-        moments["goal"] = observation["goal"].expand(self.steps, -1)
-        seen = self.eye.frame(moments)
-        return self.encoder.embed(observation, Frame(seen.origin[None], seen.direction[None]))
+        moments["goal"] = observation["goal"].expand(self.observation_steps, -1)
+        seen = self.pose_estimator.frame(moments)
+        return self.encoder.embed(observation, SliderFrame(seen.origin[None], seen.direction[None]))
 
 
 class DenoiserGraph(nn.Module):
@@ -61,7 +69,7 @@ class DenoiserGraph(nn.Module):
 class DirectGraph(nn.Module):
     """The chunk itself, of the embedding alone."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: TrainablePolicy) -> None:
         super().__init__()
         self.policy = policy
 
@@ -71,7 +79,10 @@ class DirectGraph(nn.Module):
 
 
 def export_graphs(
-    policy: Policy, manifest: Manifest, eye: TrainedEye | None, precision: Precision
+    policy: TrainablePolicy,
+    manifest: Manifest,
+    pose_estimator: TrainedPoseEstimator | None,
+    precision: Precision,
 ) -> dict[str, bytes]:
     """Both graphs of a policy, by file name; raises TrainingError if one cannot be exported."""
     shapes = manifest.observation.shapes
@@ -89,7 +100,7 @@ def export_graphs(
     if isinstance(policy, DenoisingPolicy):
         decoder = DenoiserGraph(policy)
     models = {
-        ENCODER: _exported(EncoderGraph(policy, manifest, eye), inputs, "embedding"),
+        ENCODER: _exported(EncoderGraph(policy, manifest, pose_estimator), inputs, "embedding"),
         DENOISER: _exported(decoder, taken, "prediction", open_batch=denoises),
     }
     return {name: _reduced(model, precision) for name, model in models.items()}

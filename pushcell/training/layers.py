@@ -29,7 +29,7 @@ class StepFeatures(nn.Module):
         return torch.cat([angles.sin(), angles.cos()], -1)
 
 
-class ExactLinear(nn.Linear):
+class Float32Linear(nn.Linear):
     """Takes its input in whole precision: positions rounded to 8 bits would be off by 1/256."""
 
     def forward(self, values: Tensor) -> Tensor:

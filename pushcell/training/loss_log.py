@@ -54,13 +54,13 @@ class LossLog(Closing):
 
     def _rewrite(self, columns: list[str]) -> None:
         self._columns = columns
-        draft = self._path.with_name(f"{FILE}.partial")
+        partial = self._path.with_name(f"{FILE}.partial")
         with _named(self._path):
-            with draft.open("w", newline="", encoding="utf-8") as file:
+            with partial.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, columns, restval="")
                 writer.writeheader()
                 writer.writerows(self._rows)
-            draft.replace(self._path)
+            partial.replace(self._path)
 
 
 @contextmanager

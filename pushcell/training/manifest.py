@@ -30,25 +30,25 @@ from pushcell.errors import TrainingError
 from pushcell.training.checkpoint import Checkpoint
 from pushcell.training.config import ObservationConfig, TrainConfig, VisionConfig
 from pushcell.training.config_policy import DiffusionConfig, FlowConfig, PoseConfig
-from pushcell.training.data_module import Material
-from pushcell.training.estimated_poses import TrainedEye
-from pushcell.training.policy import Policy
+from pushcell.training.data_module import DataModule
+from pushcell.training.estimated_poses import TrainedPoseEstimator
+from pushcell.training.policy import TrainablePolicy
 
 
 def manifest_of(
     checkpoint: Checkpoint,
     config: TrainConfig,
-    policy: Policy,
-    eye: TrainedEye | None,
-    material: Material,
+    policy: TrainablePolicy,
+    pose_estimator: TrainedPoseEstimator | None,
+    data_module: DataModule,
 ) -> Manifest:
     """Of a policy whose graphs are not there yet; nothing is measured."""
     assert not isinstance(config.policy, PoseConfig)
     cell = load_cell(config.cell) if config.task == "cell" else None
-    vision = eye.vision if eye else config.observation.vision
+    vision = pose_estimator.vision if pose_estimator else config.observation.vision
     observation = ObservationSpec(
         steps=config.observation.steps,
-        keys=_keys(config.observation, eye is not None),
+        keys=_keys(config.observation, pose_estimator is not None),
         cameras=_cameras(vision, cell) if vision else (),
     )
     low, high = policy.actions.bounds.tolist()
@@ -56,7 +56,7 @@ def manifest_of(
         kind=config.policy.kind,
         rate_hz=config.data.rate_hz,
         observation=observation,
-        action=_action(config, material, cell),
+        action=_action(config, data_module, cell),
         normaliser=Normaliser(
             data_set=config.data.normaliser, action=Range(low=tuple(low), high=tuple(high))
         ),
@@ -65,14 +65,18 @@ def manifest_of(
         task=CellTask.of(cell) if cell else PushTTask(),
         calibration_sha256=observation.calibration_sha256,
         training=_training(checkpoint, config, policy, cell).changed(
-            eye=_training(eye.checkpoint, eye.config, eye.policy, cell) if eye else None
+            pose_estimator=_training(
+                pose_estimator.checkpoint, pose_estimator.config, pose_estimator.policy, cell
+            )
+            if pose_estimator
+            else None
         ),
     )
 
 
-def _keys(seen: ObservationConfig, has_eye: bool) -> tuple[StateKey, ...]:
+def _keys(seen: ObservationConfig, has_pose_estimator: bool) -> tuple[StateKey, ...]:
     keys: list[StateKey] = ["pusher"]
-    if seen.sees_slider and not has_eye:
+    if seen.uses_slider_pose and not has_pose_estimator:
         keys.append("slider")
     if seen.uses_goal:
         keys.append("goal")
@@ -98,9 +102,9 @@ def _cameras(vision: VisionConfig, cell: CellConfig | None) -> tuple[CameraInput
     )
 
 
-def _action(config: TrainConfig, material: Material, cell: CellConfig | None) -> ActionSpec:
+def _action(config: TrainConfig, data_module: DataModule, cell: CellConfig | None) -> ActionSpec:
     """Bounded by what has been demonstrated and, at a cell, by its workspace."""
-    actions = np.concatenate([windows.table.action for windows in material.train])
+    actions = np.concatenate([windows.data_set.action for windows in data_module.train])
     low, high = actions.min(0), actions.max(0)
     if cell:
         corners = np.array(cell.workspace.corners_m)
@@ -135,7 +139,7 @@ def _schedule(config: TrainConfig) -> Schedule:
 
 
 def _training(
-    checkpoint: Checkpoint, config: TrainConfig, policy: Policy, cell: CellConfig | None
+    checkpoint: Checkpoint, config: TrainConfig, policy: TrainablePolicy, cell: CellConfig | None
 ) -> TrainingRecord:
     return TrainingRecord(
         data_sets=tuple(

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.training.array_dataset import Table
+from pushcell.training.array_data_set import ArrayDataSet
 from pushcell.training.config import DataConfig, FixedMixture, NaturalMixture
 
 Indices = NDArray[np.int64]
 
 
-def shares(data: DataConfig, tables: Sequence[Table]) -> NDArray[np.float64]:
+def shares(data: DataConfig, data_sets: Sequence[ArrayDataSet]) -> NDArray[np.float64]:
     """(K,) the share of each data set; they add up to 1."""
-    episodes = np.array([len(table.ends) for table in tables], dtype=float)
-    names = [table.name for table in tables]
+    episodes = np.array([len(data_set.ends) for data_set in data_sets], dtype=float)
+    names = [data_set.name for data_set in data_sets]
     mixture = data.mixture
     if isinstance(mixture, FixedMixture):
         target = np.array([name == mixture.target for name in names])

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from pushcell.training.batches import Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.config_policy import NearestConfig
-from pushcell.training.policy import Policy
+from pushcell.training.policy import TrainablePolicy
 
 
-class NearestPolicy(Policy):
+class NearestPolicy(TrainablePolicy):
     """Keeps demonstrated windows; learns nothing but them. The oldest give way when it is full."""
 
     keys: Tensor

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from pushcell.training.config_policy import (
     MlpConfig,
     NetworkConfig,
-    PlanarConfig,
+    ObjectFrameConfig,
     TransformerConfig,
     UnetConfig,
 )
-from pushcell.training.layers import ACTION, ExactLinear, StepFeatures
-from pushcell.training.object_frame_denoiser import PlanarDenoiser
+from pushcell.training.layers import ACTION, Float32Linear, StepFeatures
+from pushcell.training.object_frame_denoiser import ObjectFrameDenoiser
 from pushcell.training.unet import Unet
 
 _STEP_FEATURES = 64
@@ -27,8 +27,8 @@ def make_network(config: NetworkConfig, horizon: int, channels: int, embedding: 
     """The network that a configuration names; ``channels`` is C."""
     if isinstance(config, MlpConfig):
         return Mlp(config, horizon, channels, embedding)
-    if isinstance(config, PlanarConfig):
-        return PlanarDenoiser(config, horizon, channels, embedding)
+    if isinstance(config, ObjectFrameConfig):
+        return ObjectFrameDenoiser(config, horizon, channels, embedding)
     if isinstance(config, UnetConfig):
         step = StepFeatures(config.step_features)
         return Unet(config, step, horizon, channels, embedding)
@@ -43,9 +43,9 @@ class Mlp(nn.Module):
         width = config.width
         self.step = StepFeatures(_STEP_FEATURES)
         self.seen = nn.Sequential(
-            ExactLinear(embedding + self.step.size, width), nn.SiLU(), nn.Linear(width, width)
+            Float32Linear(embedding + self.step.size, width), nn.SiLU(), nn.Linear(width, width)
         )
-        self.inlet = ExactLinear(horizon * channels, width)
+        self.inlet = Float32Linear(horizon * channels, width)
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 nn.LayerNorm(width),
@@ -77,8 +77,8 @@ class Transformer(nn.Module):
         width = config.width
         self.step = StepFeatures(_STEP_FEATURES)
         self.when = nn.Linear(self.step.size, width)
-        self.seen = ExactLinear(embedding, _MEMORY_TOKENS * width)
-        self.inlet = ExactLinear(channels, width)
+        self.seen = Float32Linear(embedding, _MEMORY_TOKENS * width)
+        self.inlet = Float32Linear(channels, width)
         self.places = nn.Parameter(0.02 * torch.randn(horizon, width))
         layer = nn.TransformerDecoderLayer(
             width, config.heads, 4 * width, config.dropout, "gelu", batch_first=True,

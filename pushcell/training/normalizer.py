@@ -12,7 +12,7 @@ from pushcell.errors import TrainingError
 LOW, HIGH = 0, 1
 
 
-class Ranges(nn.Module):
+class LinearNormalizer(nn.Module):
     """Maps each of N components from its [low, high] to [-1, 1] and back."""
 
     bounds: Tensor

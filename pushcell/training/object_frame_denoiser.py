@@ -10,15 +10,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pushcell.training.config_policy import PlanarConfig
-from pushcell.training.layers import ACTION, ExactLinear, StepFeatures
+from pushcell.training.config_policy import ObjectFrameConfig
+from pushcell.training.layers import ACTION, Float32Linear, StepFeatures
 from pushcell.training.pose_features import DIRECTION, turned
 from pushcell.training.trunk import ResidualBlock
 
 _STEP_FEATURES = 64
 
 
-class PlanarDenoiser(nn.Module):
+class ObjectFrameDenoiser(nn.Module):
     """Residual layers over the whole chunk; what is seen modulates each (FiLM).
 
     The embedding's last two numbers are the direction of the slider's x axis.
@@ -26,7 +26,9 @@ class PlanarDenoiser(nn.Module):
 
     spread: Tensor
 
-    def __init__(self, config: PlanarConfig, horizon: int, channels: int, embedding: int) -> None:
+    def __init__(
+        self, config: ObjectFrameConfig, horizon: int, channels: int, embedding: int
+    ) -> None:
         super().__init__()
         width, seen = config.width, embedding - DIRECTION
         self.horizon, self.width = horizon, width
@@ -35,7 +37,7 @@ class PlanarDenoiser(nn.Module):
         self.when = nn.Sequential(
             nn.Linear(self.step.size, width), nn.SiLU(), nn.Linear(width, width)
         )
-        self.inlet = ExactLinear(horizon * channels, width)
+        self.inlet = Float32Linear(horizon * channels, width)
         self.seen = nn.Linear(seen, width)
         self.film = nn.Linear(seen, 2 * width * config.blocks)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(config.blocks))
@@ -50,5 +52,5 @@ class PlanarDenoiser(nn.Module):
         modulation = self.film(seen).chunk(2 * len(self.blocks), -1)
         for k, block in enumerate(self.blocks):
             state = block(state, modulation[2 * k], modulation[2 * k + 1])
-        made = self.outlet(state).view(-1, self.horizon, ACTION) * self.spread
-        return turned(made, direction)
+        prediction = self.outlet(state).view(-1, self.horizon, ACTION) * self.spread
+        return turned(prediction, direction)

@@ -23,7 +23,7 @@ class Objective(Protocol):
     def noised(self, chunk: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Noisy samples, timesteps (B,) drawn at random, and what the network shall predict."""
 
-    def made_of(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
+    def chunk_from_noise(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
         """The chunk that a network makes of noise."""
 
 
@@ -53,7 +53,7 @@ class Diffusion:
             return sample, timestep, chunk
         return sample, timestep, self._train.get_velocity(chunk, noise, timestep)
 
-    def made_of(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
+    def chunk_from_noise(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
         """See Objective."""
         self._run.set_timesteps(self._inference_steps)
         sample = noise
@@ -77,7 +77,7 @@ class Flow:
         s = (timestep / self._train_steps)[:, None, None]
         return (1 - s) * chunk + s * noise, timestep, noise - chunk
 
-    def made_of(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
+    def chunk_from_noise(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
         """See Objective; Euler's method."""
         sample, count = noise, self._inference_steps
         for k in range(count):

@@ -11,12 +11,12 @@ from pushcell.errors import TrainingError
 from pushcell.training.batches import Batch, Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.encoder import Encoder
-from pushcell.training.normalizer import Ranges
+from pushcell.training.normalizer import LinearNormalizer
 
 _MOST_BEYOND = 0.01  # of the actions
 
 
-class Policy(nn.Module, ABC):
+class TrainablePolicy(nn.Module, ABC):
     """An encoder, and something that makes chunks of its embedding.
 
     Observations are as encoders take them; chunks are (B, H, 2), raw in batches and normalised
@@ -26,7 +26,7 @@ class Policy(nn.Module, ABC):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self.encoder = Encoder(config.observation)
-        self.actions = Ranges(2)
+        self.actions = LinearNormalizer(2)
         self.horizon, self.outliers = config.action.horizon, config.action.outliers
         self.reach = config.action.reach
 
@@ -45,8 +45,8 @@ class Policy(nn.Module, ABC):
     def measures(self, observation: Observation, chunk: Tensor) -> dict[str, Tensor]:
         """How far the policy's chunks are from raw ones, on average, in the data's units."""
         noise = torch.randn(chunk.shape).to(chunk.device)
-        made = self.actions.restore(self.chunk(observation, noise))
-        return {"action_error": (made - chunk).norm(dim=-1).mean()}
+        predicted = self.actions.restore(self.chunk(observation, noise))
+        return {"action_error": (predicted - chunk).norm(dim=-1).mean()}
 
     def fit(self, batch: Batch, data_set: str) -> None:
         """Fit and freeze the ranges on all windows of a data set; images are not needed."""

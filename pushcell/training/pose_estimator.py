@@ -1,4 +1,4 @@
-"""The slider's pose from images, taught by its true pose: stage one of an image policy on a CPU."""
+"""Pose estimator: the slider's pose from images, learned from true or labelled poses."""
 
 from __future__ import annotations
 
@@ -10,52 +10,52 @@ from pushcell.errors import TrainingError
 from pushcell.training.batches import Batch, Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.config_policy import PoseConfig
-from pushcell.training.layers import ExactLinear
-from pushcell.training.normalizer import Ranges
-from pushcell.training.policy import Policy
-from pushcell.training.pose_features import Frame
+from pushcell.training.layers import Float32Linear
+from pushcell.training.normalizer import LinearNormalizer
+from pushcell.training.policy import TrainablePolicy
+from pushcell.training.pose_features import SliderFrame
 
 _POSE = 4  # x, y, cos, sin
-_SMALL = 0.05  # of the arm: larger errors count by their size, not by its square
+_SMALL = 0.05  # of the lever arm: larger errors count by their size, not by its square
 _CORNERS_WEIGHT = 0.3
 
 
-class SliderEye(Policy):
-    """No policy to run by itself: it has no chunks, but the slider's frame."""
+class PoseEstimator(TrainablePolicy):
+    """Estimates the slider's frame; it has no chunks, so it cannot run as a policy."""
 
     corners: Tensor  # (K, 2) in the slider's frame
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
         assert isinstance(config.policy, PoseConfig)
-        self.arm = config.policy.arm
-        self.places = Ranges(2)
+        self.lever_arm = config.policy.lever_arm
+        self.places = LinearNormalizer(2)
         hidden = config.policy.hidden
         self.head = nn.Sequential(
-            ExactLinear(self.encoder.size, hidden),
+            Float32Linear(self.encoder.size, hidden),
             nn.ReLU(),
-            ExactLinear(hidden, hidden // 2),
+            Float32Linear(hidden, hidden // 2),
             nn.ReLU(),
-            ExactLinear(hidden // 2, _POSE),
+            Float32Linear(hidden // 2, _POSE),
         )
         self.register_buffer("corners", torch.tensor(config.policy.corners).view(-1, 2))
-        self.outline = ExactLinear(self.encoder.size, 2 * len(self.corners))
+        self.outline = Float32Linear(self.encoder.size, 2 * len(self.corners))
 
     def forward(self, observation: Observation, chunk: Tensor) -> Tensor:
-        """The error in place and direction, and in the places of corners; 1 is the arm."""
-        embedding, true = self.encoder(observation), Frame.of(observation["slider"][:, -1])
+        """The error in place and direction, and in the places of corners; 1 is the lever arm."""
+        embedding, true = self.encoder(observation), SliderFrame.of(observation["slider"][:, -1])
         place, direction = self._pose(embedding)
         loss = self._error(place - true.origin) + self._error(
-            self.arm * (direction - true.direction)
+            self.lever_arm * (direction - true.direction)
         )
         outline = self.places.restore(self.outline(embedding).view(-1, *self.corners.shape))
         return loss + _CORNERS_WEIGHT * self._error(outline - true.to_base(self.corners))
 
-    def frame(self, observation: Observation) -> Frame:
+    def frame(self, observation: Observation) -> SliderFrame:
         """The slider's frame (B,) in an observation of one moment."""
         place, direction = self._pose(self.encoder(observation))
         length = direction.square().sum(-1, keepdim=True).add(1e-6).sqrt()
-        return Frame(place, direction / length)
+        return SliderFrame(place, direction / length)
 
     def _pose(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """Where the slider is (B, 2), and its direction, of any length."""
@@ -63,11 +63,13 @@ class SliderEye(Policy):
         return self.places.restore(place), direction
 
     def _error(self, lengths: Tensor) -> Tensor:
-        return smooth_l1_loss(lengths / self.arm, torch.zeros_like(lengths), beta=_SMALL)
+        return smooth_l1_loss(lengths / self.lever_arm, torch.zeros_like(lengths), beta=_SMALL)
 
     def decode(self, embedding: Tensor, noise: Tensor) -> Tensor:
         """Not what this is for."""
-        raise TrainingError("a policy of kind pose only sees: another names it as slider_from")
+        raise TrainingError(
+            "policy kind pose is a pose estimator: another policy names it as observation.pose_from"
+        )
 
     def measures(self, observation: Observation, chunk: Tensor) -> dict[str, Tensor]:
         """Mean errors of place, in the data's units, and of angle [deg]."""
@@ -84,7 +86,7 @@ class SliderEye(Policy):
         self.places.fit(places, ("slider x", "slider y"), data_set)
 
 
-def poses_of(frame: Frame) -> Tensor:
+def poses_of(frame: SliderFrame) -> Tensor:
     """(..., 3) x, y, theta."""
     theta = torch.atan2(frame.direction[..., 1], frame.direction[..., 0])
     return torch.cat([frame.origin, theta[..., None]], -1)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pushcell.training.config import FeatureName, ObservationConfig
 from pushcell.training.fine_features import edges_seen, harmonics, nearness, waves
-from pushcell.training.normalizer import Ranges
+from pushcell.training.normalizer import LinearNormalizer
 
 DIRECTION = 2
 
@@ -25,14 +25,14 @@ def turned(vectors: Tensor, direction: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Frame:
+class SliderFrame:
     """Poses as (..., 2) origins and (..., 2) directions (cos, sin) of their x axes."""
 
     origin: Tensor
     direction: Tensor
 
     @classmethod
-    def of(cls, poses: Tensor) -> Frame:
+    def of(cls, poses: Tensor) -> SliderFrame:
         """From (..., 3) x, y, theta."""
         theta = poses[..., 2]
         return cls(poses[..., :2], torch.stack([theta.cos(), theta.sin()], -1))
@@ -47,11 +47,11 @@ class Frame:
         x, y = vectors[..., 0], vectors[..., 1]
         return torch.stack([cos * x + sin * y, cos * y - sin * x], -1)
 
-    def scaled(self, unit: float) -> Frame:
+    def scaled(self, unit: float) -> SliderFrame:
         """The same with lengths that count so much."""
-        return Frame(self.origin * unit, self.direction)
+        return SliderFrame(self.origin * unit, self.direction)
 
-    def inside(self, other: Frame) -> Tensor:
+    def inside(self, other: SliderFrame) -> Tensor:
         """(..., 4) this frame in another: x, y, cos, sin."""
         origin = other.turn_back(self.origin - other.origin)
         return torch.cat([origin, other.turn_back(self.direction)], -1)
@@ -62,8 +62,8 @@ class Scene:
     """What there is at each of some moments (B, T), in metres; the pusher has no direction."""
 
     pusher: Tensor  # (B, T, 2)
-    slider: Frame
-    goal: Frame
+    slider: SliderFrame
+    goal: SliderFrame
     keypoints: Tensor  # (K, 2) in the slider's frame
     home: Tensor  # (2,) of the pusher
     pusher_radius: float
@@ -73,7 +73,7 @@ class Scene:
         return self.slider.to_base(self.keypoints)
 
 
-def _whole(frame: Frame) -> Tensor:
+def _whole(frame: SliderFrame) -> Tensor:
     return torch.cat([frame.origin, frame.direction], -1)
 
 
@@ -135,20 +135,20 @@ class PoseFeatures(nn.Module):
         self.register_buffer("keypoints", keypoints.view(-1, 2))
         self.register_buffer("home", unit * torch.tensor(config.home or (0.0, 0.0)))
         self.components = self._components()
-        self.ranges = Ranges(len(self.components))
+        self.ranges = LinearNormalizer(len(self.components))
         self.size = config.steps * len(self.components)
 
-    def forward(self, pusher: Tensor, slider: Frame, goal: Tensor) -> Tensor:
+    def forward(self, pusher: Tensor, slider: SliderFrame, goal: Tensor) -> Tensor:
         """(B, size) of pusher (B, To, 3), the slider's frames (B, To) and goal (B, 3)."""
         return self.ranges.normalise(self._raw(pusher, slider, goal)).flatten(1)
 
     def fit(self, pusher: Tensor, slider: Tensor, goal: Tensor, data_set: str) -> None:
         """Fit the ranges on windows of raw poses."""
-        raw = self._raw(pusher, Frame.of(slider), goal)
+        raw = self._raw(pusher, SliderFrame.of(slider), goal)
         self.ranges.fit(raw, self.components, data_set)
 
-    def _raw(self, pusher: Tensor, slider: Frame, goal: Tensor) -> Tensor:
-        goals, unit = Frame.of(goal[:, None].expand(-1, pusher.shape[1], -1)), self._unit_m
+    def _raw(self, pusher: Tensor, slider: SliderFrame, goal: Tensor) -> Tensor:
+        goals, unit = SliderFrame.of(goal[:, None].expand(-1, pusher.shape[1], -1)), self._unit_m
         scene = Scene(
             pusher[..., :2] * unit,
             slider.scaled(unit),
@@ -161,7 +161,7 @@ class PoseFeatures(nn.Module):
 
     def _components(self) -> list[str]:
         nothing = torch.zeros(1, 1, 3)
-        frame = Frame.of(nothing)
+        frame = SliderFrame.of(nothing)
         scene = Scene(nothing[..., :2], frame, frame, self.keypoints, self.home, 0.0)
         sizes = {name: FEATURES[name](scene).shape[-1] for name in self._names}
         return [f"feature {name}[{k}]" for name, size in sizes.items() for k in range(size)]

@@ -25,23 +25,23 @@ from pushcell.training.augmentation import prepared
 from pushcell.training.build_policy import make_policy
 from pushcell.training.checkpoint import Checkpoint, fill
 from pushcell.training.config import OptimiserConfig, Precision, TrainConfig
-from pushcell.training.data_module import Material
+from pushcell.training.data_module import DataModule
 from pushcell.training.interruption import explained_memory, interruptions
 from pushcell.training.loss_log import LossLog
-from pushcell.training.policy import Policy
+from pushcell.training.policy import TrainablePolicy
 from pushcell.training.validation import validate
 
 LAST = "last.pt"
 _AGREE_EVERY = 10  # steps, of several processes: to ask each other takes time
-Told = Callable[[int, dict[str, float]], None]
+OnProgress = Callable[[int, dict[str, float]], None]
 """Called with the number of steps done and with what has been logged at it."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """What a run came to."""
 
-    steps: int
+    training_steps: int
     loss: float | None  # as told last; None before the first time
     validation: dict[str, float]
     parameters: int
@@ -67,8 +67,8 @@ def optimiser_of(policy: nn.Module, config: OptimiserConfig, precision: Precisio
 
 
 def train(
-    config: TrainConfig, folder: Path, checkpoint: Checkpoint | None, told: Told
-) -> Outcome | None:
+    config: TrainConfig, folder: Path, checkpoint: Checkpoint | None, on_progress: OnProgress
+) -> TrainingResult | None:
     """Train, or go on from a checkpoint; writes ``last.pt`` and ``losses.csv`` into the folder.
 
     Raises TrainingError or EpisodeError; one that names the data comes before the first step.
@@ -82,9 +82,9 @@ def train(
     )
     fabric.launch()
     with fabric.rank_zero_first():
-        material = Material.of(config)
+        data_module = DataModule.of(config)
     with explained_memory(config.training.batch_size):
-        outcome = _Run(config, folder, checkpoint, fabric, material).go(told)
+        outcome = _Run(config, folder, checkpoint, fabric, data_module).go(on_progress)
     return outcome if fabric.is_global_zero else None
 
 
@@ -95,16 +95,16 @@ class _Run:
         folder: Path,
         checkpoint: Checkpoint | None,
         fabric: Fabric,
-        material: Material,
+        data_module: DataModule,
     ) -> None:
         self._config, self._folder = config, folder
-        self._fabric, self._material = fabric, material
+        self._fabric, self._data_module = fabric, data_module
         torch.manual_seed(config.seed)
         self._policy = make_policy(config)
         if checkpoint is None:
-            self._policy.fit(material.normaliser_windows(), config.data.normaliser)
+            self._policy.fit(data_module.normaliser_windows(), config.data.normaliser)
         else:
-            _check_same_data(checkpoint, material, folder / LAST)
+            _check_same_data(checkpoint, data_module, folder / LAST)
             fill(self._policy, checkpoint.policy, folder / LAST)
         self._average = _average_of(self._policy, config.training.ema_decay)
         optimiser = optimiser_of(self._policy, config.training, config.device.precision)
@@ -118,10 +118,10 @@ class _Run:
             self._average.n_averaged.fill_(checkpoint.step)
             self._optimiser.load_state_dict(checkpoint.optimiser)
             fabric.strategy.precision.load_state_dict(checkpoint.precision)
-        batches = material.validation_batches(config.training.batch_size)
+        batches = data_module.validation_batches(config.training.batch_size)
         self._validation_batches = batches if fabric.is_global_zero else []
 
-    def go(self, told: Told) -> Outcome:
+    def go(self, on_progress: OnProgress) -> TrainingResult:
         """Train until all steps are done, or until someone interrupts."""
         config, loss = self._config, None
         log = LossLog(self._folder, self._step, config.log.tensorboard, self._fabric.global_rank)
@@ -139,15 +139,15 @@ class _Run:
                     self._save(LAST)
                 if config.log.keep_every and self._at(config.log.keep_every):
                     self._save(f"step_{self._step:07d}.pt")
-                told(self._step, values)
+                on_progress(self._step, values)
         parameters = sum(part.numel() for part in self._policy.parameters())
         finished = self._step == config.training.steps
-        return Outcome(self._step, loss, self._validation, parameters, finished)
+        return TrainingResult(self._step, loss, self._validation, parameters, finished)
 
     def _advance(self) -> None:
         config, fabric = self._config.training, self._fabric
         torch.manual_seed(_stream(self._config.seed, self._step, fabric.global_rank))
-        batch = self._material.batch(self._step, fabric.global_rank, fabric.world_size)
+        batch = self._data_module.batch(self._step, fabric.global_rank, fabric.world_size)
         batch = batch.to(fabric.device)
         observation = prepared(batch.observation, self._config.observation.vision, training=True)
         for group in self._optimiser.param_groups:
@@ -211,7 +211,7 @@ class _Run:
             return
         if not all(torch.isfinite(weights).all() for weights in self._policy.parameters()):
             raise self._diverged("a weight is not finite")  # and what was saved before stays
-        names = [windows.table.name for windows in self._material.train]
+        names = [windows.data_set.name for windows in self._data_module.train]
         Checkpoint(
             config=self._config.model_dump(mode="json"),
             step=self._step,
@@ -221,21 +221,21 @@ class _Run:
             precision=self._fabric.strategy.precision.state_dict(),
             recent=[float(loss) for loss in self._recent],
             validation=self._validation,
-            episodes=self._material.episodes,
-            shares=dict(zip(names, self._material.mixture.shares.tolist(), strict=True)),
+            episodes=self._data_module.episodes,
+            shares=dict(zip(names, self._data_module.mixture.shares.tolist(), strict=True)),
         ).save(self._folder / name)
 
 
-def _check_same_data(checkpoint: Checkpoint, material: Material, path: Path) -> None:
+def _check_same_data(checkpoint: Checkpoint, data_module: DataModule, path: Path) -> None:
     """Raise TrainingError where other episodes would be learned from than before."""
-    if checkpoint.episodes != material.episodes:
+    if checkpoint.episodes != data_module.episodes:
         raise TrainingError(
             f"{path} was trained on episodes {checkpoint.episodes}, now there are "
-            f"{material.episodes}: bring the data sets back, or train anew into another --out"
+            f"{data_module.episodes}: bring the data sets back, or train anew into another --out"
         )
 
 
-def _average_of(policy: Policy, decay: float) -> AveragedModel:
+def _average_of(policy: TrainablePolicy, decay: float) -> AveragedModel:
     """A moving average that forgets the first, random weights faster."""
 
     def update(averages: Any, weights: Any, count: Tensor | int) -> None:

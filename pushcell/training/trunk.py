@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from pushcell.training.config_policy import TrunkConfig
-from pushcell.training.layers import ExactLinear
+from pushcell.training.layers import Float32Linear
 
 
 class ResidualBlock(nn.Module):
@@ -37,6 +37,6 @@ class Trunk(nn.Sequential):
     def __init__(self, config: TrunkConfig, features: int) -> None:
         blocks = [ResidualBlock(config.width) for _ in range(config.blocks)]
         super().__init__(
-            ExactLinear(features, config.width), *blocks, nn.LayerNorm(config.width), nn.SiLU()
+            Float32Linear(features, config.width), *blocks, nn.LayerNorm(config.width), nn.SiLU()
         )
         self.size = config.width

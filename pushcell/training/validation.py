@@ -7,13 +7,13 @@ import torch
 from pushcell.training.augmentation import prepared
 from pushcell.training.batches import Batch
 from pushcell.training.config import VisionConfig
-from pushcell.training.policy import Policy
+from pushcell.training.policy import TrainablePolicy
 
 _STREAM = 20_26
 
 
 def validate(
-    policy: Policy, batches: list[Batch], vision: VisionConfig | None, device: torch.device
+    policy: TrainablePolicy, batches: list[Batch], vision: VisionConfig | None, device: torch.device
 ) -> dict[str, float]:
     """Means over the batches: the loss and the policy's own measures; the same noise every time."""
     sums: dict[str, float] = {}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pushcell.errors import ConfigError
 from pushcell.training.config import VisionConfig
 from pushcell.training.hourglass import Hourglass
-from pushcell.training.layers import ExactLinear
+from pushcell.training.layers import Float32Linear
 
 _GROUP = 8  # channels a group, or more where they cannot be shared out so
 
@@ -37,7 +37,7 @@ class ImageNetwork(nn.Module):
             self.pool, size = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), channels
         else:
             self.pool, size = nn.Flatten(), channels * rows * columns
-        self.outlet = ExactLinear(size, config.features)
+        self.outlet = Float32Linear(size, config.features)
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""

@@ -11,43 +11,43 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.training.array_dataset import Table
+from pushcell.training.array_data_set import ArrayDataSet
 
 Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of some episodes of a table."""
+    """The windows of some episodes of a data set."""
 
-    table: Table
-    steps: Indices  # (W,) the window's own step
+    data_set: ArrayDataSet
+    indices: Indices  # (W,) the window's index: the row of its newest observation
     first: Indices  # (W,) first step of its episode
     last: Indices  # (W,) last step of its episode
 
     @classmethod
-    def over(cls, table: Table, episodes: Indices, horizon: int, padding: int) -> Windows:
+    def over(cls, data_set: ArrayDataSet, episodes: Indices, horizon: int, padding: int) -> Windows:
         """All windows of those episodes; none of an episode shorter than horizon - padding."""
-        steps, first, last = [], [], []
-        for start, end in zip(table.starts[episodes], table.ends[episodes], strict=True):
+        indices, first, last = [], [], []
+        for start, end in zip(data_set.starts[episodes], data_set.ends[episodes], strict=True):
             own = np.arange(start, end - horizon + padding + 1)
-            steps.append(own)
+            indices.append(own)
             first.append(np.full(len(own), start))
             last.append(np.full(len(own), end - 1))
         empty = np.empty(0, dtype=np.int64)
-        return cls(table, *(np.concatenate([empty, *part]) for part in (steps, first, last)))
+        return cls(data_set, *(np.concatenate([empty, *part]) for part in (indices, first, last)))
 
     def __len__(self) -> int:
-        return len(self.steps)
+        return len(self.indices)
 
     def observed(self, windows: Indices, count: int) -> Indices:
-        """(B, count) rows of the table that these windows see, oldest first."""
-        rows = self.steps[windows, None] + np.arange(1 - count, 1)
+        """(B, count) rows of the data set that these windows see, oldest first."""
+        rows = self.indices[windows, None] + np.arange(1 - count, 1)
         return np.maximum(rows, self.first[windows, None])
 
     def acted(self, windows: Indices, horizon: int) -> Indices:
         """(B, horizon) rows whose actions make up the chunks of these windows."""
-        rows = self.steps[windows, None] + np.arange(horizon)
+        rows = self.indices[windows, None] + np.arange(horizon)
         return np.minimum(rows, self.last[windows, None])
 
 

@@ -15,18 +15,18 @@ from pushcell.timing import steady_seconds
 from teleop.actions import ACTIONS
 from teleop.console.cell_view import CellView
 from teleop.console.episodes import list_episodes, thumbnail
-from teleop.console.messages import Hands, PadState, TimeLine
+from teleop.console.messages import OperatorInput, PadState, TimeLine
 from teleop.console.outlines import Outline, Outlines
 from teleop.console.procedures import Procedures
-from teleop.console.start_poses import Starts
+from teleop.console.start_poses import StartPoses
 from teleop.devices.pad_map import load_map
 from teleop.devices.pointer import BROWSER_TOPIC
 
 _NEWEST_EPISODES = 60
 
 
-class Wire(Protocol):
-    """What the desk needs of ROS; all of it may be called from the server's thread."""
+class CellInterface(Protocol):
+    """What the backend needs of ROS; all of it may be called from the server's thread."""
 
     simulated_time: bool
 
@@ -52,14 +52,16 @@ class Wire(Protocol):
         """Ask replay_node to be elsewhere in its recording."""
 
 
-class ConsoleDesk:
+class ConsoleBackend:
     """Serves every page; a page's own state is nowhere but in the page."""
 
-    def __init__(self, cell: CellConfig, wire: Wire, policy: str, seed: int) -> None:
+    def __init__(
+        self, cell: CellConfig, cell_interface: CellInterface, policy: str, seed: int
+    ) -> None:
         self._cell = cell
-        self._wire = wire
+        self._cell_interface = cell_interface
         self._policy = policy
-        self._starts = Starts(Task.of(cell.task, cell.pusher.radius_m), seed)
+        self._start_poses = StartPoses(Task.of(cell.task, cell.pusher.radius_m), seed)
         self._outlines = Outlines(cell)
         self._camera = cell.camera(cell.teleop.camera)
         self._lens = active_lens(cell, self._camera.name)
@@ -68,10 +70,10 @@ class ConsoleDesk:
         self.view = CellView([camera.name for camera in cell.cameras])
         self.procedures = Procedures(
             self.view,
-            self._starts,
-            wire.call,
-            wire.place_slider if wire.simulated_time else None,
-            wire.activate_policy,
+            self._start_poses,
+            cell_interface.call,
+            cell_interface.place_slider if cell_interface.simulated_time else None,
+            cell_interface.activate_policy,
         )
 
     def welcome(self) -> dict[str, Any]:
@@ -91,70 +93,74 @@ class ConsoleDesk:
             },
             "keys": self._keyboard.keys,
             "deadman_key": self._keyboard.deadman_key,
-            "simulated": self._wire.simulated_time,
+            "simulated": self._cell_interface.simulated_time,
             "policy": self._policy,
         }
 
     def state(self) -> dict[str, Any]:
         """What a page shows."""
-        return {**self.view.state(), "start": self._starts.index}
+        return {**self.view.state(), "start": self._start_poses.index}
 
     def picture_age_s(self, captured_s: float) -> float:
         """How old a picture of this capture stamp is now."""
-        return self._wire.now() - captured_s
+        return self._cell_interface.now() - captured_s
 
     @property
     def joy_topics(self) -> tuple[str, ...]:
-        """Where `hands` speaks."""
+        """Where `on_input` publishes."""
         return BROWSER_TOPIC, str(self._keyboard.topic), str(self._gamepad.topic)
 
     def outlines(self, camera: str) -> list[Outline]:
         """What is drawn over a camera's picture."""
-        start = self._starts.wanted if self.view.between_episodes else None
+        start = self._start_poses.wanted if self.view.between_episodes else None
         known = self.view.pusher.value, self.view.commanded.value, start
         return self._outlines.over(self._cell.camera(camera), *known)
 
-    def let_go(self, hands: Hands) -> Hands:
-        """Hands without their deadman; what else is pressed on a pad, its STOP above all, stays."""
-        if hands.pad is None:
-            return Hands()
-        axes, buttons = list(hands.pad.axes), list[int](hands.pad.buttons)
+    def let_go(self, operator_input: OperatorInput) -> OperatorInput:
+        """Input without its deadman; what else is pressed on a pad, its STOP above all, stays."""
+        if operator_input.pad is None:
+            return OperatorInput()
+        axes, buttons = list(operator_input.pad.axes), list[int](operator_input.pad.buttons)
         self._gamepad.deadman.let_go(axes, buttons)
-        return Hands(pad=PadState.model_validate({"axes": axes, "buttons": buttons}))
+        return OperatorInput(pad=PadState.model_validate({"axes": axes, "buttons": buttons}))
 
-    def hands(self, hands: Hands) -> None:
+    def on_input(self, operator_input: OperatorInput) -> None:
         """Pass on what the person holds."""
         place = None
-        if hands.drag is not None:
+        if operator_input.drag is not None:
             height_m = self._cell.pusher.tip_height_m
-            place = table_point(self._lens, self._X_BaseCamera, hands.drag, height_m)
-        self.view.press_latency.on_hands(steady_seconds(), place is not None)
+            place = table_point(self._lens, self._X_BaseCamera, operator_input.drag, height_m)
+        self.view.press_latency.on_input(steady_seconds(), place is not None)
         where = [] if place is None else [float(value) for value in place]
         pointer, keyboard, gamepad = self.joy_topics
-        self._wire.say_joy(pointer, where, [int(hands.run or place is not None)])
-        self._wire.say_joy(keyboard, [], [int(key in hands.keys) for key in self._keyboard.keys])
-        if hands.pad is not None:
-            self._wire.say_joy(gamepad, list(hands.pad.axes), list(hands.pad.buttons))
+        self._cell_interface.say_joy(pointer, where, [int(operator_input.run or place is not None)])
+        self._cell_interface.say_joy(
+            keyboard, [], [int(key in operator_input.keys) for key in self._keyboard.keys]
+        )
+        if operator_input.pad is not None:
+            self._cell_interface.say_joy(
+                gamepad, list(operator_input.pad.axes), list(operator_input.pad.buttons)
+            )
 
     async def act(self, action: str) -> str:
         """Do what a button says; why it could not be done, else nothing."""
         if action not in ACTIONS:
             return f"there is no action {action!r}; known are {', '.join(ACTIONS)}"
         own = self.procedures.by_service.get(ACTIONS[action].service)
-        return await (self._wire.call(ACTIONS[action].service) if own is None else own())
+        return await (self._cell_interface.call(ACTIONS[action].service) if own is None else own())
 
     async def run_trials(self, trials: int, seed: int) -> str:
         """Ask trial_node for trials; why that could not be done, else nothing."""
         if self.view.trials.value is None:
             return "no trial_node takes requests: launch rollout.launch.yaml with on_request:=true"
-        self._wire.request_trials(trials, seed)
+        self._cell_interface.request_trials(trials, seed)
         return ""
 
     def move_time_line(self, wish: TimeLine) -> str:
         """Pass on what the time line asks for; why that could not be done, else nothing."""
         if self.view.replay.value is None:
             return "nothing is being replayed: launch replay.launch.yaml"
-        self._wire.request_replay(wish.do, wish.value)
+        self._cell_interface.request_replay(wish.do, wish.value)
         return ""
 
     async def episodes(self) -> list[dict[str, Any]]:

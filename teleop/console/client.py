@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
-from teleop.console.backend import ConsoleDesk
+from teleop.console.backend import ConsoleBackend
 from teleop.console.hold_delay import HoldDelay
-from teleop.console.pictures import Picture, PictureFeed
+from teleop.console.pictures import CameraPicture, PictureFeed
 
 _STATE_PERIOD_S = 0.1
 _PICTURE_PERIOD_S = 0.04
@@ -32,14 +32,14 @@ class Client:
     def __init__(
         self,
         stream: web.WebSocketResponse,
-        desk: ConsoleDesk,
+        backend: ConsoleBackend,
         feeds: Mapping[str, PictureFeed],
         hold_delay: HoldDelay,
     ) -> None:
         self.stream = stream
         self.hold_delay = hold_delay
         self.may_act = False
-        self._desk = desk
+        self._backend = backend
         self._feeds = feeds
         self._shown = {name: asyncio.Event() for name in feeds}
         self._senders: list[asyncio.Task[None]] = []
@@ -68,10 +68,10 @@ class Client:
         await asyncio.gather(*self._senders, return_exceptions=True)
 
     async def _send_state(self) -> None:
-        welcome = {"t": "welcome", "may_act": self.may_act, **self._desk.welcome()}
+        welcome = {"t": "welcome", "may_act": self.may_act, **self._backend.welcome()}
         await self.stream.send_json(welcome)
         while True:
-            await self.send({"t": "state", "server_ms": server_ms(), **self._desk.state()})
+            await self.send({"t": "state", "server_ms": server_ms(), **self._backend.state()})
             await asyncio.sleep(_STATE_PERIOD_S)
 
     async def _send_pictures(self, camera: str) -> None:
@@ -85,9 +85,9 @@ class Client:
                 await asyncio.wait_for(self._shown[camera].wait(), _SHOWN_TIMEOUT_S)
             await pause
 
-    async def _send_picture(self, camera: str, picture: Picture, jpeg: bytes) -> None:
+    async def _send_picture(self, camera: str, picture: CameraPicture, jpeg: bytes) -> None:
         """Header length (4 bytes, big endian), header as JSON, JPEG."""
-        age_ms = 1e3 * self._desk.picture_age_s(picture.captured_s)
+        age_ms = 1e3 * self._backend.picture_age_s(picture.captured_s)
         header = {"camera": camera, "age_ms": round(age_ms, 1), "outlines": picture.outlines}
         text = json.dumps(header, separators=(",", ":")).encode()
         await self.stream.send_bytes(struct.pack(">I", len(text)) + text + jpeg)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from teleop.console.messages import Hands
+from teleop.console.messages import OperatorInput
 
 # The page's estimate of the server's clock is late by no more than the clocks' resolution.
 _AHEAD_MS = 5.0
@@ -15,9 +15,11 @@ class HoldDelay:
         self._limit_ms = 1e3 * limit_s
         self._spent = False
 
-    def counts(self, hands: Hands, now_ms: float) -> bool:
+    def counts(self, operator_input: OperatorInput, now_ms: float) -> bool:
         """Whether a held deadman is one, at a time of the server's clock."""
-        self._spent = hands.holding and (self._spent or self._late(hands.said_ms, now_ms))
+        self._spent = operator_input.holding and (
+            self._spent or self._late(operator_input.said_ms, now_ms)
+        )
         return not self._spent
 
     def _late(self, said_ms: float | None, now_ms: float) -> bool:

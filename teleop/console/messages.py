@@ -18,10 +18,10 @@ class PadState(Section):
     buttons: Annotated[tuple[Literal[0, 1], ...], Field(max_length=64)]
 
 
-class Hands(Section):
+class OperatorInput(Section):
     """What the person holds: sent at each change and many times a second."""
 
-    t: Literal["hands"] = "hands"
+    t: Literal["input"] = "input"
     drag: tuple[Number, Number] | None = None  # a pixel of the picture that is driven on
     run: bool = False  # the deadman without a place
     keys: Annotated[frozenset[str], Field(max_length=16)] = frozenset()
@@ -80,7 +80,7 @@ class Hello(Section):
     token: str = ""
 
 
-Message = Hands | Act | Trials | TimeLine | Shown | Ping | Hello
+Message = OperatorInput | Act | Trials | TimeLine | Shown | Ping | Hello
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="t")])
 
 

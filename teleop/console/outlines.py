@@ -48,18 +48,18 @@ class Outlines:
         if commanded is not None:
             ring = commanded + self._cell.pusher.radius_m * _CIRCLE
             shapes.append(("pusher", ring, self._cell.pusher.tip_height_m))
-        X_BC = self._camera_in_base(camera, tip)
-        if X_BC is None:
+        X_BaseCamera = self._X_BaseCamera(camera, tip)
+        if X_BaseCamera is None:
             return []
         seen = []
         for kind, corners, height_m in shapes:
             points = np.column_stack([corners, np.full(len(corners), height_m)])
-            pixels = project(self._lenses[camera.name], X_BC, points)
+            pixels = project(self._lenses[camera.name], X_BaseCamera, points)
             if np.isfinite(pixels).all():
                 seen.append((kind, pixels.round(1).tolist()))
         return seen
 
-    def _camera_in_base(self, camera: CameraConfig, tip: Pose | None) -> Pose | None:
+    def _X_BaseCamera(self, camera: CameraConfig, tip: Pose | None) -> Pose | None:
         in_link = self._poses_in_link[camera.name]
         if camera.link == self._cell.arm.model.base_link:
             return in_link

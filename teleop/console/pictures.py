@@ -16,7 +16,7 @@ _JPEG_QUALITY = 80
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class CameraPicture:
     """An RGB image (H, W, 3) uint8, its capture stamp of control time, and outlines over it."""
 
     captured_s: float
@@ -29,17 +29,17 @@ class PictureFeed:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._newest: Picture | None = None
-        self._coded: tuple[Picture, bytes] | None = None
+        self._newest: CameraPicture | None = None
+        self._coded: tuple[CameraPicture, bytes] | None = None
         self._news = asyncio.Event()
         self._coding = asyncio.Lock()
 
-    def put(self, picture: Picture) -> None:
+    def put(self, picture: CameraPicture) -> None:
         """A new picture; the one before is forgotten, seen or not."""
         self._newest = picture
         self._loop.call_soon_threadsafe(self._tell)
 
-    async def other_than(self, seen: Picture | None) -> tuple[Picture, bytes]:
+    async def other_than(self, seen: CameraPicture | None) -> tuple[CameraPicture, bytes]:
         """The newest picture and its JPEG; waits for another than the one that was seen."""
         while self._newest is None or self._newest is seen:
             await self._news.wait()
@@ -53,7 +53,7 @@ class PictureFeed:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    def _code(self, picture: Picture) -> bytes:
+    def _code(self, picture: CameraPicture) -> bytes:
         bgr = cv2.cvtColor(picture.image, cv2.COLOR_RGB2BGR)
         _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         return jpeg.tobytes()

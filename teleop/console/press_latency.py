@@ -23,7 +23,7 @@ class PressLatency:
         self._rest: Array | None = None
         self._latencies_s: deque[float] = deque(maxlen=_WINDOW)
 
-    def on_hands(self, now_s: float, pressed: bool) -> None:
+    def on_input(self, now_s: float, pressed: bool) -> None:
         """The page said whether a place is pressed."""
         if pressed and not self._held:
             self._pressed_s, self._rest = now_s, None

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pushcell.geometry import PlanarPose
 from pushcell.timing import steady_seconds
 from teleop.console.cell_view import CellView
-from teleop.console.start_poses import Starts
+from teleop.console.start_poses import StartPoses
 
 _POLL_S = 0.05
 _HOMING_TIMEOUT_S = 30.0
@@ -27,13 +27,13 @@ class Procedures:
     def __init__(
         self,
         view: CellView,
-        starts: Starts,
+        start_poses: StartPoses,
         call: Call,
         place: Callable[[PlanarPose], None] | None,
         activate_policy: Callable[[], Awaitable[str]],
     ) -> None:
         self._view = view
-        self._starts = starts
+        self._start_poses = start_poses
         self._call = call
         self._place = place  # only of a simulated slider; a real one is placed by hand
         self._activate_policy = activate_policy
@@ -61,7 +61,7 @@ class Procedures:
         if self._preparing.locked():
             return "the next start is being prepared"
         async with self._preparing:
-            self._starts.next()
+            self._start_poses.next()
             problem = await self._call("/motion/home") or await self._wait_for_home()
             if not problem:
                 await self._place_slider()
@@ -73,7 +73,7 @@ class Procedures:
             return ""
         if self._place is not None and self._view.motion_value("require_deadman") == "False":
             return await self.prepare()
-        self._starts.next()
+        self._start_poses.next()
         return ""
 
     async def policy(self) -> str:
@@ -98,5 +98,5 @@ class Procedures:
             return
         self._placed = True
         for _ in range(_PLACINGS):
-            self._place(self._starts.wanted)
+            self._place(self._start_poses.wanted)
             await asyncio.sleep(_POLL_S)

@@ -12,11 +12,11 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from pushcell.errors import PushcellError
 from teleop.console.access import Access
-from teleop.console.backend import ConsoleDesk
+from teleop.console.backend import ConsoleBackend
 from teleop.console.client import Client, server_ms
-from teleop.console.driver_arbitration import OpenPages
+from teleop.console.driver_arbitration import PageArbiter
 from teleop.console.hold_delay import HoldDelay
-from teleop.console.messages import Act, Hands, Hello, Ping, Shown, TimeLine, Trials, parse
+from teleop.console.messages import Act, Hello, OperatorInput, Ping, Shown, TimeLine, Trials, parse
 from teleop.console.pictures import PictureFeed
 
 PAGE = Path(__file__).parent / "page"
@@ -33,20 +33,20 @@ _FREE_ACTIONS = ("stop",)
 
 
 class ConsoleServer:
-    """Serves a desk on one address."""
+    """Serves a backend on one address."""
 
     def __init__(
         self,
-        desk: ConsoleDesk,
+        backend: ConsoleBackend,
         feeds: Mapping[str, PictureFeed],
         access: Access,
         silence_s: float,
     ) -> None:
-        self._desk = desk
+        self._backend = backend
         self._access = access
         self._feeds = feeds
         self._silence_s = silence_s
-        self._pages = OpenPages(silence_s)
+        self._pages = PageArbiter(silence_s)
         self._clients: set[Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         app = web.Application(middlewares=[self._check])
@@ -99,10 +99,10 @@ class ConsoleServer:
         return web.FileResponse(PAGE / "index.html")
 
     async def _episodes(self, _: web.Request) -> web.StreamResponse:
-        return web.json_response(await self._desk.episodes())
+        return web.json_response(await self._backend.episodes())
 
     async def _thumbnail(self, request: web.Request) -> web.StreamResponse:
-        jpeg = await self._desk.thumbnail(request.match_info["episode"])
+        jpeg = await self._backend.thumbnail(request.match_info["episode"])
         if jpeg is None:
             raise web.HTTPNotFound()
         return web.Response(body=jpeg, content_type="image/jpeg")
@@ -112,7 +112,7 @@ class ConsoleServer:
             timeout=_CLOSING_S, heartbeat=5.0, compress=False, max_msg_size=_LARGEST_MESSAGE
         )
         await stream.prepare(request)
-        client = Client(stream, self._desk, self._feeds, HoldDelay(self._silence_s))
+        client = Client(stream, self._backend, self._feeds, HoldDelay(self._silence_s))
         self._clients.add(client)
         try:
             await self._serve(client)
@@ -120,7 +120,7 @@ class ConsoleServer:
             self._clients.discard(client)
             released = self._pages.left(client)
             if released is not None:
-                self._desk.hands(released)
+                self._backend.on_input(released)
             await client.close()
             await stream.close(code=WSCloseCode.UNSUPPORTED_DATA)
         return stream
@@ -139,33 +139,33 @@ class ConsoleServer:
                 client.shown(parsed.camera)
             elif isinstance(parsed, Ping):
                 await client.send({"t": "pong", "sent_ms": parsed.sent_ms})
-            elif isinstance(parsed, Hands):
-                self._on_hands(client, parsed)
+            elif isinstance(parsed, OperatorInput):
+                self._on_input(client, parsed)
             else:
                 self._start(self._on_wish(client, parsed))
 
-    def _on_hands(self, client: Client, hands: Hands) -> None:
+    def _on_input(self, client: Client, operator_input: OperatorInput) -> None:
         if client.may_act:
-            if not client.hold_delay.counts(hands, server_ms()):
-                hands = self._desk.let_go(hands)
-            heard = self._pages.heard(client, hands, asyncio.get_running_loop().time())
+            if not client.hold_delay.counts(operator_input, server_ms()):
+                operator_input = self._backend.let_go(operator_input)
+            heard = self._pages.heard(client, operator_input, asyncio.get_running_loop().time())
             if heard is not None:
-                self._desk.hands(heard)
+                self._backend.on_input(heard)
 
     async def _on_wish(self, client: Client, wish: Act | Trials | TimeLine) -> None:
         name = wish.action if isinstance(wish, Act) else wish.t
         if not (client.may_act or name in _FREE_ACTIONS):
             problem = "this page may only look: open the address with its token"
         elif isinstance(wish, Act):
-            problem = await self._desk.act(wish.action)
+            problem = await self._backend.act(wish.action)
         elif isinstance(wish, TimeLine):
-            problem = self._desk.move_time_line(wish)
+            problem = self._backend.move_time_line(wish)
         else:
-            problem = await self._desk.run_trials(wish.trials, wish.seed)
+            problem = await self._backend.run_trials(wish.trials, wish.seed)
         await client.send({"t": "answer", "action": name, "problem": problem})
 
     def _start(self, work: Any) -> None:
-        """Do it beside what the page sends next: its hands must never wait for an answer."""
+        """Do it beside what the page sends next: its input must never wait for an answer."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -8,7 +8,7 @@ from pushcell.geometry import PlanarPose
 from pushcell.task import Task
 
 
-class Starts:
+class StartPoses:
     """A start after the other; the same ones for the same seed."""
 
     def __init__(self, task: Task, seed: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calibration.boards import parse_board
-from calibration.synthetic_images import Photographer
+from calibration.synthetic_images import SyntheticCamera
 from calibration.views import find_board
 from tests.calibration import rig
 from tests.conftest import ROOT
@@ -20,8 +20,8 @@ def charuco():
 
 
 @pytest.fixture(scope="session")
-def photographer(charuco):
-    return Photographer(charuco, rig.LENS, seed=0)
+def camera(charuco):
+    return SyntheticCamera(charuco, rig.LENS, seed=0)
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +31,9 @@ def poses(charuco):
 
 
 @pytest.fixture(scope="session")
-def pictures(photographer, poses):
+def pictures(camera, poses):
     """Twenty (name, image): distorted, blurred, noisy."""
-    return [(f"{index:02}.png", photographer.take(pose)) for index, pose in enumerate(poses)]
+    return [(f"{index:02}.png", camera.take(pose)) for index, pose in enumerate(poses)]
 
 
 @pytest.fixture(scope="session")

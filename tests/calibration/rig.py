@@ -75,6 +75,6 @@ def corner_data(setup, board, rng, count=20):
 def pose_data(setup, board, rng, count=20, target_rad=0.0, target_m=0.0):
     """Noisy hands, and poses of the target with noise of their own."""
     poses = looks(board, rng, count)
-    noisy = shaken(poses, rng, target_rad, target_m)
-    sightings = tuple(PoseSighting(pose) for pose in noisy)
+    with_noise = shaken(poses, rng, target_rad, target_m)
+    sightings = tuple(PoseSighting(pose) for pose in with_noise)
     return HandEyeData(setup, names(count), shaken(hands(setup, poses), rng), sightings)

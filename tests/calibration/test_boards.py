@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from calibration.boards import parse_board
-from calibration.synthetic_images import Photographer
+from calibration.synthetic_images import SyntheticCamera
 from calibration.views import find_board
 from pushcell import se3
 from pushcell.errors import CalibrationError
@@ -16,7 +16,7 @@ BOARDS = ("charuco:7x5:0.030:0.021:DICT_4X4_50", "chessboard:9x6:0.020", "chessb
 @pytest.mark.parametrize("text", BOARDS)
 def test_corners_are_found_where_they_are(text):
     board = parse_board(text)
-    found = board.find(Photographer(board, rig.LENS, seed=1).take(POSE))
+    found = board.find(SyntheticCamera(board, rig.LENS, seed=1).take(POSE))
     expected = [
         rig.LENS.project(board.corners_m[found.ids] @ T[:3, :3].T + T[:3, 3])
         for T in ([POSE] if board.half_turn is None else [POSE, POSE @ board.half_turn])
@@ -77,7 +77,7 @@ def test_another_board_than_is_seen_is_told(pictures, text, problem):
     "text", ["chessboard:8x7:0.02", "chessboard:10x7:0.02", "chessboard:9x6:0.02"]
 )
 def test_a_chessboard_of_another_size_is_told(text):
-    picture = Photographer(parse_board("chessboard:9x7:0.02"), rig.LENS, seed=1).take(POSE)
+    picture = SyntheticCamera(parse_board("chessboard:9x7:0.02"), rig.LENS, seed=1).take(POSE)
     with pytest.raises(CalibrationError, match="9x7 inner corners is seen"):
         find_board([("a", picture)], parse_board(text))
 
@@ -92,7 +92,7 @@ def test_a_chessboard_of_another_size_is_told(text):
 )
 def test_older_boards_and_other_ids_are_found_by_trying(printed):
     board = parse_board(printed)
-    picture = Photographer(board, rig.LENS, seed=2).take(POSE)
+    picture = SyntheticCamera(board, rig.LENS, seed=2).take(POSE)
     views = find_board([("a", picture)], parse_board("charuco:7x6:0.030:0.021:DICT_4X4_50"))
     assert views.board == board
     assert views.board.text == printed

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calibration.camera_procedure import CameraProcedure
-from calibration.result_files import Outcome, save
+from calibration.result_files import CalibrationOutcome, save
 from pushcell import se3
 from tests.calibration import rig
 
@@ -44,7 +44,7 @@ def test_a_procedure_gives_the_file_that_it_has_saved(folder, charuco, monkeypat
 
 
 def test_a_refused_result_has_a_report_and_no_file(folder):
-    over = Outcome("hand_eye", {"camera": "wrist"}, {}, (), problems=("too far off",))
+    over = CalibrationOutcome("hand_eye", {"camera": "wrist"}, {}, (), problems=("too far off",))
     refused = save(over, folder)
     assert refused.path is None
     assert set(refused.files) == {"html"}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from calibration.drift import Reference, measure_drift
+from calibration.drift import DriftReference, measure_drift
 from calibration.slider_pose import Fiducials, SliderEstimate, SliderFilter, SliderFinder
 from pushcell import se3
 from pushcell.cli.main import main
@@ -18,26 +18,26 @@ POSE = se3.from_rvec([0.3, -0.2, 0.1], [-0.1, -0.08, 0.4])
 
 
 @pytest.fixture(scope="module")
-def reference(photographer):
-    return Reference.take(photographer.take(POSE), CHARUCO)
+def reference(camera):
+    return DriftReference.take(camera.take(POSE), CHARUCO)
 
 
-def test_a_camera_that_stayed_has_not_drifted(photographer, reference):
-    assert measure_drift(reference, photographer.take(POSE), rig.LENS).moved_px < 0.2
+def test_a_camera_that_stayed_has_not_drifted(camera, reference):
+    assert measure_drift(reference, camera.take(POSE), rig.LENS).moved_px < 0.2
 
 
-def test_a_camera_that_moved_is_told_by_how_much(photographer, reference):
+def test_a_camera_that_moved_is_told_by_how_much(camera, reference):
     step = se3.from_rvec([0, 0, np.radians(0.5)], [0.003, 0, 0])
-    drift = measure_drift(reference, photographer.take(step @ POSE), rig.LENS)
+    drift = measure_drift(reference, camera.take(step @ POSE), rig.LENS)
     assert drift.moved_px > 2
     assert drift.moved_m == pytest.approx(0.003, abs=0.0007)
     assert np.degrees(drift.turned_rad) == pytest.approx(0.5, abs=0.15)
     assert "mm" in str(drift)
 
 
-def test_drift_by_command(photographer, tmp_path, capsys):
+def test_drift_by_command(camera, tmp_path, capsys):
     for name, step in (("then", [0, 0, 0]), ("again", [0, 0, 0]), ("moved", [0.004, 0, 0])):
-        picture = photographer.take(se3.from_rvec(np.zeros(3), step) @ POSE)
+        picture = camera.take(se3.from_rvec(np.zeros(3), step) @ POSE)
         cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
     cv2.imwrite(str(tmp_path / "empty.png"), np.full((480, 640), 90, np.uint8))
     words = ["--reference", str(tmp_path / "reference.json")]
@@ -57,8 +57,8 @@ def test_drift_by_command(photographer, tmp_path, capsys):
     assert "is no reference" in capsys.readouterr().err
 
 
-def test_another_image_size_is_told(reference, photographer):
-    small = cv2.resize(photographer.take(POSE), (320, 240))
+def test_another_image_size_is_told(reference, camera):
+    small = cv2.resize(camera.take(POSE), (320, 240))
     with pytest.raises(CalibrationError, match="640x480, the image is 320x240"):
         measure_drift(reference, small, rig.LENS)
 
@@ -113,8 +113,8 @@ def test_an_empty_table_has_no_slider():
 
 def seen(stamp_s, pose, rng, sigma=0.002):
     off = rng.normal(0, sigma, 3)
-    noisy = PlanarPose.from_array(pose.as_array() + off)
-    return SliderEstimate(stamp_s, noisy, sigma**2 * np.eye(3))
+    with_noise = PlanarPose.from_array(pose.as_array() + off)
+    return SliderEstimate(stamp_s, with_noise, sigma**2 * np.eye(3))
 
 
 def test_the_filter_tells_its_own_error():

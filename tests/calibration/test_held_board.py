@@ -40,10 +40,9 @@ def test_one_view_is_kept_of_a_board_that_is_held_still(person, pictures):
     assert person.hold([pictures[1][1]] * 20) == 1
 
 
-def test_a_board_that_moves_is_not_kept(person, photographer, poses):
+def test_a_board_that_moves_is_not_kept(person, camera, poses):
     moving = [
-        photographer.take(se3.from_rvec(np.zeros(3), [0.004 * k, 0, 0]) @ poses[0])
-        for k in range(12)
+        camera.take(se3.from_rvec(np.zeros(3), [0.004 * k, 0, 0]) @ poses[0]) for k in range(12)
     ]
     assert person.hold(moving) == 0
     assert person.hold(moving[-1:] * 6) == 1

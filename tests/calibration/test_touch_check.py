@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calibration.boards import parse_board
-from calibration.synthetic_images import Photographer
+from calibration.synthetic_images import SyntheticCamera
 from calibration.table_command import CalibrateTable, outcome
 from calibration.touch_check import Touching
 from pushcell import se3
@@ -22,7 +22,7 @@ LYING = se3.from_rvec([np.pi, 0, 0], [0.38, 0.09, THICKNESS_M])
 
 @pytest.fixture
 def touching():
-    picture = Photographer(BOARD, rig.LENS, seed=0).take(se3.inverse(CAMERA) @ LYING)
+    picture = SyntheticCamera(BOARD, rig.LENS, seed=0).take(se3.inverse(CAMERA) @ LYING)
     return Touching.of(picture, BOARD)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.made_up_cell import START_NS
+from benchmarks.synthetic_cell import START_NS
 from policy_server.compatibility import mismatches
 from pushcell.cameras.calibrated import active_sha256
 from pushcell.config.cell import load_cell

@@ -9,13 +9,10 @@ from numpy.typing import ArrayLike
 from pushcell.config.cell import CellConfig
 from pushcell.demonstrations.noise_injection import (
     LabellingController,
-    NoisyHand,
-    StudentDrives,
+    NoisyExpert,
     run_labelled,
-    samples,
 )
 from pushcell.demonstrators.controller import Controller
-from pushcell.demonstrators.operator import Operator
 from pushcell.demonstrators.planner import ClosedLoopPlanner
 from pushcell.errors import ConfigError, PhysicsError
 from pushcell.geometry import Array, PlanarPose
@@ -67,7 +64,7 @@ class Breaks(SourceWorld):
 def test_physics_that_fails_ends_the_labels_where_it_ends_the_way(cell: CellConfig) -> None:
     world, task = Breaks(cell), Task.of(cell.task, cell.pusher.radius_m)
     world.reset(task.sample_start(np.random.default_rng(0)), task.pusher_home)
-    hand = NoisyHand(ClosedLoopPlanner(cell), cell, np.random.default_rng(0), 0.003)
+    hand = NoisyExpert(ClosedLoopPlanner(cell), cell, np.random.default_rng(0), 0.003)
     result = run_labelled(world, hand, task)
     assert not result.success
     assert len(result.actions) == len(result.times_s) - 1 == 4
@@ -75,7 +72,7 @@ def test_physics_that_fails_ends_the_labels_where_it_ends_the_way(cell: CellConf
 
 def test_noise_is_executed_and_not_recorded(cell: CellConfig) -> None:
     for seed in range(4):
-        hand = NoisyHand(ClosedLoopPlanner(cell), cell, np.random.default_rng(seed), 0.003)
+        hand = NoisyExpert(ClosedLoopPlanner(cell), cell, np.random.default_rng(seed), 0.003)
         result = labelled(cell, hand, seed)
         assert result.success, result.reason
         assert len(result.actions) == len(result.times_s) - 1
@@ -86,7 +83,7 @@ def test_noise_is_executed_and_not_recorded(cell: CellConfig) -> None:
 
 def test_noise_has_the_size_and_the_memory_asked_for(cell: CellConfig) -> None:
     sigma_m, memory_s = 0.002, 0.5
-    hand = NoisyHand(Rests(), cell, np.random.default_rng(0), sigma_m, memory_s)
+    hand = NoisyExpert(Rests(), cell, np.random.default_rng(0), sigma_m, memory_s)
     goal, home = cell.task.goal_pose, np.array(cell.task.pusher_home_m)
     noise = np.array([hand.act(0.1 * i, goal, home)[0] - home for i in range(4000)])
     assert noise.std(axis=0) == pytest.approx([sigma_m, sigma_m], rel=0.15)
@@ -96,47 +93,22 @@ def test_noise_has_the_size_and_the_memory_asked_for(cell: CellConfig) -> None:
 
 
 def test_without_noise_nothing_changes(cell: CellConfig) -> None:
-    hand = NoisyHand(ClosedLoopPlanner(cell), cell, np.random.default_rng(0), 0.0)
+    hand = NoisyExpert(ClosedLoopPlanner(cell), cell, np.random.default_rng(0), 0.0)
     assert np.array_equal(
         labelled(cell, hand, 1).slider_poses, plain(cell, ClosedLoopPlanner(cell), 1).slider_poses
     )
 
 
 def test_noise_stays_inside_the_workspace(cell: CellConfig) -> None:
-    hand = NoisyHand(Rests(), cell, np.random.default_rng(0), 0.5)
+    hand = NoisyExpert(Rests(), cell, np.random.default_rng(0), 0.5)
     home = cell.task.pusher_home_m
     for i in range(50):
         chunk = hand.act(0.1 * i, cell.task.goal_pose, home)
         assert (cell.workspace.polygon.excess(chunk) <= -cell.workspace.margin_m + 1e-9).all()
 
 
-def test_the_teacher_labels_what_the_student_visits(cell: CellConfig) -> None:
-    def run(share: float, student: Controller, seed: int) -> TrialResult:
-        teacher = Operator(cell, np.random.default_rng(seed))
-        rng = np.random.default_rng([seed, 2])
-        return labelled(cell, StudentDrives(student, teacher, cell, rng, share), seed)
-
-    lazy = run(0.0, Rests(), 1)
-    assert not lazy.success
-    assert np.ptp(lazy.pusher_positions, axis=0).max() < 1e-9
-    assert np.linalg.norm(lazy.actions - lazy.pusher_positions[:-1], axis=1).max() > 0.001
-
-    alone = plain(cell, Operator(cell, np.random.default_rng(1)), 1)
-    taught = run(1.0, Rests(), 1)
-    assert np.array_equal(taught.slider_poses, alone.slider_poses)
-
-    good = run(0.0, ClosedLoopPlanner(cell), 2)
-    seen, labels = samples(good)
-    assert good.success, good.reason
-    assert seen.shape == (len(labels), 5)
-    reach_m = cell.motion.policy.speed_m_s * 0.1
-    assert np.linalg.norm(labels - seen[:, 3:], axis=1).max() <= reach_m + 1e-9
-
-
 def test_bad_numbers(cell: CellConfig) -> None:
     rng = np.random.default_rng(0)
     for sigma_m, memory_s in ((-0.001, 0.5), (math.nan, 0.5), (0.001, 0.0)):
         with pytest.raises(ConfigError, match="noise needs"):
-            NoisyHand(Rests(), cell, rng, sigma_m, memory_s)
-    with pytest.raises(ConfigError, match="share must be"):
-        StudentDrives(Rests(), Rests(), cell, rng, teacher_share=1.5)
+            NoisyExpert(Rests(), cell, rng, sigma_m, memory_s)

@@ -12,13 +12,13 @@ import pytest
 
 from calibration.camera_latency import find_colour
 from pushcell.cameras.overlay import project
-from pushcell.drivers.camera import Frame, FrameCounter, Request
+from pushcell.drivers.camera import CameraFrame, CameraRequest, FrameCounter
 from pushcell.drivers.file_camera import FileCamera
 from pushcell.drivers.reconnecting import ReconnectingCamera
 from pushcell.drivers.uvc_camera import UvcCamera
 from pushcell.errors import CameraError
 
-REQUEST = Request(64, 48, 30.0)
+REQUEST = CameraRequest(64, 48, 30.0)
 COLOURS = np.array([[200, 30, 10], [10, 200, 30], [30, 10, 200]], np.uint8)
 
 
@@ -27,7 +27,7 @@ def image(index):
 
 
 def frame(number, captured_s):
-    return Frame(image(0), captured_s, number, "test")
+    return CameraFrame(image(0), captured_s, number, "test")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_the_simulated_cell_is_a_camera_too(cell):
     pytest.importorskip("pydrake", reason="no drake: install pushcell[sim]")
     from pushcell.simulation.simulated_camera import SimulatedCamera
 
-    with SimulatedCamera(cell, "overhead", Request(320, 240, 50.0)) as camera:
+    with SimulatedCamera(cell, "overhead", CameraRequest(320, 240, 50.0)) as camera:
         shown = [camera.read(1.0) for _ in range(3)]
     assert [frame.number for frame in shown] == [1, 2, 3]
     assert shown[0].clock == "simulated"
@@ -97,7 +97,7 @@ def test_files_that_cannot_be_played_are_told(folder, tmp_path):
     with pytest.raises(CameraError, match="there is no video"):
         FileCamera(tmp_path / "gone.mp4", REQUEST)
     with (
-        FileCamera(folder, Request(32, 24, 30.0)) as camera,
+        FileCamera(folder, CameraRequest(32, 24, 30.0)) as camera,
         pytest.raises(CameraError, match="64x48, asked for are 32x24"),
     ):
         camera.read(1.0)
@@ -292,7 +292,7 @@ def test_realsense_problems_are_one_sentence(tmp_path):
     )
 
     with pytest.raises(CameraError, match="no colour stream of 128x96 at 30 Hz; it has 64x48"):
-        Software().camera(Request(128, 96, 30.0)).__enter__()
+        Software().camera(CameraRequest(128, 96, 30.0)).__enter__()
     with pytest.raises(CameraError, match=r"0815 is on USB 2\.1: use a USB 3 port"):
         require_usb3(Software(usb="2.1").device)
     require_usb3(Software(usb="3.2").device)

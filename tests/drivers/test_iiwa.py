@@ -1,4 +1,4 @@
-"""The iiwa's driver against another end of its wire that says what the test wants."""
+"""The iiwa's driver against another end of its link that says what the test wants."""
 
 import os
 import threading
@@ -18,7 +18,7 @@ DOMAIN = 1 + os.getpid() % 230  # so that test runs side by side do not hear eac
 Q = [0.1, 0.2, 0.3, -0.4, 0.5, 0.6, 0.7]
 
 
-class Wire:
+class ArmLink:
     """The arm's end."""
 
     def __init__(self, lcm) -> None:
@@ -58,12 +58,12 @@ class Wire:
 
 
 @pytest.fixture
-def wire(cell) -> Wire:
-    return Wire(cell.arm.link.lcm)
+def link(cell) -> ArmLink:
+    return ArmLink(cell.arm.link.lcm)
 
 
 @pytest.fixture
-def driver(cell, wire):
+def driver(cell, link):
     with IiwaDriver(cell.arm.link, DOMAIN) as driver:
         yield driver
 
@@ -81,80 +81,80 @@ def heard(driver: IiwaDriver, say) -> ArmReport | ArmFault:
     pytest.fail("nothing was heard")
 
 
-def test_a_report_has_the_arms_own_time_and_all_its_figures(driver, wire):
-    report = heard(driver, lambda: wire.status(1_234_567))
+def test_a_report_has_the_arms_own_time_and_all_its_figures(driver, link):
+    report = heard(driver, lambda: link.status(1_234_567))
     assert report.time_s == pytest.approx(1.234567)
     assert report.position.tolist() == Q
     for values in (report.velocity, report.torque, report.external_torque):
         assert values.tolist() == [0.25] * 7
 
 
-def test_what_was_missed_while_the_driver_was_held_up_shows_as_a_gap_of_time(driver, wire):
-    heard(driver, lambda: wire.status(1_000_000))
+def test_what_was_missed_while_the_driver_was_held_up_shows_as_a_gap_of_time(driver, link):
+    heard(driver, lambda: link.status(1_000_000))
     for late in range(1, 21):
-        wire.status(1_000_000 + 5_000 * late)
+        link.status(1_000_000 + 5_000 * late)
         time.sleep(0.002)
     times = [driver.receive().time_s]
-    times.append(heard(driver, lambda: wire.status(1_105_000)).time_s)
+    times.append(heard(driver, lambda: link.status(1_105_000)).time_s)
     assert times == pytest.approx([1.005, 1.105]), "no old report follows another"
 
 
-def test_it_commands_in_the_arms_time(driver, wire):
-    heard(driver, lambda: wire.status(2_000_000))
+def test_it_commands_in_the_arms_time(driver, link):
+    heard(driver, lambda: link.status(2_000_000))
     driver.send(np.array(Q) + 0.01)
-    command = wire.heard_command()
+    command = link.heard_command()
     assert command.utime == 2_000_000
     assert command.num_joints == 7
     assert list(command.joint_position) == (np.array(Q) + 0.01).tolist()
 
 
-def test_no_command_comes_to_an_arm_that_has_just_started(driver, wire):
+def test_no_command_comes_to_an_arm_that_has_just_started(driver, link):
     assert driver.waits_for is not None, "it has not reported at all"
-    heard(driver, lambda: wire.status(5_000_000))
+    heard(driver, lambda: link.status(5_000_000))
     assert "just started" in driver.waits_for
-    heard(driver, lambda: wire.status(5_290_000))
+    heard(driver, lambda: link.status(5_290_000))
     assert "just started" in driver.waits_for
-    heard(driver, lambda: wire.status(5_310_000))
+    heard(driver, lambda: link.status(5_310_000))
     assert driver.waits_for is None
-    heard(driver, lambda: wire.status(100_000))
+    heard(driver, lambda: link.status(100_000))
     assert "just started" in driver.waits_for, "the driver was restarted"
 
 
-def test_an_arm_outside_of_its_commanding_states_takes_no_commands(driver, wire):
-    heard(driver, lambda: wire.status(5_000_000))
-    heard(driver, lambda: wire.status(6_000_000))
+def test_an_arm_outside_of_its_commanding_states_takes_no_commands(driver, link):
+    heard(driver, lambda: link.status(5_000_000))
+    heard(driver, lambda: link.status(6_000_000))
     assert driver.waits_for is None
-    heard(driver, lambda: wire.status(6_005_000, joint_position_ipo=[float("nan")] * 7))
+    heard(driver, lambda: link.status(6_005_000, joint_position_ipo=[float("nan")] * 7))
     assert "its controller does not run" in driver.waits_for
 
 
-def test_another_number_of_joints_reaches_the_checks(driver, wire):
-    assert heard(driver, lambda: wire.status(1, joints=14)).position.shape == (14,)
+def test_another_number_of_joints_reaches_the_checks(driver, link):
+    assert heard(driver, lambda: link.status(1, joints=14)).position.shape == (14,)
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 40])
-def test_what_is_no_status_is_malformed(driver, wire, data):
-    assert heard(driver, lambda: wire.raw(data)).kind is Fault.MALFORMED
+def test_what_is_no_status_is_malformed(driver, link, data):
+    assert heard(driver, lambda: link.raw(data)).kind is Fault.MALFORMED
 
 
-def test_its_own_commands_are_not_somebody_elses(driver, wire):
+def test_its_own_commands_are_not_somebody_elses(driver, link):
     for step in range(20):
         driver.send(np.array(Q) + 0.001 * step)
         time.sleep(0.002)
         assert not isinstance(driver.receive(), ArmFault)
 
 
-def test_somebody_else_who_commands_is_noticed(driver, wire):
-    fault = heard(driver, lambda: wire.command(Q))
+def test_somebody_else_who_commands_is_noticed(driver, link):
+    fault = heard(driver, lambda: link.command(Q))
     assert fault.kind is Fault.OTHER_COMMANDER
 
 
-def test_it_does_not_start_beside_somebody_who_commands(cell, wire):
+def test_it_does_not_start_beside_somebody_who_commands(cell, link):
     done = threading.Event()
 
     def chatter() -> None:
         while not done.wait(0.01):
-            wire.command(Q)
+            link.command(Q)
 
     thread = threading.Thread(target=chatter)
     thread.start()

@@ -1,4 +1,4 @@
-"""Bundles in the evaluator: in lock step, repeatable, with delays and cameras."""
+"""Bundles in the evaluator: in simulated time, repeatable, with delays and cameras."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from policy_server.bundle import load_policy
 from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import ActionSpec, DiffusionSchedule, PushTTask, Range
 from policy_server.delay import InjectedDelay
-from policy_server.policy import Request
+from policy_server.policy import ChunkRequest
 from pushcell.cli import main as cli
 from pushcell.config.cell import CellConfig
 from pushcell.errors import BundleError, ConfigError, PhysicsError
@@ -22,7 +22,7 @@ from pushcell.evaluation.comparison import Report
 from pushcell.evaluation.guarded_loop import GuardedMotion, lookahead_s, run_guarded
 from pushcell.evaluation.pictures import draw_failures
 from pushcell.evaluation.report import figures, table
-from pushcell.evaluation.stepped_policy import NothingServedError
+from pushcell.evaluation.stepped_policy import NoChunkError
 from pushcell.evaluation.trial import Evaluation, Motion
 from pushcell.evaluation.workers import run_trials
 from pushcell.geometry import PlanarPose
@@ -109,7 +109,7 @@ class Broken:
     def __init__(self, path: str) -> None:
         self.manifest = load_policy(Path(path)).manifest
 
-    def infer(self, request: Request) -> np.ndarray:
+    def infer(self, request: ChunkRequest) -> np.ndarray:
         return request.values["nothing"]
 
 
@@ -118,7 +118,7 @@ def test_a_policy_that_fails_is_told_by_its_own_words(short: CellConfig, bundle:
     task = Evaluation(short, bundle, "source").task
     world.reset(task.sample_start(np.random.default_rng(3)), task.pusher_home)
     controller = BundleController(short, Broken(bundle))
-    with pytest.raises(NothingServedError, match="the policy failed: KeyError: 'nothing'"):
+    with pytest.raises(NoChunkError, match="the policy failed: KeyError: 'nothing'"):
         run_guarded(world, controller, task, short)
 
 
@@ -160,7 +160,7 @@ def test_guarded_motion_keeps_the_guards_limits(cell: CellConfig, bundle: str, d
     for tick in range(800):
         if tick % 10 == 0:
             controller.observe(world.time_s, world.slider_pose, world.pusher_position)
-        tips.append(motion.tick(world.time_s, controller.steps.plan(world.time_s)))
+        tips.append(motion.tick(world.time_s, controller.stepped_policy.plan(world.time_s)))
         world.advance(tips[-1], cell.motion.tick_s)
     velocity = np.diff(tips, axis=0) / cell.motion.tick_s
     assert np.linalg.norm(velocity, axis=1).max() <= cell.motion.policy.speed_m_s + 1e-6

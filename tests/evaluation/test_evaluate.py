@@ -21,7 +21,7 @@ from tests.conftest import SIM_CELL
 
 @pytest.fixture(scope="module")
 def evaluation(cell: CellConfig) -> Evaluation:
-    return Evaluation(cell, "operator", "source")
+    return Evaluation(cell, "scripted_operator", "source")
 
 
 @pytest.fixture(scope="module")

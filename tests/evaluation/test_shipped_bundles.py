@@ -7,8 +7,8 @@ import pytest
 from policy_server.bundle import load_policy
 from policy_server.delay import InjectedDelay
 from pushcell.config.cell import CellConfig
-from pushcell.evaluation.simulated_cameras import Eyes
-from pushcell.evaluation.stepped_policy import Lockstep
+from pushcell.evaluation.simulated_cameras import SimulatedCameras
+from pushcell.evaluation.stepped_policy import SteppedPolicy
 from pushcell.evaluation.trial import Evaluation
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -24,8 +24,8 @@ def test_it_loads_and_says_how_it_came_about(cell: CellConfig, name: str) -> Non
     assert manifest.parity.max_abs < 1e-4
     assert manifest.latency is not None
     assert manifest.training.configuration["seed"] == manifest.training.seed
-    assert manifest.sees == (name == "target_image")
-    assert (manifest.training.eye is not None) == manifest.sees
+    assert manifest.has_cameras == (name == "target_image")
+    assert (manifest.training.pose_estimator is not None) == manifest.has_cameras
 
 
 @pytest.mark.parametrize(("name", "seed"), [("target_state", 7), ("target_image", 7)])
@@ -43,10 +43,12 @@ def test_only_what_is_looked_at_is_drawn(
     short = cell.changed(task=cell.task.changed(success=success).model_dump())
     bundle, delay = str(BUNDLES / "target_image"), InjectedDelay(0.15, 0.15)
     evaluation = Evaluation(short, bundle, "source", chunking=chunking, delay=delay)
-    looks: list[float] = []
-    look = Eyes.look
-    monkeypatch.setattr(Eyes, "look", lambda eyes, *a: looks.append(1.0) or look(eyes, *a))
-    sparing, drawn = evaluation.run(7), len(looks)
-    monkeypatch.setattr(Lockstep, "looks", lambda lockstep, time_s: True)
+    times: list[float] = []
+    images = SimulatedCameras.images
+    monkeypatch.setattr(
+        SimulatedCameras, "images", lambda cameras, *a: times.append(1.0) or images(cameras, *a)
+    )
+    sparing, drawn = evaluation.run(7), len(times)
+    monkeypatch.setattr(SteppedPolicy, "needs_images", lambda policy, time_s: True)
     assert evaluation.run(7) == sparing
-    assert 0 < drawn < (len(looks) - drawn) / 1.5
+    assert 0 < drawn < (len(times) - drawn) / 1.5

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from pushcell.evaluation.trial_records import (
     ChunkTally,
-    Progress,
+    TrialProgress,
     TrialRecord,
     append_record,
     trials_table,
@@ -75,7 +75,7 @@ def test_the_table_counts_successes():
 
 
 def test_progress_is_told_now_and_then():
-    progress = Progress(began_s=10.0, period_s=0.1)
+    progress = TrialProgress(began_s=10.0, period_s=0.1)
     judgement = Judgement(False, "", 0.084, math.radians(12))
     assert progress.line(11.0, judgement, ChunkTally()) == ""
     time.sleep(0.12)

@@ -31,12 +31,12 @@ from drake import lcmt_iiwa_status
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.made_up_cell import START_NS, live, recording_cell
-from calibration.drift import Reference
+from benchmarks.synthetic_cell import START_NS, live, recording_cell
+from calibration.drift import DriftReference
 from calibration.files import read_fiducials, read_pairs, read_signal, read_touched
 from policy_server.bundle_files import read_manifest
 from policy_server.bundle_format import MANIFEST
-from policy_server.wire import pack, unpack
+from policy_server.message_codec import pack, unpack
 from pushcell.bags.bag_reader import BagReader
 from pushcell.bags.bag_writer import BagWriter
 from pushcell.bags.mcap_repair import repair
@@ -162,8 +162,8 @@ def read_packed(path: Path) -> list[Demonstration]:
 def read_notes(path: Path) -> list[Demonstration]:
     """A packed set with other notes on its cameras and rate."""
     table = pq.read_table(pa.BufferReader(PACKED))
-    noted = table.replace_schema_metadata({b"pushcell": path.read_bytes()})
-    pq.write_table(noted, path.with_name("noted.parquet"))
+    stored = table.replace_schema_metadata({b"pushcell": path.read_bytes()})
+    pq.write_table(stored, path.with_name("noted.parquet"))
     return read_packed(path.with_name("noted.parquet"))
 
 
@@ -204,7 +204,7 @@ LEROBOT, ZARR = written(write_lerobot), written(write_zarr)
 PACKED = packed()
 NOTES = json.loads(pq.read_schema(pa.BufferReader(PACKED)).metadata[b"pushcell"])
 HANDS = {
-    "t": "hands",
+    "t": "input",
     "drag": [1.0, 2.0],
     "run": True,
     "keys": ["Space"],
@@ -243,7 +243,7 @@ FORMATS = [
     of_json("hand-eye result", HAND_EYE, read_hand_eye),
     of_json("latency", LATENCY, lambda p: read_latency(p, "overhead")),
     of_json("touched points", [{"xyz_m": [0.5, 0, 0], "pixel": [3, 4]}] * 3, read_touched),
-    of_json("drift reference", CORNERS, Reference.read),
+    of_json("drift reference", CORNERS, DriftReference.read),
     of_json("fiducials", FIDUCIALS, read_fiducials),
     Format("signal", SIGNAL, read_signal),
     Format("journal", JOURNAL, lambda p: list(Journal(p).entries())),

@@ -13,8 +13,8 @@ from pushcell.bags.bag_reader import BagReader
 from pushcell.bags.bag_writer import BagWriter, Topic
 from pushcell.bags.messages import COMPRESSED_IMAGE, IMAGE, image_cdr, jpeg_cdr
 from pushcell.config.cell import CellConfig
-from pushcell.demonstrations.episode_generator import EpisodeMaker
-from pushcell.demonstrations.recipe import Recipe
+from pushcell.demonstrations.episode_generator import EpisodeGenerator
+from pushcell.demonstrations.generation_config import GenerationConfig
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.store import BAG_FILE, METADATA_FILE
 from pushcell.simulation.shifts import Shifts
@@ -24,9 +24,11 @@ Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 def make_episodes(folder: Path, cell: CellConfig, count: int, visual_gap: bool = False) -> None:
     """Quick pushes; without a visual gap they look as the target world does."""
-    maker = EpisodeMaker(Recipe(cell, "source", "planner", 5, Shifts(visual_gap=visual_gap)))
+    generator = EpisodeGenerator(
+        GenerationConfig(cell, "source", "planner", 5, Shifts(visual_gap=visual_gap))
+    )
     for index in range(count):
-        made = maker.make(index)[-1]
+        made = generator.make(index)[-1]
         (folder / made.name).mkdir(parents=True)
         for name, content in made.files.items():
             (folder / made.name / name).write_bytes(content)

@@ -22,7 +22,7 @@ from tests.launcher.conftest import ROOT, Run, processes_in, wait_until_empty
 Start = Callable[..., Run]
 
 # Says when it is ready, and to which signals it has ended or not.
-PATIENT = """
+SLOW_TO_END = """
 import signal, sys, time
 def note(number, frame):
     print("got", signal.Signals(number).name, flush=True)
@@ -51,7 +51,7 @@ launch:
 
 @pytest.mark.parametrize(("code", "expected"), [(0, 0), (1, 1), (2, 2), (3, 2)])
 def test_process_with_on_exit_gives_the_exit_code(start: Start, code: int, expected: int) -> None:
-    run = start(ENDING, patient=PATIENT, ending=f"import time; time.sleep(.3); exit({code})")
+    run = start(ENDING, patient=SLOW_TO_END, ending=f"import time; time.sleep(.3); exit({code})")
     assert run.end() == expected
     assert "[patient] got SIGINT" in run.output
     assert run.left() == []
@@ -77,7 +77,7 @@ def test_process_that_dies_ends_the_run_and_shows_its_last_lines(start: Start) -
           - executable: {cmd: "$(py patient) SIGINT", name: patient}
           - executable: {cmd: "$(py dying)", name: dying}
         """,
-        patient=PATIENT,
+        patient=SLOW_TO_END,
         dying="for i in range(30): print('line', i)\nexit(7)",
     )
     assert run.end() == 2
@@ -106,7 +106,7 @@ def test_signal_ends_the_run_in_order(
     start: Start, number: signal.Signals, code: int, group: bool
 ) -> None:
     """Each process gets one SIGINT, from the launcher, even where the terminal signals a group."""
-    run = start(WAITING % "SIGINT", patient=PATIENT)
+    run = start(WAITING % "SIGINT", patient=SLOW_TO_END)
     run.wait_for("[patient] ready")
     run.signal(number, group)
     assert run.end() == code
@@ -117,7 +117,7 @@ def test_signal_ends_the_run_in_order(
 
 def test_further_signals_escalate(start: Start) -> None:
     """The process minds neither SIGINT nor SIGTERM."""
-    run = start(WAITING % "never", patient=PATIENT)
+    run = start(WAITING % "never", patient=SLOW_TO_END)
     run.wait_for("[patient] ready")
     run.signal(signal.SIGINT)
     run.wait_for("[patient] got SIGINT")
@@ -134,7 +134,7 @@ def test_further_signals_escalate(start: Start) -> None:
 
 def test_signal_that_comes_twice_at_once_is_one_wish(start: Start) -> None:
     """As GNU timeout sends it: to the process, and to its group."""
-    slow = PATIENT.replace("sys.exit(0)", "time.sleep(0.3); sys.exit(0)")
+    slow = SLOW_TO_END.replace("sys.exit(0)", "time.sleep(0.3); sys.exit(0)")
     run = start(WAITING % "SIGINT", patient=slow)
     run.wait_for("[patient] ready")
     run.signal(signal.SIGINT)
@@ -147,7 +147,7 @@ def test_signal_that_comes_twice_at_once_is_one_wish(start: Start) -> None:
 
 def test_signal_while_processes_are_being_started(start: Start) -> None:
     text = "launch:\n" + 20 * '  - executable: {cmd: "$(py patient) SIGINT"}\n'
-    run = start(text, patient=PATIENT)
+    run = start(text, patient=SLOW_TO_END)
     run.wait_for("started")
     run.signal(signal.SIGTERM)
     assert run.end() == 143
@@ -175,7 +175,7 @@ def test_killed_launcher_leaves_no_process(start: Start) -> None:
           - executable: {cmd: "$(py patient) SIGINT", name: patient, output: screen}
           - executable: {cmd: "$(py daemon)", name: daemon, output: screen}
         """,
-        patient=PATIENT,
+        patient=SLOW_TO_END,
         daemon=DAEMON,
     )
     run.wait_for("[patient] ready", "daemon is there")
@@ -200,7 +200,7 @@ class Terminal:
     """The command at a real terminal, of whose session it is the leader."""
 
     def __init__(self, folder: Path) -> None:
-        (folder / "patient.py").write_text(PATIENT)
+        (folder / "patient.py").write_text(SLOW_TO_END)
         command = f"{sys.executable} {folder}/patient.py SIGINT"
         text = (WAITING % "SIGINT").replace("$(py patient) SIGINT", command)
         (folder / "it.launch.yaml").write_text(text)
@@ -302,14 +302,16 @@ def test_node_gets_its_arguments_parameters_and_environment(start: Start, tmp_pa
 
 
 def test_two_runs_have_two_domains(start: Start) -> None:
-    first = start(WAITING % "SIGINT", patient=PATIENT)
+    first = start(WAITING % "SIGINT", patient=SLOW_TO_END)
     first.wait_for("[patient] ready")
     assert "ROS_DOMAIN_ID 0" in first.output
     shared = {"TMPDIR": str(first.folder)}
-    second = start(WAITING % "SIGINT", environment=shared, patient=PATIENT)
+    second = start(WAITING % "SIGINT", environment=shared, patient=SLOW_TO_END)
     second.wait_for("[patient] ready")
     assert "ROS_DOMAIN_ID 2" in second.output
-    third = start(WAITING % "SIGINT", environment={**shared, "ROS_DOMAIN_ID": "2"}, patient=PATIENT)
+    third = start(
+        WAITING % "SIGINT", environment={**shared, "ROS_DOMAIN_ID": "2"}, patient=SLOW_TO_END
+    )
     assert third.end() == 2
     owner = second.process.pid
     assert f"DDS domain 2 is taken by another pushcell run (process {owner})" in third.output
@@ -317,7 +319,7 @@ def test_two_runs_have_two_domains(start: Start) -> None:
 
 
 def test_domain_is_held_until_a_killed_run_has_stopped(start: Start) -> None:
-    slow = PATIENT.replace("sys.exit(0)", "time.sleep(2); sys.exit(0)")
+    slow = SLOW_TO_END.replace("sys.exit(0)", "time.sleep(2); sys.exit(0)")
     run = start(WAITING % "SIGINT", patient=slow)
     run.wait_for("[patient] ready")
     locks = run.folder / f"pushcell-{os.getuid()}"
@@ -340,7 +342,7 @@ def test_program_that_cannot_be_started_stops_the_others(start: Start, tmp_path:
           - executable: {{cmd: "$(py patient) SIGINT", name: patient}}
           - executable: {{cmd: {broken}}}
         """,
-        patient=PATIENT,
+        patient=SLOW_TO_END,
     )
     assert run.end() == 2
     assert f"error: broken: cannot start {broken}: " in run.output
@@ -354,7 +356,7 @@ def test_wrong_file_starts_nothing(start: Start) -> None:
           - executable: {cmd: "$(py patient) SIGINT", name: patient}
           - executable: {cmd: no_such_program_here}
         """,
-        patient=PATIENT,
+        patient=SLOW_TO_END,
     )
     assert run.end() == 2
     assert run.output == (

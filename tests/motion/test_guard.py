@@ -349,7 +349,7 @@ def test_the_whole_workspace_is_driven_within_the_joint_limits(rig, kinematics):
         assert abs(pose.translation[2] - rig.cell.pusher.tip_height_m) < 2e-4
 
 
-# Whatever stands on the wire
+# Whatever a message says
 
 
 @pytest.mark.parametrize("ahead_s", [0.06, 10.0, 1e6])

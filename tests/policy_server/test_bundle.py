@@ -20,7 +20,7 @@ from policy_server.bundle_sections import (
     PushTTask,
 )
 from policy_server.onnx_networks import RuntimeOptions
-from policy_server.policy import Request
+from policy_server.policy import ChunkRequest
 from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import BundleError, ConfigError, PushcellError
 from pushcell.shipped import POLICIES
@@ -56,12 +56,12 @@ def test_every_kind_loads_and_answers(cell: CellConfig, tmp_path: Path, variant,
     manifest = some_manifest(cell, cameras, **VARIANTS[variant])
     write_toy(tmp_path, manifest, random_graphs(manifest))
     policy = load_policy(tmp_path, cell)
-    request = Request(some_values(manifest), seed=3)
+    request = ChunkRequest(some_values(manifest), seed=3)
     chunk = policy.infer(request)
     assert chunk.shape == (HORIZON, 2)
     np.testing.assert_array_equal(chunk, policy.infer(request))
     other = dataclasses.replace(request, seed=4)
-    assert (policy.infer(other) != chunk).any() == manifest.noisy
+    assert (policy.infer(other) != chunk).any() == manifest.is_generative
     assert (chunk >= manifest.action.low).all()
     assert (chunk <= manifest.action.high).all()
     for key in manifest.observation.shapes:
@@ -75,8 +75,8 @@ def test_committed_actions_are_kept(cell: CellConfig, tmp_path: Path, variant) -
     write_toy(tmp_path, manifest, random_graphs(manifest))
     policy = load_policy(tmp_path)
     known = np.linspace([0.5, 0.0], [0.6, 0.1], 10)
-    free = policy.infer(Request(some_values(manifest), seed=0))
-    chunk = policy.infer(Request(some_values(manifest), seed=0, known=known, committed=4))
+    free = policy.infer(ChunkRequest(some_values(manifest), seed=0))
+    chunk = policy.infer(ChunkRequest(some_values(manifest), seed=0, known=known, committed=4))
     np.testing.assert_allclose(chunk[:4], known[:4], atol=1e-6)
     assert np.abs(free[:4] - known[:4]).max() > 1e-3
     assert np.abs(chunk[10:] - known[-1]).max() > 1e-3
@@ -91,10 +91,16 @@ def test_many_at_once_are_what_each_is_alone(
     policy = load_policy(write_toy(tmp_path, manifest, random_graphs(manifest, batch=batch)))
     known = np.linspace([0.5, 0.0], [0.6, 0.1], 10)
     requests = [
-        Request(some_values(manifest, 0), seed=0),
-        Request(some_values(manifest, 1), seed=1, known=known, committed=3),
-        Request({"pusher": np.zeros(3)}, seed=2),
-        Request(some_values(manifest, 2), seed=3, known=known, steps=4, warm=0.5),
+        ChunkRequest(some_values(manifest, 0), seed=0),
+        ChunkRequest(some_values(manifest, 1), seed=1, known=known, committed=3),
+        ChunkRequest({"pusher": np.zeros(3)}, seed=2),
+        ChunkRequest(
+            some_values(manifest, 2),
+            seed=3,
+            known=known,
+            denoising_steps=4,
+            warm_start_fraction=0.5,
+        ),
     ]
     found = policy.infer_many(requests)
     assert isinstance(found.pop(2), PushcellError)
@@ -109,12 +115,12 @@ def test_relative_actions_move_with_the_pusher(cell: CellConfig, tmp_path: Path)
     )
     manifest = some_manifest(cell, action=action)
     graphs = random_graphs(manifest)
-    blind = np.zeros_like(numpy_helper.to_array(graphs[DENOISER].graph.initializer[0]))
-    graphs[DENOISER].graph.initializer[0].CopyFrom(numpy_helper.from_array(blind, "matrix"))
+    zeroed = np.zeros_like(numpy_helper.to_array(graphs[DENOISER].graph.initializer[0]))
+    graphs[DENOISER].graph.initializer[0].CopyFrom(numpy_helper.from_array(zeroed, "matrix"))
     policy = load_policy(write_toy(tmp_path, manifest, graphs))
     values = some_values(manifest)
     moved = {**values, "pusher": values["pusher"] + [0.1, -0.2, 0]}
-    chunk, there = (policy.infer(Request(v, seed=0)) for v in (values, moved))
+    chunk, there = (policy.infer(ChunkRequest(v, seed=0)) for v in (values, moved))
     np.testing.assert_allclose(there, chunk + np.array([0.1, -0.2]), atol=1e-6)
 
 
@@ -308,8 +314,8 @@ def test_a_network_that_gives_no_number_is_told(cell: CellConfig, tmp_path: Path
     graphs[ENCODER].graph.node.append(helper.make_node("Log", ["before"], ["embedding"]))
     policy = load_policy(write_toy(tmp_path, manifest, graphs))
     values = some_values(manifest)
-    sound = Request({**values, "goal": np.ones(3)}, seed=0)
-    spoilt = Request({**values, "goal": -np.ones(3)}, seed=0)
+    sound = ChunkRequest({**values, "goal": np.ones(3)}, seed=0)
+    spoilt = ChunkRequest({**values, "goal": -np.ones(3)}, seed=0)
     chunk = policy.infer(sound)
     with pytest.raises(BundleError, match="an embedding that is not finite"):
         policy.infer(spoilt)
@@ -359,4 +365,4 @@ def test_wrong_values_are_named(cell: CellConfig, tmp_path: Path, key: str, valu
     if value is None:
         del values[key]
     with pytest.raises(PushcellError, match=key):
-        policy.infer(Request(values, seed=0))
+        policy.infer(ChunkRequest(values, seed=0))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from policy_server.bundle_format import Manifest
 from policy_server.chunking import SCHEDULERS, scheduler
-from policy_server.degradation import Degradation, terms
+from policy_server.degradation import Degradation, sampling_settings
 from policy_server.delay import DelayEstimate, InjectedDelay
 from pushcell.config.cell import CellConfig
 from tests.policy_server.examples import some_manifest
@@ -33,17 +33,17 @@ def drive(found, delays_s: list[float], duration_s: float) -> list[tuple[float, 
     for tick in range(round(duration_s * 100)):
         now = tick / 100
         if coming is not None and coming[0] <= now + 1e-9:
-            came, capture, inquiry = coming
+            came, capture, conditions = coming
             chunk = actions(len(asked))
-            kept = min(inquiry.terms.committed, len(inquiry.known))
-            chunk[:kept] = inquiry.known[:kept]
+            kept = min(conditions.settings.committed, len(conditions.known))
+            chunk[:kept] = conditions.known[:kept]
             found.note_delay(now - capture)
-            found.accept(now, capture, chunk, inquiry)
+            found.accept(now, capture, chunk, conditions)
             asked.append((capture, came))
             coming = None
         if coming is None and found.wants(now):
             delay = delays_s[len(asked) % len(delays_s)]
-            coming = (now + delay, now, found.inquire(now, now))
+            coming = (now + delay, now, found.conditions_for(now, now))
     return asked
 
 
@@ -66,7 +66,7 @@ def test_ensembling_is_the_weighted_mean_of_what_was_said(manifest: Manifest) ->
     found = scheduler("ensembling:0.5", manifest)
     chunks = [actions(0), actions(1), actions(2)]
     for k, chunk in enumerate(chunks):
-        found.accept(k * PERIOD, k * PERIOD, chunk, found.inquire(k * PERIOD, k * PERIOD))
+        found.accept(k * PERIOD, k * PERIOD, chunk, found.conditions_for(k * PERIOD, k * PERIOD))
     weights = np.exp(-0.5 * np.arange(3))
     said = np.stack([chunks[0][2], chunks[1][1], chunks[2][0]])
     np.testing.assert_allclose(found.plan.positions[0], weights @ said / weights.sum(), atol=1e-9)
@@ -77,14 +77,14 @@ def test_ensembling_is_the_weighted_mean_of_what_was_said(manifest: Manifest) ->
     )
 
 
-def wandering(seed: int, inquiry) -> np.ndarray:
+def wandering(seed: int, conditions) -> np.ndarray:
     """A chunk that keeps what is committed and wanders off from there at 0.1 m/s."""
-    kept = min(inquiry.terms.committed, len(inquiry.known))
-    begin = inquiry.known[kept - 1] if kept else np.array([0.6, 0.0])
+    kept = min(conditions.settings.committed, len(conditions.known))
+    begin = conditions.known[kept - 1] if kept else np.array([0.6, 0.0])
     direction = np.random.default_rng(seed).uniform(0, 2 * np.pi)
     way = 0.1 * PERIOD * np.array([np.cos(direction), np.sin(direction)])
     rest = begin + way * np.arange(1, HORIZON - kept + 1)[:, None]
-    return np.concatenate([inquiry.known[:kept], rest])
+    return np.concatenate([conditions.known[:kept], rest])
 
 
 @given(delay=st.floats(0.0, 0.48), lookahead=st.sampled_from([0.01, 0.11]))
@@ -97,17 +97,17 @@ def test_real_time_chunking_takes_over_where_both_plans_agree(
     for tick in range(600):
         now = tick / 100
         if coming is not None and coming[0] <= now + 1e-9:
-            _, capture, inquiry = coming
+            _, capture, conditions = coming
             before = found.plan
             found.note_delay(now - capture)
-            found.accept(now, capture, wandering(asked, inquiry), inquiry)
+            found.accept(now, capture, wandering(asked, conditions), conditions)
             asked, coming = asked + 1, None
             if asked > 2:
                 first = max(now, found.plan.times_s[0])
                 seen = np.linspace(first, max(first, now + lookahead), 5)
                 moved += [found.plan.sample(t)[0] - before.sample(t)[0] for t in seen]
         if coming is None and found.wants(now):
-            coming = (now + delay, now, found.inquire(now, now))
+            coming = (now + delay, now, found.conditions_for(now, now))
     assert len(moved) >= 15
     assert np.linalg.norm(moved, axis=1).max() < 0.004  # of reading a corner between its points
     assert found.late <= 1  # the first one, of which nothing was known
@@ -121,14 +121,14 @@ def test_chunks_of_a_network_without_prefix_are_faded_in(cell: CellConfig, delay
     for tick in range(500):
         now = tick / 100
         if coming is not None and coming[0] <= now + 1e-9:
-            _, capture, inquiry = coming
+            _, capture, conditions = coming
             before, said = found.plan, actions(asked)
             found.note_delay(now - capture)
-            found.accept(now, capture, said, inquiry)
+            found.accept(now, capture, said, conditions)
             asked, coming = asked + 1, None
-            assert inquiry.terms.committed == 0
-            assert (len(inquiry.known) > 0) == (inquiry.terms.warm > 0)
-            if len(inquiry.known):
+            assert conditions.settings.committed == 0
+            assert (len(conditions.known) > 0) == (conditions.settings.warm_start_fraction > 0)
+            if len(conditions.known):
                 times = found.plan.times_s
                 own = times >= now + 3 * PERIOD
                 np.testing.assert_allclose(found.plan.positions[own], said[own], atol=1e-9)
@@ -137,7 +137,7 @@ def test_chunks_of_a_network_without_prefix_are_faded_in(cell: CellConfig, delay
                 wanted = share * said[first] + (1 - share) * before.sample(times[first])[0]
                 np.testing.assert_allclose(found.plan.positions[first], wanted, atol=1e-9)
         if coming is None and found.wants(now):
-            coming = (now + delay, now, found.inquire(now, now))
+            coming = (now + delay, now, found.conditions_for(now, now))
     assert asked >= 3
 
 
@@ -161,7 +161,7 @@ def test_an_estimate_is_a_percentile_of_a_window() -> None:
 @given(st.lists(st.floats(0, 3), min_size=2, max_size=2))
 def test_degradation_only_grows_with_the_delay(manifest: Manifest, delays: list[float]) -> None:
     order = list(Degradation)
-    less, more = (terms(manifest, delay) for delay in sorted(delays))
+    less, more = (sampling_settings(manifest, delay) for delay in sorted(delays))
     assert order.index(less.degradation) <= order.index(more.degradation)
     for found, delay in zip((less, more), sorted(delays), strict=True):
         if found.degradation is not Degradation.HOLD:
@@ -171,7 +171,7 @@ def test_degradation_only_grows_with_the_delay(manifest: Manifest, delays: list[
 
 
 def test_every_degradation_has_its_delay(manifest: Manifest) -> None:
-    found = [terms(manifest, d).degradation for d in (0.0, 0.1, 0.5, 0.75, 1.2, 1.6)]
+    found = [sampling_settings(manifest, d).degradation for d in (0.0, 0.1, 0.5, 0.75, 1.2, 1.6)]
     assert found == [
         Degradation.NONE,
         Degradation.NONE,
@@ -180,14 +180,14 @@ def test_every_degradation_has_its_delay(manifest: Manifest) -> None:
         Degradation.SHORTER_HORIZON,
         Degradation.HOLD,
     ]
-    fewer = terms(manifest, 0.75)
-    assert (fewer.steps, fewer.warm) == (5, 0.5)
+    fewer = sampling_settings(manifest, 0.75)
+    assert (fewer.denoising_steps, fewer.warm_start_fraction) == (5, 0.5)
 
 
 @given(delay=st.floats(0.0, 0.79))
 def test_without_a_prefix_no_chunk_is_older_than_it_must_be(cell: CellConfig, delay: float) -> None:
     """When the next one comes: half of `execute` is over, or as little as the delay allows."""
-    found = terms(some_manifest(cell), delay)
+    found = sampling_settings(some_manifest(cell), delay)
     assert found.prefix + found.execute == max(4, found.prefix + 1)
 
 

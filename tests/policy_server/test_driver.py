@@ -13,7 +13,7 @@ from policy_server.bundle_format import Manifest
 from policy_server.bundle_sections import DiffusionSchedule
 from policy_server.driver import PolicyDriver
 from policy_server.latency import Stage
-from policy_server.policy import Policy, Request
+from policy_server.policy import ChunkRequest, Policy
 from pushcell.action_chunk import ActionChunk
 from pushcell.config.cell import CellConfig
 from pushcell.errors import BundleError
@@ -41,7 +41,7 @@ class Gate(Policy):
     def manifest(self) -> Manifest:
         return self._policy.manifest
 
-    def infer(self, request: Request) -> np.ndarray:
+    def infer(self, request: ChunkRequest) -> np.ndarray:
         self.asked.set()
         assert self.open.wait(10)
         if self.broken:

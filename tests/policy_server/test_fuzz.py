@@ -25,13 +25,13 @@ from policy_server.bundle import load_policy
 from policy_server.bundle_files import read_bundle, write_bundle
 from policy_server.bundle_format import DENOISER, ENCODER, FILES, MANIFEST
 from policy_server.bundle_sections import ActionSpec
-from policy_server.policy import BundlePolicy, Request
-from policy_server.wire import WireError, pack, unpack
+from policy_server.message_codec import ProtocolError, pack, unpack
+from policy_server.policy import BundlePolicy, ChunkRequest
 from pushcell.config.cell import CellConfig
 from pushcell.errors import BundleError, PushcellError
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.test_bundle import some_values
-from tests.policy_server.test_server import served
+from tests.policy_server.test_server import serving
 from tests.policy_server.toy_bundle import random_graphs, write_toy
 
 sending = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -77,7 +77,7 @@ def policy(bundle: Path) -> BundlePolicy:
 
 @pytest.fixture(scope="module")
 def address(policy: BundlePolicy) -> Iterator[str]:
-    with served(policy) as found:
+    with serving(policy) as found:
         yield found
 
 
@@ -107,7 +107,7 @@ def test_the_wire_has_one_kind_of_error(content: bytes) -> None:
     TRIED["messages unpacked"] += 1
     try:
         unpack(content)
-    except WireError:
+    except ProtocolError:
         return
 
 
@@ -131,7 +131,7 @@ def test_nothing_that_is_sent_takes_the_server_down(policy, connection, data) ->
 def test_requests_of_all_kinds_of_values_get_an_answer(policy, connection, data) -> None:
     TRIED["requests to the server"] += 1
     values = dict(some_values(policy.manifest))
-    terms = {
+    request_settings = {
         "seed": 1,
         "known": np.zeros((3, 2)),
         "committed": 1,
@@ -141,9 +141,9 @@ def test_requests_of_all_kinds_of_values_get_an_answer(policy, connection, data)
     odd = PLAIN | ARRAYS | st.integers(-2, 200) | st.floats(0, 1)
     for name in data.draw(st.lists(st.sampled_from(list(values)), max_size=2)):
         values[name] = data.draw(odd)
-    for name in data.draw(st.lists(st.sampled_from(list(terms)), max_size=3)):
-        terms[name] = data.draw(odd)
-    connection.send(pack({**values, "pushcell": terms}))
+    for name in data.draw(st.lists(st.sampled_from(list(request_settings)), max_size=3)):
+        request_settings[name] = data.draw(odd)
+    connection.send(pack({**values, "pushcell": request_settings}))
     answer = connection.recv(timeout=10)
     if isinstance(answer, bytes):
         actions = unpack(answer)["actions"]
@@ -171,7 +171,7 @@ def refused_or_sound(folder: Path) -> None:
         except BundleError:
             return
         try:
-            chunk = policy.infer(Request(some_values(policy.manifest), seed=0))
+            chunk = policy.infer(ChunkRequest(some_values(policy.manifest), seed=0))
         except PushcellError:
             return
     assert chunk.shape == (policy.manifest.action.horizon, 2)

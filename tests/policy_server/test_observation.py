@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_server.bundle_sections import CameraInput, ObservationSpec
-from policy_server.observation import Blind, ObservationError, Observer
+from policy_server.observation import ObservationError, ObservationFault, Observer
 from pushcell.cameras.image_transform import network_images
 
 GOAL = (0.587, -0.0355, 0.0)
@@ -30,7 +30,7 @@ def image(value: int) -> np.ndarray:
     return np.full((24, 32, 3), value, np.uint8)
 
 
-def reason(found: Observer, now_s: float) -> Blind:
+def reason(found: Observer, now_s: float) -> ObservationFault:
     with pytest.raises(ObservationError) as caught:
         found.assemble(now_s)
     return caught.value.reason
@@ -73,16 +73,16 @@ def test_latencies_are_subtracted() -> None:
 
 
 def test_reasons_for_seeing_nothing() -> None:
-    assert reason(observer(), 0.0) is Blind.NEVER_SEEN
+    assert reason(observer(), 0.0) is ObservationFault.NEVER_SEEN
     found = fed()
-    assert reason(found, 1.2) is Blind.OLD
-    assert reason(found, 0.9) is Blind.FUTURE
+    assert reason(found, 1.2) is ObservationFault.OLD
+    assert reason(found, 0.9) is ObservationFault.FUTURE
     found.push_pose("pusher", 1.02, [np.nan, 0, 0])
-    assert reason(found, 1.02) is Blind.MALFORMED
+    assert reason(found, 1.02) is ObservationFault.MALFORMED
     found.push_pose("pusher", 1.04, [1.04, 0, 0])
     found.assemble(1.04)
     found.push_image("overhead", 1.1, image(0).astype(np.float32))
-    assert reason(found, 1.1) is Blind.MALFORMED
+    assert reason(found, 1.1) is ObservationFault.MALFORMED
 
 
 def test_a_lost_frame_is_not_replaced_by_an_older_one() -> None:
@@ -90,7 +90,7 @@ def test_a_lost_frame_is_not_replaced_by_an_older_one() -> None:
     for k in range(51, 62):
         found.push_pose("pusher", k / 50, [k / 50, 0, 0])
     found.push_image("overhead", 1.2, image(12))
-    assert reason(found, 1.21) is Blind.SKEWED
+    assert reason(found, 1.21) is ObservationFault.SKEWED
 
 
 def test_time_that_goes_back_is_refused_until_the_stream_is_old() -> None:
@@ -98,7 +98,7 @@ def test_time_that_goes_back_is_refused_until_the_stream_is_old() -> None:
     found.push_image("overhead", 0.3, image(99))
     assert found.refused == 1
     assert found.assemble(1.0).values["overhead_image"][-1, 0, 0, 0] == 10
-    assert reason(found, 1.3) is Blind.OLD
+    assert reason(found, 1.3) is ObservationFault.OLD
 
 
 @given(

@@ -16,13 +16,13 @@ import psutil
 from policy_server.bundle import load_policy
 from policy_server.client import RemoteError, RemotePolicy
 from policy_server.onnx_networks import RuntimeOptions
-from policy_server.policy import BundlePolicy, Request
+from policy_server.policy import BundlePolicy, ChunkRequest
 from policy_server.replicas import ReplicatedPolicy, replicated
 from pushcell.config.cell import CellConfig
 from pushcell.processes.ray_cluster import LOCAL
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.test_bundle import some_values
-from tests.policy_server.test_server import served
+from tests.policy_server.test_server import serving
 from tests.policy_server.toy_bundle import random_graphs, write_toy
 
 
@@ -52,10 +52,10 @@ def replica_processes() -> list[psutil.Process]:
 def test_clients_of_the_server_are_clients_of_its_replicas(
     policy: BundlePolicy, replicas: ReplicatedPolicy
 ) -> None:
-    requests = [Request(some_values(policy.manifest, seed), seed) for seed in range(6)]
-    with served(replicas) as address:
+    requests = [ChunkRequest(some_values(policy.manifest, seed), seed) for seed in range(6)]
+    with serving(replicas) as address:
 
-        def ask(request: Request) -> np.ndarray:
+        def ask(request: ChunkRequest) -> np.ndarray:
             remote = RemotePolicy(address, timeout_s=20)
             assert remote.manifest == policy.manifest
             try:
@@ -66,7 +66,7 @@ def test_clients_of_the_server_are_clients_of_its_replicas(
         with ThreadPoolExecutor(len(requests)) as clients:
             for found, request in zip(clients.map(ask, requests), requests, strict=True):
                 np.testing.assert_allclose(found, policy.infer(request), atol=1e-6)
-        wrong = Request({**requests[0].values, "pusher": np.zeros((9, 3))}, 0)
+        wrong = ChunkRequest({**requests[0].values, "pusher": np.zeros((9, 3))}, 0)
         remote = RemotePolicy(address, timeout_s=20)
         with pytest.raises(RemoteError, match="pusher must be"):
             remote.infer(wrong)
@@ -77,7 +77,7 @@ def test_a_replica_that_dies_is_replaced(policy: BundlePolicy, replicas: Replica
     before = replica_processes()
     assert len(before) == 2
     before[0].kill()
-    requests = [Request(some_values(policy.manifest, seed), seed) for seed in range(4)]
+    requests = [ChunkRequest(some_values(policy.manifest, seed), seed) for seed in range(4)]
     found, until = replicas.infer_many(requests), time.monotonic() + 60
     while not all(isinstance(chunk, np.ndarray) for chunk in found) and time.monotonic() < until:
         time.sleep(0.1)

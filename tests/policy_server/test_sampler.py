@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from policy_server.bundle_sections import DiffusionSchedule, FlowSchedule
 from policy_server.policy import overlap_weights
-from policy_server.sampler import Guide, Sampler
+from policy_server.sampler import InpaintingGuide, Sampler
 
 HORIZON = 16
 NOISE = np.random.default_rng(0).standard_normal((1, HORIZON, 2)).astype(np.float32)
@@ -30,8 +30,8 @@ def network(x: np.ndarray, timestep: int) -> np.ndarray:
 @pytest.mark.parametrize("betas", ["squaredcos_cap_v2", "linear"])
 @pytest.mark.parametrize("clip", [True, False])
 @pytest.mark.parametrize("prediction", PREDICTIONS)
-@pytest.mark.parametrize("steps", [1, 4, 10, 100])
-def test_the_same_as_diffusers(prediction, clip, betas, spacing, steps) -> None:
+@pytest.mark.parametrize("denoising_steps", [1, 4, 10, 100])
+def test_the_same_as_diffusers(prediction, clip, betas, spacing, denoising_steps) -> None:
     torch = pytest.importorskip("torch")
     diffusers = pytest.importorskip("diffusers")
     reference = diffusers.DDIMScheduler(
@@ -41,7 +41,7 @@ def test_the_same_as_diffusers(prediction, clip, betas, spacing, steps) -> None:
         prediction_type=prediction,
         timestep_spacing=spacing,
     )
-    reference.set_timesteps(steps)
+    reference.set_timesteps(denoising_steps)
     x = torch.from_numpy(NOISE)
     for t in reference.timesteps:
         x = reference.step(torch.from_numpy(network(x.numpy(), int(t))), t, x).prev_sample
@@ -50,8 +50,10 @@ def test_the_same_as_diffusers(prediction, clip, betas, spacing, steps) -> None:
             prediction=prediction, clip_sample=clip, beta_schedule=betas, timestep_spacing=spacing
         )
     )
-    found = ours.sample(network, NOISE, steps)
-    assert [level.timestep for level in ours.levels(steps)] == reference.timesteps.tolist()
+    found = ours.sample(network, NOISE, denoising_steps)
+    assert [
+        level.timestep for level in ours.levels(denoising_steps)
+    ] == reference.timesteps.tolist()
     np.testing.assert_allclose(found, x.numpy(), rtol=2e-4, atol=2e-5)
 
 
@@ -73,11 +75,11 @@ def knows_the_data(sampler: Sampler, kind: str, data: np.ndarray = DATA):
 
 
 @pytest.mark.parametrize("kind", [*PREDICTIONS, "flow"])
-@pytest.mark.parametrize("steps", [1, 5, 10])
-def test_a_perfect_network_gives_its_data(kind: str, steps: int) -> None:
-    flow = FlowSchedule(train_steps=100, inference_steps=steps)
+@pytest.mark.parametrize("denoising_steps", [1, 5, 10])
+def test_a_perfect_network_gives_its_data(kind: str, denoising_steps: int) -> None:
+    flow = FlowSchedule(train_steps=100, inference_steps=denoising_steps)
     sampler = Sampler(flow if kind == "flow" else schedule(prediction=kind))
-    found = sampler.sample(knows_the_data(sampler, kind), NOISE, steps)
+    found = sampler.sample(knows_the_data(sampler, kind), NOISE, denoising_steps)
     np.testing.assert_allclose(found, DATA, atol=1e-3)
 
 
@@ -85,10 +87,10 @@ def test_flow_is_eulers_method() -> None:
     def velocity(x: np.ndarray, timestep: int) -> np.ndarray:
         return x * np.float32(0.5) + np.float32(timestep / 1000)
 
-    x, steps = NOISE.astype(float), 8
-    for k in range(steps):
-        x = x - velocity(x, round(1000 * (1 - k / steps))) / steps
-    found = Sampler(FlowSchedule(inference_steps=steps)).sample(velocity, NOISE)
+    x, denoising_steps = NOISE.astype(float), 8
+    for k in range(denoising_steps):
+        x = x - velocity(x, round(1000 * (1 - k / denoising_steps))) / denoising_steps
+    found = Sampler(FlowSchedule(inference_steps=denoising_steps)).sample(velocity, NOISE)
     np.testing.assert_allclose(found, x, atol=1e-5)
 
 
@@ -105,7 +107,7 @@ def test_inpainting_goes_the_way_of_the_noised_known(kind: str) -> None:
         return network(x, timestep)
 
     known = np.ascontiguousarray(DATA[0])
-    found = sampler.sample(watching, NOISE, 10, Guide(known, weights))
+    found = sampler.sample(watching, NOISE, 10, InpaintingGuide(known, weights))
     np.testing.assert_allclose(found[0, :4], known[:4], atol=1e-5)
     for x, level in zip(seen, sampler.levels(10), strict=True):
         e = (x[0, :4] - level.signal * known[:4]) / level.noise
@@ -129,7 +131,7 @@ def test_clean_actions_reach_the_network_as_they_are() -> None:
         return network(x, timestep)
 
     known = np.ascontiguousarray(DATA[0])
-    guide = Guide(known, np.zeros(HORIZON, np.float32), clean=5)
+    guide = InpaintingGuide(known, np.zeros(HORIZON, np.float32), clean=5)
     found = Sampler(schedule()).sample(watching, NOISE, 10, guide)
     for x in [*seen, found]:
         np.testing.assert_array_equal(x[0, :5], known[:5])
@@ -139,7 +141,7 @@ def test_clean_actions_reach_the_network_as_they_are() -> None:
 def test_a_warm_start_stays_nearer_to_the_last_chunk() -> None:
     sampler = Sampler(schedule())
     known = np.ascontiguousarray(DATA[0])
-    guide = Guide(known, np.zeros(HORIZON, np.float32))
+    guide = InpaintingGuide(known, np.zeros(HORIZON, np.float32))
     calls = []
 
     def watching(x: np.ndarray, timestep: int) -> np.ndarray:
@@ -149,9 +151,9 @@ def test_a_warm_start_stays_nearer_to_the_last_chunk() -> None:
     cold = sampler.sample(watching, NOISE, 4, guide)
     assert calls == [75, 50, 25, 0]
     calls.clear()
-    warm = sampler.sample(watching, NOISE, 4, guide, warm=0.6)
+    warm_start_fraction = sampler.sample(watching, NOISE, 4, guide, warm_start_fraction=0.6)
     assert calls == [30, 20, 10, 0]
-    assert np.abs(warm - known).mean() < np.abs(cold - known).mean()
+    assert np.abs(warm_start_fraction - known).mean() < np.abs(cold - known).mean()
 
 
 @given(horizon=st.integers(1, 64), data=st.data())

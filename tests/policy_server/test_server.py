@@ -29,12 +29,12 @@ from websockets.sync.client import ClientConnection, connect
 from policy_server.bundle import load_policy
 from policy_server.bundle_format import Manifest
 from policy_server.client import RemoteError, RemotePolicy
+from policy_server.message_codec import ProtocolError, pack, unpack
 from policy_server.open_policy import TOKEN_VARIABLE
-from policy_server.policy import BundlePolicy, Policy, Request
+from policy_server.policy import BundlePolicy, ChunkRequest, Policy
 from policy_server.protocol import metadata
 from policy_server.request_images import resized
 from policy_server.server import PolicyServer, ServerOptions
-from policy_server.wire import WireError, pack, unpack
 from pushcell.cameras.image_transform import stored_image
 from pushcell.config.cell import CellConfig
 from tests.config.test_strict_yaml import LAUGHS, MANY_KEYS
@@ -49,7 +49,7 @@ HUGE = [b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + struct.pack(">II", 10**5, 10**5
 
 
 @contextmanager
-def served(policy: Policy, **options) -> Iterator[str]:
+def serving(policy: Policy, **options) -> Iterator[str]:
     """The address of a server that runs beside the test."""
     loop, started = asyncio.new_event_loop(), threading.Event()
     found = []
@@ -82,7 +82,7 @@ def policy(cell: CellConfig, tmp_path_factory) -> BundlePolicy:
 
 @pytest.fixture(scope="module")
 def address(policy: BundlePolicy) -> Iterator[str]:
-    with served(policy) as found:
+    with serving(policy) as found:
         yield found
 
 
@@ -92,8 +92,8 @@ def test_a_remote_policy_is_the_local_one(policy: BundlePolicy, address: str) ->
     known = np.linspace([0.5, 0.0], [0.6, 0.1], 8)
     for seed in range(3):
         for request in (
-            Request(some_values(policy.manifest, seed), seed),
-            Request(some_values(policy.manifest, seed), seed, known, 3, 5, 0.5),
+            ChunkRequest(some_values(policy.manifest, seed), seed),
+            ChunkRequest(some_values(policy.manifest, seed), seed, known, 3, 5, 0.5),
         ):
             np.testing.assert_allclose(remote.infer(request), policy.infer(request), atol=1e-6)
     remote.close()
@@ -137,7 +137,7 @@ def test_openpis_own_client_works_unchanged(policy: BundlePolicy, address: str) 
 
 
 def test_health_needs_no_token(policy: BundlePolicy) -> None:
-    with served(policy, token="secret") as address:
+    with serving(policy, token="secret") as address:
         url = address.replace("ws://", "http://") + "/healthz"
         with urllib.request.urlopen(url, timeout=10) as answer:
             assert answer.read() == b"OK\n"
@@ -148,7 +148,7 @@ def test_health_needs_no_token(policy: BundlePolicy) -> None:
 
 
 def test_too_many_clients_are_turned_away(policy: BundlePolicy) -> None:
-    with served(policy, max_clients=1) as address:
+    with serving(policy, max_clients=1) as address:
         first = RemotePolicy(address)
         with pytest.raises(InvalidStatus, match="503"):
             connect(address)
@@ -226,7 +226,7 @@ def test_a_jpeg_is_told_by_its_header(policy: BundlePolicy) -> None:
     jpeg = cv2.imencode(".jpg", grey)[1].tobytes()
     assert np.abs(resized([jpeg, jpeg], camera, 2).astype(int) - 90).max() <= 1
     for end in range(len(jpeg) // 2):
-        with pytest.raises(WireError, match="no JPEG or PNG"):
+        with pytest.raises(ProtocolError, match="no JPEG or PNG"):
             resized([jpeg[:end]] * 2, camera, 2)
 
 
@@ -274,7 +274,7 @@ def test_nothing_that_is_sent_takes_the_server_down(policy, connection, data) ->
 def test_the_wire_has_one_kind_of_error(data: bytes) -> None:
     try:
         unpack(data)
-    except WireError:
+    except ProtocolError:
         return
 
 
@@ -301,7 +301,7 @@ def test_the_wire_has_one_kind_of_error(data: bytes) -> None:
 def test_arrays_that_are_none_are_refused(dtype, shape, data) -> None:
     given = {b"__ndarray__": True, b"dtype": dtype, b"shape": shape, b"data": data}
     whole = {key: value for key, value in given.items() if value is not None}
-    with pytest.raises(WireError):
+    with pytest.raises(ProtocolError):
         unpack(msgpack.packb({"pusher": whole}))
 
 
@@ -317,7 +317,7 @@ def test_arrays_that_are_none_are_refused(dtype, shape, data) -> None:
     ids=range(5),
 )
 def test_scalars_that_are_none_and_very_many_values_are_refused(message) -> None:
-    with pytest.raises(WireError):
+    with pytest.raises(ProtocolError):
         unpack(msgpack.packb(message))
 
 
@@ -331,7 +331,7 @@ MALFORMED = [
 def test_who_sends_what_is_no_array_costs_nobody_else_anything(policy: BundlePolicy) -> None:
     slow, values = Gate(policy), some_values(policy.manifest)
     slow.open.clear()
-    with served(slow) as address, ExitStack() as stack:
+    with serving(slow) as address, ExitStack() as stack:
         clients = [stack.enter_context(connect(address, max_size=None)) for _ in range(5)]
         for client in clients:
             client.recv(timeout=10)
@@ -350,14 +350,14 @@ def test_who_sends_what_is_no_array_costs_nobody_else_anything(policy: BundlePol
 
 def test_a_request_that_breaks_the_policy_costs_nobody_else_anything(policy: BundlePolicy) -> None:
     class Broken(Gate):
-        def infer(self, request: Request) -> np.ndarray:
+        def infer(self, request: ChunkRequest) -> np.ndarray:
             if request.seed == 13:
                 raise ZeroDivisionError("thirteen")
             return super().infer(request)
 
     slow, values = Broken(policy), some_values(policy.manifest)
     slow.open.clear()
-    with served(slow) as address, ExitStack() as stack:
+    with serving(slow) as address, ExitStack() as stack:
         clients = [stack.enter_context(connect(address, max_size=None)) for _ in range(3)]
         for client in clients:
             client.recv(timeout=10)
@@ -374,8 +374,8 @@ def test_a_request_that_breaks_the_policy_costs_nobody_else_anything(policy: Bun
 
 
 def test_idle_clients_make_room(policy: BundlePolicy) -> None:
-    request = Request(some_values(policy.manifest), seed=0)
-    with served(policy, max_clients=2, idle_s=0.3) as address, ExitStack() as stack:
+    request = ChunkRequest(some_values(policy.manifest), seed=0)
+    with serving(policy, max_clients=2, idle_s=0.3) as address, ExitStack() as stack:
         first = RemotePolicy(address, timeout_s=5.0)
         idle = stack.enter_context(connect(address))
         with pytest.raises(InvalidStatus, match="503"):
@@ -384,7 +384,7 @@ def test_idle_clients_make_room(policy: BundlePolicy) -> None:
         first.infer(request)
         second = RemotePolicy(address, timeout_s=5.0)
         second.infer(request)
-        idle.recv(timeout=10)  # the greeting
+        idle.recv(timeout=10)  # the metadata
         with pytest.raises(ConnectionClosed, match="1013"):
             idle.recv(timeout=10)
         time.sleep(0.4)
@@ -401,22 +401,22 @@ def test_idle_clients_make_room(policy: BundlePolicy) -> None:
 
 
 def test_a_server_that_is_away_fails_one_chunk_and_is_found_again(policy: BundlePolicy) -> None:
-    request = Request(some_values(policy.manifest), seed=0)
-    with served(policy) as address:
+    request = ChunkRequest(some_values(policy.manifest), seed=0)
+    with serving(policy) as address:
         remote = RemotePolicy(address, timeout_s=5.0)
         expected = remote.infer(request)
     for _ in range(2):
         with pytest.raises(RemoteError):
             remote.infer(request)
-    with served(policy, port=int(address.rsplit(":", 1)[1])):
+    with serving(policy, port=int(address.rsplit(":", 1)[1])):
         np.testing.assert_array_equal(remote.infer(request), expected)
         remote.close()
 
 
 def test_no_answer_in_time_is_an_error_and_never_anothers_answer(policy: BundlePolicy) -> None:
     slow = Gate(policy)
-    first, second = (Request(some_values(policy.manifest, k), seed=k) for k in (0, 1))
-    with served(slow) as address:
+    first, second = (ChunkRequest(some_values(policy.manifest, k), seed=k) for k in (0, 1))
+    with serving(slow) as address:
         remote = RemotePolicy(address, timeout_s=0.3)
         slow.open.clear()
         with pytest.raises(RemoteError, match="failed"):
@@ -475,7 +475,7 @@ def pretended(manifest: Manifest, answer: bytes | None) -> Iterator[str]:
 
 
 def test_a_server_that_never_reads_fails_one_chunk_in_time(policy: BundlePolicy) -> None:
-    request = Request({"overhead_image": np.zeros((2, 2000, 2000, 3), np.uint8)}, seed=0)
+    request = ChunkRequest({"overhead_image": np.zeros((2, 2000, 2000, 3), np.uint8)}, seed=0)
     with pretended(policy.manifest, None) as address:
         remote = RemotePolicy(address, timeout_s=0.5)
         began_s = time.monotonic()
@@ -486,7 +486,7 @@ def test_a_server_that_never_reads_fails_one_chunk_in_time(policy: BundlePolicy)
 
 @pytest.mark.parametrize("message", [*MALFORMED, {"actions": MALFORMED[1]["pusher"]}, [], 7])
 def test_a_servers_malformed_answer_fails_one_chunk(policy: BundlePolicy, message: object) -> None:
-    request = Request(some_values(policy.manifest), seed=0)
+    request = ChunkRequest(some_values(policy.manifest), seed=0)
     with pretended(policy.manifest, msgpack.packb(message)) as address:
         remote = RemotePolicy(address, timeout_s=5.0)
         for _ in range(2):
@@ -515,13 +515,13 @@ def test_another_policy_at_the_same_place_is_refused(
 ) -> None:
     manifest = some_manifest(cell)
     other = load_policy(write_toy(tmp_path, manifest, random_graphs(manifest)))
-    request = Request(some_values(policy.manifest), seed=0)
-    with served(policy) as address:
+    request = ChunkRequest(some_values(policy.manifest), seed=0)
+    with serving(policy) as address:
         remote = RemotePolicy(address)
     with pytest.raises(RemoteError):
         remote.infer(request)
     with (
-        served(other, port=int(address.rsplit(":", 1)[1])),
+        serving(other, port=int(address.rsplit(":", 1)[1])),
         pytest.raises(RemoteError, match="another policy than before"),
     ):
         remote.infer(request)
@@ -532,20 +532,20 @@ def test_everybody_gets_a_turn(policy: BundlePolicy) -> None:
     order, lock = [], threading.Lock()
 
     class Logged(Gate):
-        def infer(self, request: Request) -> np.ndarray:
+        def infer(self, request: ChunkRequest) -> np.ndarray:
             with lock:
                 order.append(request.seed)
             return super().infer(request)
 
     logged = Logged(policy)
-    with served(logged) as address:
+    with serving(logged) as address:
         remotes = [RemotePolicy(address, timeout_s=20) for _ in range(3)]
         values = some_values(policy.manifest)
         logged.open.clear()
 
         def ask(name: int) -> None:
             for _ in range(5):
-                remotes[name].infer(Request(values, seed=name))
+                remotes[name].infer(ChunkRequest(values, seed=name))
 
         threads = [threading.Thread(target=ask, args=(k,)) for k in range(3)]
         for thread in threads:
@@ -572,7 +572,7 @@ def test_the_command_serves_until_it_is_told_to_end(cell: CellConfig, tmp_path: 
         try:
             address = server.stdout.readline().removeprefix("serving on ").strip()
             remote = RemotePolicy(address, "secret", timeout_s=10)
-            request = Request(some_values(manifest), seed=0)
+            request = ChunkRequest(some_values(manifest), seed=0)
             expected = load_policy(bundle).infer(request)
             np.testing.assert_allclose(remote.infer(request), expected, atol=1e-6)
             remote.close()

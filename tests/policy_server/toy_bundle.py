@@ -76,7 +76,7 @@ def denoiser(
         "prefix": (I64, (batch,)),
     }
     inputs = {name: known[name] for name in manifest.denoiser_inputs}
-    if manifest.noisy:
+    if manifest.is_generative:
         nodes.append(helper.make_node("Mul", ["sample", "share"], ["of_sample"]))
         nodes.append(helper.make_node("Add", ["of_embedding", "of_sample"], ["prediction"]))
     else:
@@ -97,7 +97,7 @@ def random_graphs(
     rng = np.random.default_rng(seed)
     size = 2 * manifest.action.horizon
     matrix = rng.normal(0, 0.3, (width(manifest), size))
-    of_sample = 0.3 if manifest.noisy else 0.0
+    of_sample = 0.3 if manifest.is_generative else 0.0
     graph = denoiser(manifest, matrix, rng.normal(0, 0.1, size), of_sample, batch)
     return {ENCODER: encoder(manifest), DENOISER: graph}
 
@@ -132,7 +132,7 @@ def write_toy(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProt
     }
     noise = policy.noise(0)
     arrays = {**frame, "chunk": policy.chunk(frame, noise)}
-    if manifest.noisy:
+    if manifest.is_generative:
         arrays["noise"] = noise
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)

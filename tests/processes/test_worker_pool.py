@@ -12,11 +12,11 @@ def prepare(problem: str) -> None:
 
 
 def test_what_stands_in_a_workers_way_is_its_result():
-    with worker_pool(1, prepare, "no such student") as pool:
+    with worker_pool(1, prepare, "no such policy") as pool:
         for _ in range(2):
-            with pytest.raises(ConfigError, match="no such student"):
+            with pytest.raises(ConfigError, match="no such policy"):
                 pool.submit(len, "abc").result(60)
-        with pytest.raises(ConfigError, match="no such student"):
+        with pytest.raises(ConfigError, match="no such policy"):
             list(pool.map(len, ["abc"]))
     with worker_pool(1, prepare, "") as pool:
         assert list(pool.map(len, ["abc", "d"])) == [3, 1]

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.made_up_cell import START_NS, live, recording_cell
+from benchmarks.synthetic_cell import START_NS, live, recording_cell
 from pushcell.bags.bag_reader import BagReader
 from pushcell.bags.bag_writer import BagWriter
 from pushcell.cli import main as cli

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
+from benchmarks.synthetic_cell import START_NS, Heard, live, recording_cell
 from pushcell.bags.messages import (
     POSE,
     image_cdr,

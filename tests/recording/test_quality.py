@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import pytest
 
-from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell, tip_at
+from benchmarks.synthetic_cell import START_NS, Heard, live, recording_cell, tip_at
 from pushcell.bags.messages import image_cdr, tool_pose_cdr
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import PlanarPose
@@ -171,7 +171,7 @@ def test_a_short_episode_is_rejected(cell: CellConfig) -> None:
 
 def test_who_drove_is_known(cell: CellConfig) -> None:
     sources = ((0.0, "hold"), (1.0, "policy"), (3.0, "teleop"), (4.0, "hold"), (5.0, "teleop"))
-    spans = gate_after(cell, live(cell, 6.0, sources)).driving.spans
+    spans = gate_after(cell, live(cell, 6.0, sources)).control_log.spans
     assert [span.source for span in spans] == ["policy", "teleop", "teleop"]
     starts = [(span.start_ns - START_NS) / S for span in spans]
     assert starts == pytest.approx([1, 3, 5], abs=0.06)

@@ -17,7 +17,7 @@ from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
 from benchmarks.killed_recorder import kill_and_recover
-from benchmarks.made_up_cell import START_NS, Heard, live, recording_cell
+from benchmarks.synthetic_cell import START_NS, Heard, live, recording_cell
 from pushcell.bags.bag_reader import BagReader
 from pushcell.bags.mcap_records import whole_records
 from pushcell.bags.messages import (

@@ -10,7 +10,7 @@ import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from benchmarks.made_up_cell import TYPES, Heard, live
+from benchmarks.synthetic_cell import TYPES, Heard, live
 from pushcell.bags.bag_writer import BagWriter, Topic
 from pushcell.config.cell import CellConfig
 from pushcell.recording.episode_info import EpisodeInfo

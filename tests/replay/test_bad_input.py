@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mcap.opcode import Opcode
 
-from benchmarks.made_up_cell import START_NS, Heard
+from benchmarks.synthetic_cell import START_NS, Heard
 from pushcell.bags.mcap_records import whole_records
 from pushcell.bags.messages import (
     IMAGE,
@@ -17,7 +17,7 @@ from pushcell.bags.messages import (
 from pushcell.errors import EpisodeError
 from pushcell.geometry import PlanarPose
 from pushcell.recording.streams import IMAGE_TOPIC, PUSHER_TOPIC
-from pushcell.replay.opening import find_recordings
+from pushcell.replay.open_recording import find_recordings
 from pushcell.replay.recording import Recording
 from pushcell.replay.samples import SampleReader
 from tests.replay.examples import heard, write_bag, write_episode

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.made_up_cell import TYPES
+from benchmarks.synthetic_cell import TYPES
 from pushcell.bags.bag_reader import BagReader
 from pushcell.bags.messages import from_cdr
 from pushcell.cli import main as cli

@@ -14,7 +14,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from pushcell.bags.messages import IMAGE, POSE
 from pushcell.errors import EpisodeError
-from pushcell.replay.opening import find_recordings, open_bag
+from pushcell.replay.open_recording import find_recordings, open_bag
 from pushcell.replay.recording import Recording
 from pushcell.replay.samples import SampleReader
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.made_up_cell import TYPES
+from benchmarks.synthetic_cell import TYPES
 from policy_server.bundle import load_policy
 from policy_server.delay import InjectedDelay
 from pushcell.errors import EpisodeError

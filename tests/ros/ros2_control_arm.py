@@ -22,7 +22,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from pushcell.config.arm import TrajectoryCommandConfig
 from pushcell.config.cell import load_cell
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 
 RATE_HZ = 200.0
 LAG_S = 0.01
@@ -88,7 +88,7 @@ def main() -> None:
     options = parser.parse_args()
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
-    Urgency.REAL_TIME.apply()
+    ProcessPriority.REAL_TIME.apply()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = StandIn(options.cell, options.start, options.drop)
     executor = SingleThreadedExecutor()

@@ -11,7 +11,7 @@ import rclpy
 from pushcell.cameras.camera_info import camera_info_text
 from pushcell.cameras.camera_model import Lens
 from pushcell_ros.drift_node import DriftNode
-from pushcell_ros.render_node import Camera
+from pushcell_ros.render_node import RenderedCamera
 from tests.conftest import SIM_CELL
 
 DOMAIN = 90
@@ -37,7 +37,7 @@ def test_lens_that_was_calibrated(model, scale, cell, tmp_path):
     try:
         node = DriftNode()
         shown = said.resized(scale * size[0], scale * size[1])
-        camera = Camera(node, shown)
+        camera = RenderedCamera(node, shown)
         info = camera.lens
         topics = camera.image.topic_name, camera.info.topic_name
         node.destroy_node()

@@ -23,8 +23,8 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from calibration.boards import parse_board
-from calibration.drift import Reference
-from calibration.synthetic_images import Photographer
+from calibration.drift import DriftReference
+from calibration.synthetic_images import SyntheticCamera
 from pushcell import se3
 from pushcell.cameras.camera_info import camera_info_text
 from pushcell.config.cell import load_cell
@@ -54,13 +54,13 @@ def folder(tmp_path_factory):
     """A cell whose overhead camera was calibrated and has a reference; and images of then, now."""
     folder = tmp_path_factory.mktemp("cell")
     board = parse_board(BOARD)
-    photographer = Photographer(board, rig.LENS, seed=0)
+    camera = SyntheticCamera(board, rig.LENS, seed=0)
     for name, step in (("then", 0.0), ("moved", 0.004)):
         (folder / name).mkdir()
-        picture = photographer.take(se3.from_rvec(np.zeros(3), [step, 0, 0]) @ POSE)
+        picture = camera.take(se3.from_rvec(np.zeros(3), [step, 0, 0]) @ POSE)
         cv2.imwrite(str(folder / name / "0.png"), picture)
         if not step:
-            (folder / "reference.json").write_text(Reference.take(picture, BOARD).text())
+            (folder / "reference.json").write_text(DriftReference.take(picture, BOARD).text())
     (folder / "slider").mkdir()
     truth = PlanarPose(0.57, 0.03, 0.7)
     picture = test_drift_and_slider.picture(truth)

@@ -14,7 +14,7 @@ from pushcell.geometry import PlanarPose, Pose  # noqa: E402
 from pushcell_ros import conversions as c  # noqa: E402
 
 
-def over_the_wire(message):
+def over_the_link(message):
     return deserialize_message(serialize_message(message), type(message))
 
 
@@ -32,13 +32,13 @@ def test_durations_may_be_negative(seconds):
 
 def test_poses_round_trip():
     pose = Pose.from_xyz_rpy([0.1, -0.2, 0.3], [0.4, -0.5, 2.6])
-    again = c.to_pose(over_the_wire(c.pose_message(pose, Time(sec=3))))
+    again = c.to_pose(over_the_link(c.pose_message(pose, Time(sec=3))))
     assert np.allclose(again.matrix(), pose.matrix())
 
 
 def test_chunks_round_trip_on_the_receivers_clock():
     chunk = ActionChunk.at_rate(1000.0, 999.95, 10.0, np.random.default_rng(0).random((16, 2)))
-    message = over_the_wire(c.chunk_message(chunk, c.to_stamp(1.7e9)))
+    message = over_the_link(c.chunk_message(chunk, c.to_stamp(1.7e9)))
     received = c.to_chunk(message, capture_s=50.0)
     assert np.array_equal(received.positions, chunk.positions)
     assert np.allclose(received.times_s - 50.0, chunk.times_s - 1000.0, atol=1e-9)
@@ -64,7 +64,7 @@ def test_an_empty_chunk_is_refused():
 
 def test_images_round_trip():
     image = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
-    assert np.array_equal(c.to_image(over_the_wire(c.image_message(image, "eye", Time()))), image)
+    assert np.array_equal(c.to_image(over_the_link(c.image_message(image, "eye", Time()))), image)
 
 
 def test_both_orders_of_colours_are_read_and_other_encodings_refused():
@@ -81,14 +81,14 @@ def test_both_orders_of_colours_are_read_and_other_encodings_refused():
 def test_scenes_round_trip(count):
     joints, slider = np.arange(count) / 10, Pose.from_planar(PlanarPose(0.5, -0.1, 2.0), 0.02)
     message = c.scene_message(Time(), [f"axis_{i}" for i in range(count)], joints, slider)
-    again_joints, again_slider = c.to_scene(over_the_wire(message))
+    again_joints, again_slider = c.to_scene(over_the_link(message))
     assert np.allclose(again_joints, joints)
     assert np.allclose(again_slider.matrix(), slider.matrix())
 
 
 def test_camera_info_holds_the_pinhole(cell):
     camera = cell.camera("overhead")
-    info = over_the_wire(c.lens_message(active_lens(cell, "overhead"), "overhead"))
+    info = over_the_link(c.lens_message(active_lens(cell, "overhead"), "overhead"))
     assert np.allclose(np.reshape(info.k, (3, 3)), camera.matrix)
     assert (info.width, info.height) == (camera.width_px, camera.height_px)
     assert info.header.frame_id == "overhead_color_optical_frame"

@@ -17,7 +17,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
-from pushcell.arm.frame_tree import Frame, FrameTree
+from pushcell.arm.frame_tree import ArmFrame, FrameTree
 from pushcell.config.urdf import joint_limits
 from pushcell.geometry import Pose
 from pushcell_ros.base_node import OK
@@ -97,7 +97,7 @@ def test_frames_are_told(frames):
 
 def test_a_frame_goes_over_the_wire():
     pose = Pose.from_xyz_rpy([0.1, -0.2, 0.3], [0.4, -0.5, 2.0])
-    sent = transform_message(Frame("base", "slider", pose), to_stamp(3.5))
+    sent = transform_message(ArmFrame("base", "slider", pose), to_stamp(3.5))
     message = deserialize_message(serialize_message(sent), TransformStamped)
     t, q = message.transform.translation, message.transform.rotation
     again = Pose.from_quaternion([t.x, t.y, t.z], [q.x, q.y, q.z, q.w])

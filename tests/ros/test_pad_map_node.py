@@ -34,7 +34,7 @@ def domain() -> Iterator[int]:
 @pytest.fixture
 def node(domain: int) -> Iterator[Node]:
     rclpy.init(domain_id=domain)
-    made = rclpy.create_node("made_up_pad")
+    made = rclpy.create_node("synthetic_pad")
     yield made
     made.destroy_node()
     rclpy.try_shutdown()

@@ -14,7 +14,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from benchmarks.made_up_cell import START_NS, tip_at
+from benchmarks.synthetic_cell import START_NS, tip_at
 from pushcell_ros.conversions import to_image, to_planar
 from pushcell_ros.replay_node import ReplayNode
 from tests.conftest import SIM_CELL

@@ -16,7 +16,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from benchmarks.made_up_cell import Heard
+from benchmarks.synthetic_cell import Heard
 from policy_server.bundle import load_policy
 from pushcell.bags.messages import POSE, STATUS
 from pushcell.geometry import PlanarPose, Pose
@@ -95,7 +95,7 @@ def test_the_same_chunks_come_again(cell, bundle, heard, tmp_path):
     bag = write_bag(tmp_path / "live.mcap", sorted(heard, key=lambda m: m.log_ns), TYPES)
     with Recording(bag, cell) as recording:
         outcome = PolicyRun(recording, load_policy(bundle), "it", ReplayOptions()).run()
-    assert outcome.guided
+    assert outcome.follows_record
     assert outcome.left_out == {}
     live = outcome.figures()["live"]
     assert live["published"] >= 7
@@ -109,14 +109,14 @@ def test_a_recording_that_begins_within_a_rollout_is_followed_from_there(
     cell, bundle, heard, tmp_path
 ):
     ordered = sorted(heard, key=lambda m: m.log_ns)
-    noted = [m.log_ns for m in ordered if m.topic == "/policy/request"]
-    bag = write_bag(tmp_path / "tail.mcap", [m for m in ordered if m.log_ns > noted[2]], TYPES)
+    requests = [m.log_ns for m in ordered if m.topic == "/policy/request"]
+    bag = write_bag(tmp_path / "tail.mcap", [m for m in ordered if m.log_ns > requests[2]], TYPES)
     with Recording(bag, cell) as recording:
         outcome = PolicyRun(recording, load_policy(bundle), "it", ReplayOptions()).run()
-    assert outcome.guided
+    assert outcome.follows_record
     assert any("what came before is not known" in note for note in outcome.notes)
     live = outcome.figures()["live"]
-    assert len(noted) - 4 <= live["matched"] <= live["published"]
+    assert len(requests) - 4 <= live["matched"] <= live["published"]
 
 
 def test_another_policy_or_delay_is_not_led_by_the_notes(cell, heard, tmp_path):
@@ -125,5 +125,5 @@ def test_another_policy_or_delay_is_not_led_by_the_notes(cell, heard, tmp_path):
     with Recording(bag, cell) as recording:
         policy = load_policy(other)
         outcome = PolicyRun(recording, policy, "it", ReplayOptions(seed=3)).run()
-    assert not outcome.guided
+    assert not outcome.follows_record
     assert len(outcome.chunks) > 3

@@ -18,7 +18,7 @@ PERIOD_NS = 10_000_000
 
 
 @pytest.fixture
-def wire():
+def stream_and_say():
     """A stream, and what publishes on it."""
     rclpy.init(domain_id=DOMAIN)
     node, other = rclpy.create_node("hears"), rclpy.create_node("says")
@@ -52,8 +52,8 @@ def until_heard(stream, periods):
     return found
 
 
-def test_what_is_of_later_is_kept_for_later(wire):
-    stream, say = wire
+def test_what_is_of_later_is_kept_for_later(stream_and_say):
+    stream, say = stream_and_say
     for periods in (1, 2, 3):
         say(periods)
     assert until_heard(stream, 1) == [1]
@@ -62,8 +62,8 @@ def test_what_is_of_later_is_kept_for_later(wire):
     assert heard(stream, 9) == [3]
 
 
-def test_the_next_one_is_waited_for_and_a_stream_that_ended_only_once(wire):
-    stream, say = wire
+def test_the_next_one_is_waited_for_and_a_stream_that_ended_only_once(stream_and_say):
+    stream, say = stream_and_say
     say(1)
     assert until_heard(stream, 1) == [1]
     later = threading.Timer(0.2, say, [2])
@@ -77,8 +77,8 @@ def test_the_next_one_is_waited_for_and_a_stream_that_ended_only_once(wire):
     assert time.monotonic() - began - waited < 0.4, "it has ended, and is not waited for again"
 
 
-def test_the_newest_is_the_same_until_there_is_a_newer(wire):
-    stream, say = wire
+def test_the_newest_is_the_same_until_there_is_a_newer(stream_and_say):
+    stream, say = stream_and_say
     assert stream.newest(PERIOD_NS) is None
     say(1)
     say(2)

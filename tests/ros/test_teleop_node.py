@@ -28,7 +28,7 @@ class Cell:
     """Hears what the node asks for and says; says what a pad says."""
 
     def __init__(self) -> None:
-        self.node: Node = rclpy.create_node("made_up_cell")
+        self.node: Node = rclpy.create_node("synthetic_cell")
         self.asked: list[str] = []
         self.held = False
         self.state = ""

@@ -1,4 +1,4 @@
-"""The simulated arm on its wire, spoken to as a real arm is."""
+"""The simulated arm on its link, spoken to as a real arm is."""
 
 import os
 import threading
@@ -25,7 +25,7 @@ PATIENCE = 5000  # steps for a datagram to arrive in, on a busy machine
 INSTANCE = 1 + os.getpid() % 230  # so that test runs side by side do not hear each other
 
 
-class Wire:
+class ArmLink:
     """The other end: sends commands, keeps the statuses."""
 
     def __init__(self, cell: CellConfig, instance: int) -> None:
@@ -55,14 +55,14 @@ def make_endpoint(cell: CellConfig, instance: int) -> tuple[ArmCell, SimulatedAr
 
 
 @pytest.fixture
-def arm(cell: CellConfig) -> tuple[ArmCell, SimulatedArmEndpoint, Wire]:
-    """World, endpoint and wire, past the time in which commands must not come."""
+def arm(cell: CellConfig) -> tuple[ArmCell, SimulatedArmEndpoint, ArmLink]:
+    """World, endpoint and link, past the time in which commands must not come."""
     world, endpoint = make_endpoint(cell, INSTANCE)
-    wire = Wire(cell, INSTANCE)
+    link = ArmLink(cell, INSTANCE)
     for _ in range(GUARD_STEPS):
         endpoint.step()
-        wire.status()
-    return world, endpoint, wire
+        link.status()
+    return world, endpoint, link
 
 
 def test_an_iiwa_has_seven_joints(cell: CellConfig) -> None:
@@ -76,25 +76,25 @@ def turn(joint: int, angle_rad: float) -> Array:
     return angle_rad * np.eye(7)[joint - 1]
 
 
-def exchange(endpoint: SimulatedArmEndpoint, wire: Wire, positions: list[float] | Array) -> None:
-    """Send one command and see it obeyed: statuses come on the same wire, after it."""
+def exchange(endpoint: SimulatedArmEndpoint, link: ArmLink, positions: list[float] | Array) -> None:
+    """Send one command and see it obeyed: statuses come on the same link, after it."""
     goal = list(positions)
     for _ in range(PATIENCE):
-        wire.command(goal)
+        link.command(goal)
         endpoint.step()
-        if np.allclose(wire.status().joint_position_commanded, goal):
+        if np.allclose(link.status().joint_position_commanded, goal):
             return
     pytest.fail("the command never arrived")
 
 
 def test_status_tells_the_arms_state(
-    cell: CellConfig, arm: tuple[ArmCell, SimulatedArmEndpoint, Wire]
+    cell: CellConfig, arm: tuple[ArmCell, SimulatedArmEndpoint, ArmLink]
 ) -> None:
-    world, endpoint, wire = arm
+    world, endpoint, link = arm
     stamps = []
     for _ in range(5):
         endpoint.step()
-        status = wire.status()
+        status = link.status()
         stamps.append(status.utime)
     assert np.diff(stamps) == pytest.approx(1e6 / cell.arm.status_rate_hz)
     assert stamps[-1] == round(world.time_s * 1e6)
@@ -106,35 +106,35 @@ def test_status_tells_the_arms_state(
 
 
 def test_arm_holds_where_it_is_before_the_first_command(
-    arm: tuple[ArmCell, SimulatedArmEndpoint, Wire],
+    arm: tuple[ArmCell, SimulatedArmEndpoint, ArmLink],
 ) -> None:
-    world, endpoint, wire = arm
+    world, endpoint, link = arm
     before = world.joint_positions
     endpoint.step()
-    status = wire.status()
+    status = link.status()
     np.testing.assert_allclose(status.joint_position_commanded, before, atol=1e-6)
     np.testing.assert_allclose(world.joint_positions, before, atol=1e-6)
 
 
 def test_arm_follows_commands_and_keeps_the_last(
-    arm: tuple[ArmCell, SimulatedArmEndpoint, Wire],
+    arm: tuple[ArmCell, SimulatedArmEndpoint, ArmLink],
 ) -> None:
-    world, endpoint, wire = arm
+    world, endpoint, link = arm
     goal = world.joint_positions + np.array([0.03, -0.02, 0.01, 0.02, -0.03, 0.01, -0.02])
-    exchange(endpoint, wire, goal)
+    exchange(endpoint, link, goal)
     for _ in range(200):
         endpoint.step()
-        status = wire.status()
+        status = link.status()
     np.testing.assert_allclose(world.joint_positions, goal, atol=1e-5)
     np.testing.assert_allclose(status.joint_position_ipo, goal, atol=1e-9)
 
 
 def test_arm_moves_no_faster_than_its_joints_can(
-    arm: tuple[ArmCell, SimulatedArmEndpoint, Wire],
+    arm: tuple[ArmCell, SimulatedArmEndpoint, ArmLink],
 ) -> None:
-    world, endpoint, wire = arm
+    world, endpoint, link = arm
     goal = world.joint_positions + turn(1, 0.1)
-    exchange(endpoint, wire, goal)
+    exchange(endpoint, link, goal)
     drives = [world.interpolated_joints[0]]
     while abs(drives[-1] - goal[0]) > 1e-9:
         endpoint.step()
@@ -164,14 +164,14 @@ def malformed(positions: Array) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("fault", sorted(malformed(np.zeros(7))))
 def test_malformed_commands_are_refused_and_counted(
-    arm: tuple[ArmCell, SimulatedArmEndpoint, Wire], fault: str
+    arm: tuple[ArmCell, SimulatedArmEndpoint, ArmLink], fault: str
 ) -> None:
-    world, endpoint, wire = arm
+    world, endpoint, link = arm
     before = world.joint_positions
     for _ in range(PATIENCE):
-        wire.publish(malformed(before)[fault])
+        link.publish(malformed(before)[fault])
         endpoint.step()
-        wire.status()
+        link.status()
         if endpoint.refused:
             break
     assert endpoint.refused >= 1
@@ -179,49 +179,49 @@ def test_malformed_commands_are_refused_and_counted(
 
 
 def test_arm_stops_one_degree_before_a_joints_end(
-    arm: tuple[ArmCell, SimulatedArmEndpoint, Wire],
+    arm: tuple[ArmCell, SimulatedArmEndpoint, ArmLink],
 ) -> None:
-    world, endpoint, wire = arm
+    world, endpoint, link = arm
     goal = world.joint_positions
     while goal[6] < np.radians(180):
         goal = goal + turn(7, 0.05)
-        wire.command(list(goal))
+        link.command(list(goal))
         for _ in range(10):
             endpoint.step()
-            wire.status()
+            link.status()
     assert world.joint_positions[6] == pytest.approx(np.radians(174), abs=1e-4)
 
 
-def step_until_it_fails(endpoint: SimulatedArmEndpoint, wire: Wire, positions: Array) -> None:
+def step_until_it_fails(endpoint: SimulatedArmEndpoint, link: ArmLink, positions: Array) -> None:
     for _ in range(PATIENCE):
-        wire.command(list(positions))
+        link.command(list(positions))
         endpoint.step()
 
 
-def test_a_jump_stops_the_arm(arm: tuple[ArmCell, SimulatedArmEndpoint, Wire]) -> None:
-    world, endpoint, wire = arm
+def test_a_jump_stops_the_arm(arm: tuple[ArmCell, SimulatedArmEndpoint, ArmLink]) -> None:
+    world, endpoint, link = arm
     with pytest.raises(ArmLinkError, match=r"joint_2 was commanded to jump by 0\.500 rad"):
-        step_until_it_fails(endpoint, wire, world.joint_positions + turn(2, 0.5))
+        step_until_it_fails(endpoint, link, world.joint_positions + turn(2, 0.5))
 
 
 def test_a_controller_left_running_is_not_obeyed(cell: CellConfig) -> None:
     world, endpoint = make_endpoint(cell, INSTANCE)
     with pytest.raises(ArmLinkError, match=r"within 0\.25 s of the arm's start"):
-        step_until_it_fails(endpoint, Wire(cell, INSTANCE), world.joint_positions)
+        step_until_it_fails(endpoint, ArmLink(cell, INSTANCE), world.joint_positions)
 
 
 def test_pressing_into_the_table_stops_the_arm(
-    arm: tuple[ArmCell, SimulatedArmEndpoint, Wire],
+    arm: tuple[ArmCell, SimulatedArmEndpoint, ArmLink],
 ) -> None:
-    world, endpoint, wire = arm
+    world, endpoint, link = arm
 
     def press() -> None:
         goal = world.joint_positions
         for _ in range(400):
             goal = goal + turn(2, 0.0005)
-            wire.command(list(goal))
+            link.command(list(goal))
             endpoint.step()
-            wire.status()
+            link.status()
 
     with pytest.raises(ArmLinkError, match="contact turned joint_"):
         press()

@@ -18,9 +18,9 @@ from pushcell.simulation.shifts import (
     COLOUR_MEAN,
     COLOUR_RANDOMISATION,
     GOAL_Y_M,
-    Look,
-    Looks,
     Shifts,
+    VisualRandomization,
+    Visuals,
     physics_of,
     shifted_cell,
 )
@@ -29,13 +29,15 @@ from pushcell.task import SLIDERS, slider_of
 PARTS = ("table", "slider", "background")
 
 
-def draws(cell: CellConfig, world: str, *words: str, count: int = 200, **gaps: bool) -> list[Look]:
-    looks = Looks(cell, world, Shifts.parse(words, **gaps))
-    return [looks.draw(np.random.default_rng(seed)) for seed in range(count)]
+def draws(
+    cell: CellConfig, world: str, *words: str, count: int = 200, **gaps: bool
+) -> list[Visuals]:
+    drawn = VisualRandomization(cell, world, Shifts.parse(words, **gaps))
+    return [drawn.draw(np.random.default_rng(seed)) for seed in range(count)]
 
 
-def colours(looks: list[Look], part: str) -> np.ndarray:
-    return np.array([getattr(look.appearance, part) for look in looks])
+def colours(drawn: list[Visuals], part: str) -> np.ndarray:
+    return np.array([getattr(visuals.appearance, part) for visuals in drawn])
 
 
 @pytest.mark.parametrize("level", [1, 2, 3, 4])
@@ -82,12 +84,12 @@ def test_mean_colours_move_by_the_distance_of_their_level(cell: CellConfig, leve
 
 @pytest.mark.parametrize("level", [1, 2, 3, 4])
 def test_colours_spread_evenly_as_far_as_their_level_says(cell: CellConfig, level: int) -> None:
-    looks = draws(cell, "source", f"colour_randomisation={level}")
+    drawn = draws(cell, "source", f"colour_randomisation={level}")
     reach = COLOUR_RANDOMISATION[level - 1]
     for part in PARTS:
         mean = np.array(getattr(cell.simulated.source, part))
         low, high = np.maximum(mean - reach, 0), np.minimum(mean + reach, 1)
-        found = colours(looks, part)
+        found = colours(drawn, part)
         assert (found >= low).all()
         assert (found <= high).all()
         # With two hundred draws the outer twentieth is empty once in ten thousand times.
@@ -103,8 +105,8 @@ def test_the_overhead_camera_goes_round_the_goal_and_still_sees_it(
     (shifted,) = draws(cell, "target", f"camera={level}", count=1)
     goal = np.array([[*cell.task.goal[:2], 0.0]])
     views = []
-    for look in (plain, shifted):
-        overhead, wrist = look.cameras
+    for visuals in (plain, shifted):
+        overhead, wrist = visuals.cameras
         assert wrist == cell.cameras[1]
         views.append(overhead.pose_in_link)
         pixel = project(overhead, overhead.pose_in_link, goal)
@@ -115,21 +117,21 @@ def test_the_overhead_camera_goes_round_the_goal_and_still_sees_it(
 
 
 def test_the_source_worlds_camera_is_a_little_off_each_time(cell: CellConfig) -> None:
-    looks = draws(cell, "source")
+    drawn = draws(cell, "source")
     true = cell.cameras[0].pose_in_link
-    off = [true.inverse() @ look.cameras[0].pose_in_link for look in looks]
-    places = np.array([look.cameras[0].xyz_m for look in looks])
+    off = [true.inverse() @ visuals.cameras[0].pose_in_link for visuals in drawn]
+    places = np.array([visuals.cameras[0].xyz_m for visuals in drawn])
     assert np.ptp(places, axis=0) == pytest.approx([0.02] * 3, rel=0.1)
     angles = [np.arccos((np.trace(pose.rotation) - 1) / 2) for pose in off]
     assert max(angles) < math.radians(3)
     assert np.linalg.norm(places.mean(axis=0) - true.translation) > 0.003  # not only jitter
-    assert len({look.cameras[1] for look in looks}) == 1
+    assert len({visuals.cameras[1] for visuals in drawn}) == 1
 
 
 def test_the_target_world_looks_as_configured(cell: CellConfig) -> None:
-    for look in draws(cell, "target", count=3):
-        assert look == Look(cell.simulated.target, cell.cameras)
-    assert not Looks(cell, "target", Shifts()).vary
+    for visuals in draws(cell, "target", count=3):
+        assert visuals == Visuals(cell.simulated.target, cell.cameras)
+    assert not VisualRandomization(cell, "target", Shifts()).vary
     assert draws(cell, "source", visual_gap=False) == draws(cell, "target")
 
 

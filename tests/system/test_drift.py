@@ -10,7 +10,7 @@ import yaml
 
 pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
 
-from calibration.drift import Reference
+from calibration.drift import DriftReference
 from calibration.mounted_board import MountedBoard
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config.cell import load_cell
@@ -32,7 +32,7 @@ def cell_file(tmp_path):
     joints = ArmKinematics(cell).home_joints(np.array(cell.task.pusher_home_m))
     slider = Pose.from_planar(cell.task.goal_pose)
     picture = renderer.render(joints, slider, cell.camera("overhead"))
-    (tmp_path / "reference.json").write_text(Reference.take(picture, BOARD).text())
+    (tmp_path / "reference.json").write_text(DriftReference.take(picture, BOARD).text())
     values = yaml.safe_load(SIM_CELL.read_text())
     values["calibration"] = [{"camera": "overhead", "reference": "reference.json"}]
     path = tmp_path / "cell.yaml"

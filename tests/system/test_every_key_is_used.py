@@ -112,7 +112,7 @@ def push_in_the_library(cell, folder):
 
 def test_every_key_is_used(read_keys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where episodes go
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN))  # the arm's wire follows it
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN))  # the arm's link follows it
     run_the_nodes()
     cell = config.load_cell(SIM_CELL)
     push_in_the_library(cell, tmp_path / "bundle")

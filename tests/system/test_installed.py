@@ -242,7 +242,7 @@ def test_every_program_starts(copied: Installed, linked: Installed, tmp_path: Pa
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         asked = {node: pool.submit(ask, copied, node) for node in NODES}
-        asked["listener_node, linked"] = pool.submit(ask, linked, "listener_node")
+        asked["null_arm_node, linked"] = pool.submit(ask, linked, "null_arm_node")
     for node, answer in asked.items():
         code, output = answer.result()
         assert code == 0, f"{node}: {output}"

@@ -20,7 +20,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.browser import found_browser, open_page
 from calibration.boards import parse_board
-from calibration.synthetic_images import Photographer
+from calibration.synthetic_images import SyntheticCamera
 from tests.calibration import rig
 from tests.calibration.conftest import CHARUCO
 from tests.conftest import ROOT, SIM_CELL
@@ -42,10 +42,10 @@ def film(tmp_path):
     """A folder of images as of a person who holds the board still at place after place."""
     folder, board = tmp_path / "film", parse_board(CHARUCO)
     folder.mkdir()
-    photographer = Photographer(board, rig.LENS, seed=0)
+    camera = SyntheticCamera(board, rig.LENS, seed=0)
     for index, pose in enumerate(rig.looks(board, np.random.default_rng(3), 20)):
         first = folder / f"{index:02}_0.png"
-        cv2.imwrite(str(first), photographer.take(pose))
+        cv2.imwrite(str(first), camera.take(pose))
         for frame in range(1, FRAMES_HELD):
             (folder / f"{index:02}_{frame}.png").symlink_to(first)
     return folder

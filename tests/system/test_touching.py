@@ -38,7 +38,7 @@ pytestmark = [
 def test_marks_touched_from_the_page_check_the_map(tmp_path):
     cell = write_calibrated_cell(tmp_path)
     launch = (
-        "launch/touch.launch.yaml",
+        "launch/touch_check.launch.yaml",
         "simulated:=true",
         f"cell:={cell}",
         f"height:={THICKNESS_M}",

@@ -15,8 +15,8 @@ from pushcell.cameras.table_projection import picture_axes
 from pushcell.config.cell import load_cell
 from pushcell.geometry import Pose
 from pushcell.task import Task
-from teleop.console.backend import ConsoleDesk
-from teleop.console.messages import Hands
+from teleop.console.backend import ConsoleBackend
+from teleop.console.messages import OperatorInput
 from teleop.devices.shaping import StickSpeed
 from tests.conftest import SIM_CELL
 
@@ -42,17 +42,17 @@ def calibrated(tmp_path, cell):
 def test_goal_press_and_stick(calibrated):
     cell, lens, pose = calibrated
     said = []
-    wire = SimpleNamespace(
+    cell_interface = SimpleNamespace(
         simulated_time=False, call=None, activate_policy=None, say_joy=lambda *joy: said.append(joy)
     )
-    desk = ConsoleDesk(cell, wire, "none", 0)
+    backend = ConsoleBackend(cell, cell_interface, "none", 0)
     task = Task.of(cell.task, cell.pusher.radius_m)
     goal = task.shape.outline_at(task.goal)
     seen = project(lens, pose, np.column_stack([goal, np.zeros(len(goal))]))
-    drawn = {kind: np.array(corners) for kind, corners in desk.outlines("overhead")}
+    drawn = {kind: np.array(corners) for kind, corners in backend.outlines("overhead")}
     assert np.abs(drawn["goal"] - seen).max() < 0.06
     place = np.array([0.6, 0.05])
     (pixel,) = project(lens, pose, [[*place, cell.pusher.tip_height_m]])
-    desk.hands(Hands(run=False, drag=tuple(pixel), keys=frozenset(), pad=None))
+    backend.on_input(OperatorInput(run=False, drag=tuple(pixel), keys=frozenset(), pad=None))
     assert said[0][1] == pytest.approx(place, abs=1e-5)
     assert StickSpeed.of(cell).axes == pytest.approx(picture_axes(pose))

@@ -10,10 +10,10 @@ pytest.importorskip("selenium", reason="no selenium: install pushcell[dev]")
 
 from selenium.webdriver.support.wait import WebDriverWait
 
-from benchmarks.browser import Page, found_browser, open_page
+from benchmarks.browser import BrowserPage, found_browser, open_page
 from pushcell.config.cell import CellConfig
 from teleop.console.cell_view import CellView
-from tests.teleop.test_console_server import Served
+from tests.teleop.test_console_server import ServedConsole
 
 pytestmark = pytest.mark.skipif(
     found_browser() is None, reason="no browser: install chromium, chromedriver"
@@ -28,16 +28,16 @@ GUIDANCE = {
 
 
 def look_at_page(
-    cell: CellConfig, put: Callable[[CellView], None], look: Callable[[Page], None]
+    cell: CellConfig, put: Callable[[CellView], None], look: Callable[[BrowserPage], None]
 ) -> None:
     """Open the page while something is said ten times a second."""
 
     async def play() -> None:
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
 
             async def go_on() -> None:
                 while True:
-                    put(console.desk.view)
+                    put(console.backend.view)
                     await asyncio.sleep(0.1)
 
             going_on = asyncio.create_task(go_on())

@@ -14,15 +14,15 @@ import aiohttp
 
 from pushcell.errors import PushcellError
 from teleop.console.access import Access
-from teleop.console.backend import ConsoleDesk
-from teleop.console.pictures import Picture, PictureFeed
+from teleop.console.backend import ConsoleBackend
+from teleop.console.pictures import CameraPicture, PictureFeed
 from teleop.console.server import ConsoleServer
 
 pytestmark = pytest.mark.timeout(30)
 
 
-class Wire:
-    """Keeps what the desk says."""
+class FakeCell:
+    """Keeps what the backend says."""
 
     simulated_time = True
 
@@ -57,18 +57,18 @@ class Wire:
         return buttons[0], axes
 
 
-class Served:
+class ServedConsole:
     """A console on a port of its own, and a client session."""
 
     def __init__(self, cell, host="127.0.0.1", token=""):
-        self.wire, self.host, self.token = Wire(), host, token
-        self.desk = ConsoleDesk(cell, self.wire, "none", 0)
+        self.cell_interface, self.host, self.token = FakeCell(), host, token
+        self.backend = ConsoleBackend(cell, self.cell_interface, "none", 0)
 
     async def __aenter__(self):
         loop = asyncio.get_running_loop()
         self.feeds = {"overhead": PictureFeed(loop), "wrist": PictureFeed(loop)}
         access = Access(self.host, self.token)
-        self.server = ConsoleServer(self.desk, self.feeds, access, 0.2)
+        self.server = ConsoleServer(self.backend, self.feeds, access, 0.2)
         self.address = await self.server.start(self.host, 0)
         port = self.address.split(":")[2].split("/")[0]
         self.url = f"http://127.0.0.1:{port}"
@@ -88,7 +88,7 @@ class Served:
 
 def held(**what):
     """What a page says of what is held now; its clock is the server's."""
-    return {"t": "hands", "said_ms": 1e3 * time.monotonic(), **what}
+    return {"t": "input", "said_ms": 1e3 * time.monotonic(), **what}
 
 
 async def next_json(socket, kind=None):
@@ -107,7 +107,7 @@ async def until(condition):
 
 def test_another_sites_page_reaches_nothing(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             for origin in ("http://evil.example", "http://127.0.0.1:1", "null", None):
                 with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
                     await console.session.ws_connect(f"{console.url}/socket", origin=origin)
@@ -121,7 +121,7 @@ def test_another_sites_page_reaches_nothing(cell):
 
 def test_the_page_loads_nothing_from_elsewhere(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             async with console.session.get(console.url) as response:
                 text = await response.text()
                 policy = response.headers["Content-Security-Policy"]
@@ -136,23 +136,23 @@ def test_the_page_loads_nothing_from_elsewhere(cell):
 
 def test_beyond_loopback_only_the_token_moves_anything_but_all_may_stop(cell):
     async def play():
-        async with Served(cell, "0.0.0.0", "secret") as console:
+        async with ServedConsole(cell, "0.0.0.0", "secret") as console:
             assert console.address.endswith("#token=secret")
             for wrong in ("", "guess"):
                 stranger = await console.page(wrong)
                 await stranger.send_json(held(run=True))
                 await stranger.send_json({"t": "act", "action": "arm"})
                 assert "token" in (await next_json(stranger, "answer"))["problem"]
-                assert console.wire.called == []
-                assert console.wire.joys == []
+                assert console.cell_interface.called == []
+                assert console.cell_interface.joys == []
                 await stranger.send_json({"t": "act", "action": "stop"})
                 assert (await next_json(stranger, "answer"))["problem"] == ""
-                assert console.wire.called == ["/safety/stop"]
-                console.wire.called.clear()
+                assert console.cell_interface.called == ["/safety/stop"]
+                console.cell_interface.called.clear()
             friend = await console.page("secret")
             await friend.send_json(held(run=True))
-            await until(lambda: console.wire.joys)
-            assert console.wire.pointer() == (1, [])
+            await until(lambda: console.cell_interface.joys)
+            assert console.cell_interface.pointer() == (1, [])
 
     asyncio.run(play())
 
@@ -166,38 +166,40 @@ def test_a_random_token_is_made_and_is_hard_to_guess():
 
 def test_a_press_goes_to_its_place_and_closing_the_page_releases_it(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             await page.send_json(held(drag=[160, 120]))
-            await until(lambda: console.wire.joys)
-            pressed, place = console.wire.pointer()
+            await until(lambda: console.cell_interface.joys)
+            pressed, place = console.cell_interface.pointer()
             assert pressed
             assert cell.workspace.polygon.contains(place)
             await page.close()
-            await until(lambda: console.wire.pointer() == (0, []))
+            await until(lambda: console.cell_interface.pointer() == (0, []))
 
     asyncio.run(play())
 
 
 def test_two_pages_do_not_pull_at_one_arm(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             first, second = await console.page(), await console.page()
             await first.send_json(held(drag=[160, 120]))
-            await until(lambda: console.wire.joys)
-            place = console.wire.pointer()
+            await until(lambda: console.cell_interface.joys)
+            place = console.cell_interface.pointer()
             await second.send_json(held(drag=[200, 100]))
             await second.send_json({"t": "ping", "sent_ms": 1})
             await next_json(second, "pong")
-            assert console.wire.pointer() == place
-            await second.send_json({"t": "hands"})
+            assert console.cell_interface.pointer() == place
+            await second.send_json({"t": "input"})
             await second.send_json({"t": "ping", "sent_ms": 2})
             await next_json(second, "pong")
-            assert console.wire.pointer() == place, "another page's silence releases nothing"
-            await first.send_json({"t": "hands"})
-            await until(lambda: console.wire.pointer() == (0, []))
+            assert console.cell_interface.pointer() == place, (
+                "another page's silence releases nothing"
+            )
+            await first.send_json({"t": "input"})
+            await until(lambda: console.cell_interface.pointer() == (0, []))
             await second.send_json(held(drag=[200, 100]))
-            await until(lambda: console.wire.pointer()[0] == 1)
+            await until(lambda: console.cell_interface.pointer()[0] == 1)
 
     asyncio.run(play())
 
@@ -214,43 +216,45 @@ def test_a_hold_that_was_said_long_ago_is_none_until_it_was_let_go(cell, said_ms
     """Its STOP counts, however late."""
 
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             late = held(drag=[160, 120], keys=["Space"], pad=pad(STOP, DEADMAN))
             late["said_ms"] = None if said_ms is None else late["said_ms"] + said_ms
             for words in (late, held(drag=[160, 120], pad=pad(STOP, DEADMAN))):
-                console.wire.joys.clear()
+                console.cell_interface.joys.clear()
                 await page.send_json(words)
-                await until(lambda: len(console.wire.joys) == 3)
-                pointer, keyboard, gamepad = (joy[2] for joy in console.wire.joys)
+                await until(lambda: len(console.cell_interface.joys) == 3)
+                pointer, keyboard, gamepad = (joy[2] for joy in console.cell_interface.joys)
                 assert not any(pointer + keyboard)
                 assert gamepad[STOP]
                 assert not gamepad[DEADMAN]
-            await page.send_json({"t": "hands"})
+            await page.send_json({"t": "input"})
             await page.send_json(held(drag=[160, 120]))
-            await until(lambda: console.wire.pointer()[0] == 1)
+            await until(lambda: console.cell_interface.pointer()[0] == 1)
 
     asyncio.run(play())
 
 
 @pytest.mark.parametrize(
     "nonsense",
-    ["", "[]", '{"t":"hands","drag":[1]}', '{"t":"hands","drag":[NaN,1]}', '{"t":"x"}', "{" * 9999],
+    ["", "[]", '{"t":"input","drag":[1]}', '{"t":"input","drag":[NaN,1]}', '{"t":"x"}', "{" * 9999],
 )
 def test_nonsense_ends_the_connection_and_releases(cell, nonsense):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             await page.send_json(held(run=True))
             await page.send_str(nonsense)
-            await until(lambda: console.wire.joys and console.wire.pointer() == (0, []))
+            await until(
+                lambda: console.cell_interface.joys and console.cell_interface.pointer() == (0, [])
+            )
 
     asyncio.run(play())
 
 
 def test_a_refusal_is_answered_in_words(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             for action, word in (("start", "refused"), ("fly", "no action"), ("hold", "")):
                 await page.send_json({"t": "act", "action": action})
@@ -263,35 +267,35 @@ def test_a_refusal_is_answered_in_words(cell):
 
 def test_a_time_line_reaches_the_replay_where_there_is_one(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             seek = {"t": "time_line", "do": "seek", "value": 2.5}
             await page.send_json(seek)
             assert "nothing is being replayed" in (await next_json(page, "answer"))["problem"]
-            console.desk.view.replay.put({"position_s": 0.0})
+            console.backend.view.replay.put({"position_s": 0.0})
             await page.send_json(seek)
             assert (await next_json(page, "answer"))["problem"] == ""
-            assert console.wire.called == [("seek", 2.5)]
+            assert console.cell_interface.called == [("seek", 2.5)]
 
     asyncio.run(play())
 
 
 def test_arming_a_simulated_cell_puts_the_slider_to_its_start_once(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             for _ in range(2):
                 await page.send_json({"t": "act", "action": "arm"})
                 await next_json(page, "answer")
-            assert console.wire.called == ["/safety/release"] * 2
-            assert len(set(console.wire.placed)) == 1
+            assert console.cell_interface.called == ["/safety/release"] * 2
+            assert len(set(console.cell_interface.placed)) == 1
 
     asyncio.run(play())
 
 
 def test_a_page_gets_the_newest_picture_and_one_at_a_time(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             page = await console.page()
             feed = console.feeds["overhead"]
 
@@ -304,13 +308,13 @@ def test_a_page_gets_the_newest_picture_and_one_at_a_time(cell):
                         return header, int(cv2.imdecode(jpeg, 0).mean())
                 raise AssertionError("the socket was closed")
 
-            feed.put(Picture(9.5, np.full((24, 32, 3), 10, np.uint8)))
+            feed.put(CameraPicture(9.5, np.full((24, 32, 3), 10, np.uint8)))
             header, grey = await next_grey()
             assert header["camera"] == "overhead"
             assert header["age_ms"] == pytest.approx(500)
             assert grey == pytest.approx(10, abs=2)
             for shade in range(20, 201, 10):  # while the page has not shown the first
-                feed.put(Picture(9.6, np.full((24, 32, 3), shade, np.uint8)))
+                feed.put(CameraPicture(9.6, np.full((24, 32, 3), shade, np.uint8)))
             await page.send_json({"t": "shown", "camera": "overhead"})
             assert (await next_grey())[1] == pytest.approx(200, abs=2)
 
@@ -319,9 +323,9 @@ def test_a_page_gets_the_newest_picture_and_one_at_a_time(cell):
 
 def test_a_taken_port_is_one_clear_sentence(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             port = int(console.url.rsplit(":", 1)[1])
-            other = ConsoleServer(console.desk, console.feeds, Access("127.0.0.1"), 0.2)
+            other = ConsoleServer(console.backend, console.feeds, Access("127.0.0.1"), 0.2)
             with pytest.raises(PushcellError, match=f"port {port} of 127.0.0.1"):
                 await other.start("127.0.0.1", port)
             await other.close()

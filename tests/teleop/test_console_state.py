@@ -8,19 +8,19 @@ pytest.importorskip("aiohttp", reason="no aiohttp: install pushcell[teleop]")
 
 from pushcell.errors import ConfigError, PushcellError
 from teleop.console.cell_view import CellView
-from teleop.console.driver_arbitration import OpenPages
-from teleop.console.messages import Hands
+from teleop.console.driver_arbitration import PageArbiter
+from teleop.console.messages import OperatorInput
 from teleop.devices.pad_map import load_map
-from tests.teleop.test_console_server import Served
+from tests.teleop.test_console_server import ServedConsole
 
 
 def test_a_page_that_has_fallen_silent_does_not_speak_for_the_others():
     """A release must be heard before a press counts, and hidden pages say nothing."""
-    pages = OpenPages(0.2)
-    assert pages.heard("hidden", Hands(), 0.0) is not None
-    assert pages.heard("second", Hands(), 0.1) is None, "the first speaks"
-    assert pages.heard("second", Hands(), 0.3) is not None
-    assert pages.heard("second", Hands(run=True), 0.33).run
+    pages = PageArbiter(0.2)
+    assert pages.heard("hidden", OperatorInput(), 0.0) is not None
+    assert pages.heard("second", OperatorInput(), 0.1) is None, "the first speaks"
+    assert pages.heard("second", OperatorInput(), 0.3) is not None
+    assert pages.heard("second", OperatorInput(run=True), 0.33).run
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_trigger_that_goes_nowhere_is_refused(tmp_path, cell):
 
 def test_a_host_that_is_unknown_is_told(cell):
     async def play():
-        async with Served(cell) as console:
+        async with ServedConsole(cell) as console:
             with pytest.raises(PushcellError, match=r"be at nowhere.invalid .* another host"):
                 await console.server.start("nowhere.invalid", 0)
 

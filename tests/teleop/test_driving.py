@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teleop.device_arbiter import DriverSeat
+from teleop.device_arbiter import DeviceArbiter
 from teleop.devices.reading import DeviceReading
 from teleop.table_target import TableTarget
 
@@ -65,27 +65,27 @@ class Held:
 
 def test_who_held_first_drives_until_it_lets_go():
     first, second = Held("first"), Held("second")
-    seat = DriverSeat([first, second])
-    assert seat.read(0.0) == (None, [])
+    arbiter = DeviceArbiter([first, second])
+    assert arbiter.read(0.0) == (None, [])
     second.deadman = True
-    assert seat.read(0.1)[0].deadman
+    assert arbiter.read(0.1)[0].deadman
     first.deadman = True
-    seat.read(0.2)
-    assert seat.driver is second
+    arbiter.read(0.2)
+    assert arbiter.driver is second
     second.deadman = False
-    seat.read(0.3)
-    assert seat.driver is first
+    arbiter.read(0.3)
+    assert arbiter.driver is first
     first.deadman = False
-    assert seat.read(0.4)[0] is None
+    assert arbiter.read(0.4)[0] is None
 
 
 def test_a_button_counts_once_a_press():
     device = Held("pad")
-    seat = DriverSeat([device])
+    arbiter = DeviceArbiter([device])
     device.actions = frozenset({"start"})
-    assert seat.read(0.0)[1] == ["start"]
-    assert seat.read(0.1)[1] == []
+    assert arbiter.read(0.0)[1] == ["start"]
+    assert arbiter.read(0.1)[1] == []
     device.actions = frozenset()
-    seat.read(0.2)
+    arbiter.read(0.2)
     device.actions = frozenset({"start", "stop"})
-    assert seat.read(0.3)[1] == ["start", "stop"]
+    assert arbiter.read(0.3)[1] == ["start", "stop"]

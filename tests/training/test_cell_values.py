@@ -22,7 +22,7 @@ from pushcell.training.config import (
     train_config_of,
 )
 from pushcell.training.config_policy import PoseConfig
-from pushcell.training.pose_features import Frame, PoseFeatures
+from pushcell.training.pose_features import PoseFeatures, SliderFrame
 from tests.training import examples
 
 FEATURES = ["pusher", "pusher_at_edges", "pusher_near_home"]
@@ -107,7 +107,7 @@ def test_a_feature_is_computed_from_the_poses_that_are_listed(tmp_path: Path, na
     seen = train_config_of(values(tmp_path, features=[name], steps=2), "test").observation
     features = PoseFeatures(seen)
     results = {
-        moved: features(poses["pusher"], Frame.of(poses["slider"]), poses["goal"])
+        moved: features(poses["pusher"], SliderFrame.of(poses["slider"]), poses["goal"])
         for moved, poses in scenes()
     }
     differing = {moved for moved, result in results.items() if not result.equal(results[""])}

@@ -12,7 +12,7 @@ from pushcell.training.export import export
 from pushcell.training.trainer import LAST, train
 from tests.key_reads import keys_of, record
 from tests.training import examples
-from tests.training.test_object_frame_denoiser import PLANAR
+from tests.training.test_object_frame_denoiser import OBJECT_FRAME
 from tests.training.test_policies import POLICIES
 
 CONSTANT = {("ActConfig", "max_prefix"), ("NearestConfig", "max_prefix")}  # 0
@@ -24,16 +24,16 @@ IMAGES = {
 VARIANTS: dict[str, dict[str, Any]] = {
     name: {"policy": policy} for name, policy in POLICIES.items()
 } | {
-    "planar": {
-        **PLANAR,
+    "object_frame": {
+        **OBJECT_FRAME,
         "observation": {
-            **PLANAR["observation"],
-            "features": [*PLANAR["observation"]["features"], "pusher_near_home"],
+            **OBJECT_FRAME["observation"],
+            "features": [*OBJECT_FRAME["observation"]["features"], "pusher_near_home"],
             "home": [0.5, 0.1],
         },
     },
     "images": {"policy": POLICIES["flow"], "observation": IMAGES},
-    "eye": {
+    "pose_estimator": {
         "policy": {"kind": "pose", "hidden": 16, "corners": examples.CORNERS},
         "observation": IMAGES,
     },
@@ -48,7 +48,7 @@ def described(folder: Path, sections: dict[str, Any]) -> TrainConfig:
         {"name": name, "path": str(folder / f"{name}.parquet"), "weight": 1.0} for name in names
     ]
     values["data"]["mixture"] = {"kind": "weights"}
-    if "planar" in str(sections):
+    if "object_frame" in str(sections):
         values["data"]["sets"] = [{**item, "weight": None} for item in values["data"]["sets"]]
         values["data"]["mixture"] = {"kind": "fixed", "target": "others", "alpha": 0.5}
     return train_config_of({**values, **sections}, "test")
@@ -62,7 +62,7 @@ def test_every_key_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for name, config in configs.items():
         (tmp_path / name).mkdir()
         train(config, tmp_path / name, None, lambda *_: None)
-    export(tmp_path / "planar" / LAST, tmp_path / "bundle", 4, "fp32")
+    export(tmp_path / "object_frame" / LAST, tmp_path / "bundle", 4, "fp32")
     read = set(read)  # before this test reads them all itself
     keys = keys_of(tuple(configs.values()))
     unread = {key for key in keys - read if key[1] != "kind" and key not in CONSTANT}

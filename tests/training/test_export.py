@@ -9,7 +9,7 @@ import yaml
 
 from policy_server.bundle import load_policy
 from policy_server.bundle_files import read_manifest
-from policy_server.policy import Request
+from policy_server.policy import ChunkRequest
 from pushcell.cameras.calibrated import active_sha256
 from pushcell.cli import main as cli
 from pushcell.config.cell import load_cell
@@ -33,7 +33,7 @@ def _state_request(manifest, slider):
         "pusher": np.tile([0.5, 0.1, 0.0], (manifest.observation.steps, 1)),
         "slider": np.tile(slider, (manifest.observation.steps, 1)),
     }
-    return Request({key: values[key] for key in manifest.observation.keys}, seed=3)
+    return ChunkRequest({key: values[key] for key in manifest.observation.keys}, seed=3)
 
 
 @pytest.mark.parametrize("name", ["prefix", "v, unet", "sample, transformer", "act", "nearest"])
@@ -45,12 +45,12 @@ def test_bundles_of_every_kind(tmp_path, name, capsys):
     capsys.readouterr()
     out, checkpoint = tmp_path / "bundle", tmp_path / "run" / "last.pt"
     assert cli.main(["export", str(checkpoint), "--out", str(out), "--json", "-"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["parity_frames"] == 32
-    assert told["parity_max_abs"] < 1e-4
+    on_progress = json.loads(capsys.readouterr().out)
+    assert on_progress["parity_frames"] == 32
+    assert on_progress["parity_max_abs"] < 1e-4
     policy = load_policy(out)
     manifest = policy.manifest
-    assert {name: record.sha256 for name, record in manifest.files.items()} == told["files"]
+    assert {name: record.sha256 for name, record in manifest.files.items()} == on_progress["files"]
     assert manifest.training.steps == 3
     assert manifest.training.configuration["seed"] == 0
     assert manifest.training.configuration["data"]["sets"][0]["path"] == "walks.parquet"
@@ -77,32 +77,39 @@ VISION = {"cameras": ["overhead"], "image_px": [16, 16], "crop_px": [16, 16], "w
 
 
 def test_images_in_two_stages(tmp_path, capsys):
-    """An eye taught by true poses, then a policy of what it sees; exported as one."""
+    """A pose estimator learned from true poses, then a policy on its estimates; one bundle."""
     examples.packed(tmp_path / "walks.parquet", cameras=("overhead",))
     values = examples.config_values(tmp_path)
-    eye = _train(
+    pose_estimator = _train(
         tmp_path,
-        "eye",
+        "pose_estimator",
         {
             **values,
             "observation": {"steps": 1, "vision": VISION},
             "policy": {"kind": "pose", "hidden": 16, "corners": examples.CORNERS},
         },
     )
-    assert cli.main(["export", str(eye), "--out", str(tmp_path / "no")]) == 2
-    assert "only sees; name it as observation.slider_from" in capsys.readouterr().err
+    assert cli.main(["export", str(pose_estimator), "--out", str(tmp_path / "no")]) == 2
+    assert "is a pose estimator; name it as observation.pose_from" in capsys.readouterr().err
     board = _train(tmp_path, "board", {**values, "task": "pusht"})
-    words = ["export", str(board), "--eye", str(eye), "--out", str(tmp_path / "no")]
+    words = [
+        "export",
+        str(board),
+        "--pose-estimator",
+        str(pose_estimator),
+        "--out",
+        str(tmp_path / "no"),
+    ]
     assert cli.main(words) == 2
-    assert "is an eye for the task cell, needed: pusht" in capsys.readouterr().err
-    seen = {**values["observation"], "slider_from": str(eye)}
+    assert "is a pose estimator for the task cell, needed: pusht" in capsys.readouterr().err
+    seen = {**values["observation"], "pose_from": str(pose_estimator)}
     policy = _train(tmp_path, "policy", {**values, "observation": seen})
     _check_image_bundle(policy, tmp_path / "bundle")
     examples.packed(tmp_path / "blind.parquet")
     data = {**values["data"], "sets": [{"name": "walks", "path": str(tmp_path / "blind.parquet")}]}
     policy = _train(tmp_path, "blind", {**values, "data": data})
-    _check_image_bundle(policy, tmp_path / "blind_bundle", eye)
-    assert read_manifest(tmp_path / "blind_bundle").training.eye.steps == 3
+    _check_image_bundle(policy, tmp_path / "blind_bundle", pose_estimator)
+    assert read_manifest(tmp_path / "blind_bundle").training.pose_estimator.steps == 3
 
 
 def test_images_end_to_end(tmp_path):
@@ -117,8 +124,8 @@ def test_images_end_to_end(tmp_path):
     assert recorded == active_sha256(load_cell(cell)) is not None
 
 
-def _check_image_bundle(checkpoint, out, eye=None):
-    manifest = export(checkpoint, out, 8, "fp32", eye)
+def _check_image_bundle(checkpoint, out, pose_estimator=None):
+    manifest = export(checkpoint, out, 8, "fp32", pose_estimator)
     assert manifest.parity.max_abs < 1e-4
     assert manifest.calibration_sha256 is not None
     assert manifest.observation.keys == ("pusher",)

@@ -12,9 +12,9 @@ from policy_server.policy import BundlePolicy
 from pushcell.config.cell import CellConfig
 from pushcell.recording.episode_steps import episode_files
 from pushcell.recording.steps import Steps
-from pushcell.training.array_dataset import load_table
+from pushcell.training.array_data_set import load_data_set
 from pushcell.training.augmentation import prepared
-from pushcell.training.batches import BatchMaker
+from pushcell.training.batches import BatchBuilder
 from pushcell.training.config import ActionConfig, DataSetConfig, VisionConfig
 from pushcell.training.windows import Windows
 from tests.policy_server.examples import some_manifest
@@ -46,10 +46,12 @@ def in_training(folder: Path, steps: Steps, cell: CellConfig) -> np.ndarray:
         (episode / name).write_bytes(data)
     vision = VisionConfig(cameras=("overhead",), image_px=STORED_PX, crop_px=CROP_PX)
     source = DataSetConfig(name="noise", path=episode.parent)
-    table = load_table(source, steps.rate_hz, folder / "cache", vision)
-    windows = Windows.over(table, np.array([0]), horizon=1, padding=0)
-    maker = BatchMaker([windows], STEPS, ActionConfig(horizon=1, execute=1), vision.cameras)
-    batch = maker.gather([np.array([len(windows) - 1])])
+    data_set = load_data_set(source, steps.rate_hz, folder / "cache", vision)
+    windows = Windows.over(data_set, np.array([0]), horizon=1, padding=0)
+    batch_builder = BatchBuilder(
+        [windows], STEPS, ActionConfig(horizon=1, execute=1), vision.cameras
+    )
+    batch = batch_builder.gather([np.array([len(windows) - 1])])
     return prepared(batch.observation, vision, training=False)["overhead_image"][0].numpy()
 
 

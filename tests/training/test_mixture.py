@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushcell.errors import ConfigError
-from pushcell.training.data_module import Material
+from pushcell.training.data_module import DataModule
 from pushcell.training.mixture import Mixture
 from tests.training import examples
 
@@ -54,14 +54,14 @@ def two_sets(tmp_path):
     return tmp_path
 
 
-def _material(folder, mixture, **weights):
+def _data_module(folder, mixture, **weights):
     sets = [
         {"name": name, "path": str(folder / f"{name}.parquet"), "weight": weights.get(name)}
         for name in ("walks", "others")
     ]
     data = {"sets": sets, "mixture": mixture, "validation": 0.0}
     data = {**examples.config_values(folder)["data"], **data}
-    return Material.of(examples.config(folder, data=data))
+    return DataModule.of(examples.config(folder, data=data))
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,13 @@ def _material(folder, mixture, **weights):
     ],
 )
 def test_kinds_of_mixture(two_sets, mixture, weights, share):
-    material = _material(two_sets, mixture, **weights)
+    data_module = _data_module(two_sets, mixture, **weights)
     counts = sum(
-        np.array([len(items) for items in material.mixture.batch(number)]) for number in range(100)
+        np.array([len(items) for items in data_module.mixture.batch(number)])
+        for number in range(100)
     )
     assert counts.tolist() == [1600 * share, 1600 * (1 - share)]
-    assert len(material.batch(3).chunk) == 16
+    assert len(data_module.batch(3).chunk) == 16
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
@@ -91,9 +92,9 @@ def test_an_alpha_that_is_none(tmp_path, alpha):
 
 
 def test_processes_share_a_batch(two_sets):
-    material = _material(two_sets, {"kind": "natural"})
-    whole = material.batch(7)
-    parts = [material.batch(7, rank, 2) for rank in range(2)]
+    data_module = _data_module(two_sets, {"kind": "natural"})
+    whole = data_module.batch(7)
+    parts = [data_module.batch(7, rank, 2) for rank in range(2)]
     rows = np.concatenate([part.chunk.numpy() for part in parts])
     assert sorted(map(tuple, rows.reshape(16, -1).tolist())) == sorted(
         map(tuple, whole.chunk.numpy().reshape(16, -1).tolist())

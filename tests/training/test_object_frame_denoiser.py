@@ -15,11 +15,11 @@ from pushcell.task import SLIDERS
 from pushcell.training.batches import Observation
 from pushcell.training.build_policy import make_policy
 from pushcell.training.config import TrainConfig
-from pushcell.training.data_module import Material
+from pushcell.training.data_module import DataModule
 from pushcell.training.fine_features import edges_seen, harmonics, nearness
 from tests.training.examples import CORNERS, config, config_values, packed
 
-PLANAR = {
+OBJECT_FRAME = {
     "observation": {
         "steps": 1,
         "features": ["pusher_in_slider", "goal_in_slider", "pusher_at_edges"],
@@ -32,15 +32,15 @@ PLANAR = {
         "kind": "diffusion",
         "train_steps": 50,
         "prediction": "sample",
-        "even_actions": True,
-        "network": {"kind": "planar", "width": 32, "blocks": 2},
+        "per_step_loss_weights": True,
+        "network": {"kind": "object_frame", "width": 32, "blocks": 2},
     },
 }
 
 
-def planar(folder: Path) -> TrainConfig:
+def object_frame(folder: Path) -> TrainConfig:
     packed(folder / "walks.parquet", 8)
-    return config(folder, **PLANAR)
+    return config(folder, **OBJECT_FRAME)
 
 
 def turned_scene(observation: Observation, angle: float, shift: tuple[float, float]) -> Observation:
@@ -57,14 +57,14 @@ def turned_scene(observation: Observation, angle: float, shift: tuple[float, flo
 
 def test_a_scene_that_is_moved_gives_the_chunk_moved(tmp_path: Path) -> None:
     """Whatever the weights: so a contact need not be learned at every heading."""
-    described = planar(tmp_path)
+    described = object_frame(tmp_path)
     torch.manual_seed(0)
     policy = make_policy(described)
-    material = Material.of(described)
-    policy.fit(material.normaliser_windows(), "walks")
+    data_module = DataModule.of(described)
+    policy.fit(data_module.normaliser_windows(), "walks")
     for weights in policy.parameters():
         torch.nn.init.normal_(weights, std=0.1)
-    observation = material.batch(0).observation
+    observation = data_module.batch(0).observation
     noise = torch.randn(16, 8, 2)
     angle = 0.7
     rotation = torch.tensor(
@@ -79,9 +79,9 @@ def test_a_scene_that_is_moved_gives_the_chunk_moved(tmp_path: Path) -> None:
 
 def test_actions_count_in_their_own_spread(tmp_path: Path) -> None:
     """To predict nothing costs as much for the first action as for the last."""
-    described = planar(tmp_path)
+    described = object_frame(tmp_path)
     policy = make_policy(described)
-    batch = Material.of(described).normaliser_windows()
+    batch = DataModule.of(described).normaliser_windows()
     policy.fit(batch, "walks")
     costs = (policy.normalised(batch.chunk) ** 2 * policy.weights).mean((0, 2))
     torch.testing.assert_close(costs, torch.ones(8), atol=1e-4, rtol=0)
@@ -126,21 +126,21 @@ def test_nearness_and_harmonics() -> None:
 def test_what_does_not_go_together_is_refused(
     tmp_path: Path, section: str, change: dict[str, object], word: str
 ) -> None:
-    sections = {**PLANAR, section: {**PLANAR[section], **change}}
+    sections = {**OBJECT_FRAME, section: {**OBJECT_FRAME[section], **change}}
     with pytest.raises(ConfigError, match=word):
         config(tmp_path, **sections)
 
 
 def test_it_learns(tmp_path: Path) -> None:
-    described = planar(tmp_path)
+    described = object_frame(tmp_path)
     torch.manual_seed(0)
     policy = make_policy(described)
-    material = Material.of(described)
-    policy.fit(material.normaliser_windows(), "walks")
+    data_module = DataModule.of(described)
+    policy.fit(data_module.normaliser_windows(), "walks")
     optimiser = torch.optim.AdamW(policy.parameters(), 3e-3)
     losses = []
     for step in range(150):
-        batch = material.batch(step)
+        batch = data_module.batch(step)
         loss = policy(batch.observation, batch.chunk)
         optimiser.zero_grad()
         loss.backward()
@@ -152,7 +152,7 @@ def test_it_learns(tmp_path: Path) -> None:
 def test_it_becomes_a_bundle(tmp_path: Path) -> None:
     """Which is only written if ONNX Runtime makes the same chunks."""
     packed(tmp_path / "walks.parquet", 4)
-    values = config_values(tmp_path, **PLANAR, training={"steps": 2})
+    values = config_values(tmp_path, **OBJECT_FRAME, training={"steps": 2})
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(values))
     assert main(["train", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "run")]) == 0
     out = tmp_path / "bundle"

@@ -7,8 +7,8 @@ from pushcell.errors import ConfigError, TrainingError
 from pushcell.training.augmentation import prepared
 from pushcell.training.build_policy import make_policy
 from pushcell.training.config import OF_KEYPOINTS, ObservationConfig, VisionConfig
-from pushcell.training.data_module import Material
-from pushcell.training.pose_features import FEATURES, Frame, PoseFeatures
+from pushcell.training.data_module import DataModule
+from pushcell.training.pose_features import FEATURES, PoseFeatures, SliderFrame
 from pushcell.training.vision import ImageNetwork
 from tests.training import examples
 
@@ -32,15 +32,15 @@ POLICIES = {
 }
 
 
-def _made(folder, policy, **sections):
+def _policy_and_data(folder, policy, **sections):
     examples.packed(folder / "walks.parquet")
     values = {**examples.config_values(folder, **sections), "policy": policy}
     config = examples.train_config_of(values, "test")
-    material = Material.of(config)
+    data_module = DataModule.of(config)
     torch.manual_seed(0)
-    made = make_policy(config)
-    made.fit(material.normaliser_windows(), "walks")
-    return made, material
+    policy = make_policy(config)
+    policy.fit(data_module.normaliser_windows(), "walks")
+    return policy, data_module
 
 
 def _validation_loss(policy, batch):
@@ -51,13 +51,13 @@ def _validation_loss(policy, batch):
 
 @pytest.mark.parametrize("name", [name for name in POLICIES if name != "nearest"])
 def test_each_learns(tmp_path, name):
-    policy, material = _made(tmp_path, POLICIES[name])
-    batch = material.validation_batches(64)[0]
+    policy, data_module = _policy_and_data(tmp_path, POLICIES[name])
+    batch = data_module.validation_batches(64)[0]
     before = _validation_loss(policy, batch)
     optimiser = torch.optim.AdamW(policy.parameters(), lr=3e-3)
     policy.train()
     for number in range(60):
-        train = material.batch(number)
+        train = data_module.batch(number)
         loss = policy(train.observation, train.chunk)
         optimiser.zero_grad()
         loss.backward()
@@ -69,19 +69,19 @@ def test_each_learns(tmp_path, name):
 
 
 def test_the_nearest_neighbour_of_a_window_is_itself(tmp_path):
-    policy, material = _made(tmp_path, {**POLICIES["nearest"], "neighbours": 1})
-    batch = material.batch(0)
+    policy, data_module = _policy_and_data(tmp_path, {**POLICIES["nearest"], "neighbours": 1})
+    batch = data_module.batch(0)
     policy.train()(batch.observation, batch.chunk)
-    made = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
-    assert torch.equal(made, policy.normalised(batch.chunk))
+    chunk = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
+    assert torch.equal(chunk, policy.normalised(batch.chunk))
 
 
 def test_few_windows_are_all_neighbours(tmp_path):
-    policy, material = _made(tmp_path, {**POLICIES["nearest"], "neighbours": 400})
-    batch = material.batch(0)
+    policy, data_module = _policy_and_data(tmp_path, {**POLICIES["nearest"], "neighbours": 400})
+    batch = data_module.batch(0)
     policy.train()(batch.observation, batch.chunk)
-    made = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
-    assert torch.isfinite(made).all()
+    chunk = policy.eval().chunk(batch.observation, torch.zeros(batch.chunk.shape))
+    assert torch.isfinite(chunk).all()
 
 
 def test_windows_are_kept_in_one_process(tmp_path):
@@ -98,9 +98,9 @@ def test_what_learns_nothing_cannot_learn_to_see(tmp_path):
 
 
 def test_a_prefix_is_held_and_counts(tmp_path):
-    policy, material = _made(tmp_path, POLICIES["prefix"])
+    policy, data_module = _policy_and_data(tmp_path, POLICIES["prefix"])
     policy.eval()
-    batch = material.batch(0)
+    batch = data_module.batch(0)
     embedding = policy.encoder(batch.observation)
     noise, committed = torch.randn(batch.chunk.shape), torch.rand(len(batch.chunk), 3, 2)
     free, held = policy.decode(embedding, noise), policy.decode(embedding, noise, committed)
@@ -109,7 +109,7 @@ def test_a_prefix_is_held_and_counts(tmp_path):
 
 
 def test_clean_actions_do_not_count_in_the_loss(tmp_path, monkeypatch):
-    policy, material = _made(tmp_path, POLICIES["prefix"])
+    policy, data_module = _policy_and_data(tmp_path, POLICIES["prefix"])
     seen = {}
 
     def denoise(sample, timestep, embedding, prefix=None):
@@ -117,7 +117,7 @@ def test_clean_actions_do_not_count_in_the_loss(tmp_path, monkeypatch):
         return torch.where(policy._given(prefix), 1e6, 0.0).expand_as(sample)
 
     monkeypatch.setattr(policy, "denoise", denoise)
-    batch = material.batch(0)
+    batch = data_module.batch(0)
     assert float(policy(batch.observation, batch.chunk).detach()) < 10
     clean = policy.normalised(batch.chunk)
     for row, count in enumerate(seen["prefix"].tolist()):
@@ -134,13 +134,13 @@ def test_features_are_the_same_wherever_the_cell_stands():
     move = torch.tensor([0.3, -0.2, 0.7])
 
     def moved(poses):
-        place = Frame.of(move).to_base(poses[..., None, :2])[..., 0, :]
+        place = SliderFrame.of(move).to_base(poses[..., None, :2])[..., 0, :]
         return torch.cat([place, poses[..., 2:] + move[2]], -1)
 
     for name in ("pusher_in_slider", "pusher_in_goal", "goal_in_slider", "slider_in_goal"):
         features = PoseFeatures(ObservationConfig(features=(name,), steps=2))
-        here = features(pusher, Frame.of(slider), goal)
-        there = features(moved(pusher), Frame.of(moved(slider)), moved(goal))
+        here = features(pusher, SliderFrame.of(slider), goal)
+        there = features(moved(pusher), SliderFrame.of(moved(slider)), moved(goal))
         assert torch.allclose(here, there, atol=1e-5), name
 
 
@@ -148,7 +148,7 @@ def test_keypoints_are_where_they_are():
     slider = torch.tensor([[[0.5, 0.1, torch.pi / 2]]])
     seen = ObservationConfig(features=("keypoints",), keypoints=((0.1, 0.0), (0.0, 0.2)), steps=1)
     features = PoseFeatures(seen)
-    values = features(torch.zeros(1, 1, 3), Frame.of(slider), torch.zeros(1, 3))
+    values = features(torch.zeros(1, 1, 3), SliderFrame.of(slider), torch.zeros(1, 3))
     assert torch.allclose(values, torch.tensor([[0.5, 0.2, 0.3, 0.1]]), atol=1e-6)
 
 
@@ -163,7 +163,7 @@ def test_every_feature_can_be_fitted(tmp_path):
         observation = {"features": [name], **needed}
         config = examples.config(tmp_path, observation=observation)
         policy = make_policy(config)
-        windows = Material.of(config).normaliser_windows()
+        windows = DataModule.of(config).normaliser_windows()
         if name == "goal":  # it never changes here
             with pytest.raises(TrainingError, match=r"feature goal\[0\] is 0.58.*'walks'"):
                 policy.fit(windows, "walks")
@@ -175,8 +175,8 @@ def test_every_feature_can_be_fitted(tmp_path):
 
 
 def test_relative_actions_begin_where_the_pusher_is(tmp_path):
-    _, material = _made(tmp_path, POLICIES["flow"])
-    batch = material.batch(0)
+    _, data_module = _policy_and_data(tmp_path, POLICIES["flow"])
+    batch = data_module.batch(0)
     absolute = batch.chunk + batch.observation["pusher"][:, -1:, :2]
     slider = batch.observation["slider"][:, -1, None, :2]
     start = (batch.observation["pusher"][:, -1, None, :2] - slider).norm(dim=-1)
@@ -230,8 +230,8 @@ def test_crops_and_colours(tmp_path):
     assert float(shown(True, **whole, blur=0.9).std()) < float(shown(True, **whole).std())
 
 
-def test_an_eye_sees_where_things_are(tmp_path):
-    """Taught for a moment, it is nearer than a guess."""
+def test_a_pose_estimator_finds_the_slider(tmp_path):
+    """Trained for a moment, it is nearer than a guess."""
     examples.packed(tmp_path / "walks.parquet", episodes=60, cameras=("overhead",))
     vision = {"cameras": ["overhead"], "image_px": [16, 16], "crop_px": [16, 16]}
     values = examples.config_values(tmp_path)
@@ -239,22 +239,24 @@ def test_an_eye_sees_where_things_are(tmp_path):
     values["observation"] = {"steps": 1, "features": ["pusher"], "vision": {**vision, **network}}
     values["policy"] = {"kind": "pose", "hidden": 32, "corners": examples.CORNERS}
     config = examples.train_config_of(values, "test")
-    material = Material.of(config)
+    data_module = DataModule.of(config)
     torch.manual_seed(0)
-    eye = make_policy(config)
-    eye.fit(material.normaliser_windows(), "walks")
-    optimiser = torch.optim.AdamW(eye.parameters(), lr=3e-3)
+    pose_estimator = make_policy(config)
+    pose_estimator.fit(data_module.normaliser_windows(), "walks")
+    optimiser = torch.optim.AdamW(pose_estimator.parameters(), lr=3e-3)
     for number in range(150):
-        batch = material.batch(number)
-        loss = eye(prepared(batch.observation, config.observation.vision, True), batch.chunk)
+        batch = data_module.batch(number)
+        loss = pose_estimator(
+            prepared(batch.observation, config.observation.vision, True), batch.chunk
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    batch = material.validation_batches(256)[0]
+    batch = data_module.validation_batches(256)[0]
     observation = prepared(batch.observation, config.observation.vision, False)
     with torch.no_grad():
-        error = eye.eval().measures(observation, batch.chunk)["place_error"]
+        error = pose_estimator.eval().measures(observation, batch.chunk)["place_error"]
     slider = batch.observation["slider"][:, 0, :2]
     assert error < 0.4 * (slider - slider.mean(0)).norm(dim=-1).mean()
-    with pytest.raises(TrainingError, match="only sees"):
-        eye.chunk(observation, torch.zeros(1))
+    with pytest.raises(TrainingError, match="is a pose estimator"):
+        pose_estimator.chunk(observation, torch.zeros(1))

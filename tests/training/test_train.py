@@ -20,8 +20,10 @@ from lightning_fabric.plugins import MixedPrecision
 
 from pushcell.cli import main as cli
 from pushcell.recording.steps import Steps
+from pushcell.shipped import TRAININGS
 from pushcell.training import trainer
 from pushcell.training.checkpoint import VERSION, Checkpoint
+from pushcell.training.config import load_train_config
 from tests.training import examples
 
 
@@ -129,10 +131,10 @@ def test_an_interrupt_keeps_the_step(walks, devices):
 def test_it_learns_and_tells(walks, capsys):
     path = _write(walks, training={"steps": 200}, log={"log_every": 50, "validate_every": 100})
     assert cli.main(["train", str(path), "--out", str(walks / "out"), "--json", "-"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["steps"] == 200
-    assert told["loss"] < 0.6 * float(_losses(walks / "out")[0][1])
-    assert set(told["validation"]) == {"validation_loss", "validation_action_error"}
+    on_progress = json.loads(capsys.readouterr().out)
+    assert on_progress["steps"] == 200
+    assert on_progress["loss"] < 0.6 * float(_losses(walks / "out")[0][1])
+    assert set(on_progress["validation"]) == {"validation_loss", "validation_action_error"}
     checkpoint = Checkpoint.load(walks / "out" / "last.pt")
     assert checkpoint.config["training"]["steps"] == 200
     assert checkpoint.episodes == {"walks": 6}
@@ -245,7 +247,7 @@ def test_actions_that_cannot_be_weighed(walks, capsys):
     examples.write_packed(
         [examples.Demonstration("late", s) for s in late], walks / "walks.parquet"
     )
-    policy = {"prediction": "sample", "even_actions": True}
+    policy = {"prediction": "sample", "per_step_loss_weights": True}
     path = _write(walks, policy=policy, action={"reach": 0.3})
     assert cli.main(["train", str(path), "--out", str(walks / "out")]) == 2
     assert "action 0 of all chunks of data set 'walks' is the same" in capsys.readouterr().err
@@ -290,3 +292,20 @@ def test_weights_of_other_networks_are_one_sentence(walks, capsys):
     torch.save(values, out / "last.pt")
     assert cli.main(["export", str(out / "last.pt"), "--out", str(walks / "bundle")]) == 2
     assert "belong to networks of another version" in capsys.readouterr().err
+
+
+def test_old_names_of_keys_take_effect(tmp_path, capsys):
+    text = TRAININGS.find("target_state").read_text()
+    old = tmp_path / "old.yaml"
+    old.write_text(
+        text.replace("per_step_loss_weights:", "even_actions:").replace("object_frame", "planar")
+    )
+    shipped = load_train_config("target_state")
+    assert load_train_config(old) == shipped
+    assert "policy.even_actions is now called policy.per_step_loss_weights" in (
+        capsys.readouterr().err
+    )
+    changed = load_train_config("target_state", ("policy.even_actions=false",))
+    assert not changed.policy.per_step_loss_weights
+    assert "--set policy.even_actions=false" in capsys.readouterr().err
+    assert shipped.policy.per_step_loss_weights

@@ -57,8 +57,8 @@ def test_what_is_no_weight_is_not_averaged():
 
 @pytest.mark.parametrize("allocate", [np.empty, torch.empty])
 def test_want_of_memory_says_what_to_do(allocate):
-    told = r"out of memory \(.*smaller training.batch_size than 64"
-    with pytest.raises(TrainingError, match=told), explained_memory(64):
+    on_progress = r"out of memory \(.*smaller training.batch_size than 64"
+    with pytest.raises(TrainingError, match=on_progress), explained_memory(64):
         allocate(10**16)
 
 

@@ -4,15 +4,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushcell.training.array_dataset import Table
+from pushcell.training.array_data_set import ArrayDataSet
 from pushcell.training.windows import Windows, split_episodes
 
 
-def _table(lengths: list[int]) -> Table:
+def _table(lengths: list[int]) -> ArrayDataSet:
     count = sum(lengths)
     rows = np.arange(count, dtype=np.float32)[:, None]
     poses = np.repeat(rows, 3, 1)
-    return Table("t", poses, poses, poses, np.repeat(rows, 2, 1), np.cumsum(lengths))
+    return ArrayDataSet("t", poses, poses, poses, np.repeat(rows, 2, 1), np.cumsum(lengths))
 
 
 @given(
@@ -23,8 +23,8 @@ def _table(lengths: list[int]) -> Table:
 )
 def test_windows_are_slices_of_padded_episodes(lengths, seen, horizon, data):
     padding = data.draw(st.integers(0, horizon - 1))
-    table = _table(lengths)
-    windows = Windows.over(table, np.arange(len(lengths)), horizon, padding)
+    data_set = _table(lengths)
+    windows = Windows.over(data_set, np.arange(len(lengths)), horizon, padding)
     everything = np.arange(len(windows))
     found = list(
         zip(
@@ -34,7 +34,7 @@ def test_windows_are_slices_of_padded_episodes(lengths, seen, horizon, data):
         )
     )
     expected = []
-    for start, end in zip(table.starts.tolist(), table.ends.tolist(), strict=True):
+    for start, end in zip(data_set.starts.tolist(), data_set.ends.tolist(), strict=True):
         rows = list(range(start, end))
         padded = [start] * (seen - 1) + rows + [end - 1] * padding
         for first in range(len(padded) - (seen - 1) - horizon + 1):

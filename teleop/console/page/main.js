@@ -1,8 +1,8 @@
 // Puts the page together.
 
 import { Buttons } from "./buttons.js";
-import { Hands } from "./hands.js";
-import { showLights } from "./lights.js";
+import { OperatorInput } from "./operator_input.js";
+import { showStatus } from "./status.js";
 import { Link } from "./link.js";
 import { showCalibration, showDevices, showEpisodes, showRates, showScore } from "./lists.js";
 import { Picture } from "./picture.js";
@@ -11,7 +11,7 @@ import { TimeLine } from "./time_line.js";
 const DETAILS_EVERY = 5; // states
 
 const link = new Link(token());
-const hands = new Hands(link);
+const operatorInput = new OperatorInput(link);
 const buttons = new Buttons(link);
 const timeLine = new TimeLine(link);
 const pictures = new Map();
@@ -32,9 +32,9 @@ function token() {
 
 function setUp() {
   buttons.label(welcome.actions);
-  hands.driveKeys = welcome.keys;
-  hands.deadmanKey = welcome.deadman_key;
-  hands.holdOn(document.getElementById("run"));
+  operatorInput.driveKeys = welcome.keys;
+  operatorInput.deadmanKey = welcome.deadman_key;
+  operatorInput.holdOn(document.getElementById("run"));
   document.getElementById("where").textContent = welcome.simulated ? "simulated cell" : "real cell";
   document.getElementById("rollout").hidden = welcome.policy === "none";
   document.getElementById("hint").innerHTML = "<i class=goal></i>goal<i class=start></i>next start<i class=pusher></i>pusher";
@@ -44,7 +44,7 @@ function setUp() {
       : document.getElementById("others").appendChild(document.createElement("figure"));
     const picture = new Picture(figure, camera, link);
     pictures.set(camera.name, picture);
-    if (camera.drives) hands.driveOn(picture);
+    if (camera.drives) operatorInput.driveOn(picture);
   }
   document.getElementById("run-trials").addEventListener("click", () => {
     const [trials, seed] = ["trials", "seed"].map((id) => document.getElementById(id).valueAsNumber);
@@ -61,7 +61,7 @@ link.addEventListener("welcome", ({ detail }) => {
 
 link.addEventListener("state", ({ detail }) => {
   state = detail;
-  showLights(state, welcome, true, hands.pressedMs);
+  showStatus(state, welcome, true, operatorInput.pressedMs);
   buttons.enable(state, welcome.may_act);
   timeLine.show(state.replay, welcome.may_act);
   if (states++ % DETAILS_EVERY === 0) {
@@ -80,6 +80,6 @@ link.addEventListener("state", ({ detail }) => {
 link.addEventListener("picture", ({ detail }) => pictures.get(detail.camera)?.show(detail));
 
 link.addEventListener("closed", () => {
-  hands.release();
-  if (state) showLights(state, welcome, false);
+  operatorInput.release();
+  if (state) showStatus(state, welcome, false);
 });

@@ -15,7 +15,7 @@ from pushcell.simulation.source_world import SourceWorld
 from pushcell.task import Task
 
 PERIOD_S = 0.1
-Starts = Callable[..., list[PlanarPose]]
+DrawStarts = Callable[..., list[PlanarPose]]
 
 
 class DisturbedWorld(SourceWorld):
@@ -62,7 +62,7 @@ def trials(cell: CellConfig, world: SourceWorld, starts: list[PlanarPose]) -> li
     return results
 
 
-def test_nineteen_of_twenty_starts_succeed(cell: CellConfig, starts: Starts) -> None:
+def test_nineteen_of_twenty_starts_succeed(cell: CellConfig, starts: DrawStarts) -> None:
     results = trials(cell, SourceWorld(cell), starts("t", 20, seed=7))
     assert sum(result.success for result in results) >= 19
     settings = PlannerSettings()
@@ -71,14 +71,14 @@ def test_nineteen_of_twenty_starts_succeed(cell: CellConfig, starts: Starts) -> 
 
 
 def test_other_sliders_succeed(
-    slider: str, cell_of: Callable[[str], CellConfig], starts: Starts
+    slider: str, cell_of: Callable[[str], CellConfig], starts: DrawStarts
 ) -> None:
     cell = cell_of(slider)
     results = trials(cell, SourceWorld(cell), starts(slider, 3, seed=8))
     assert all(result.success for result in results)
 
 
-def test_the_command_never_jumps(cell: CellConfig, starts: Starts) -> None:
+def test_the_command_never_jumps(cell: CellConfig, starts: DrawStarts) -> None:
     """Not from plan to plan, not at an abort; and it accelerates no more than it says."""
     settings = PlannerSettings()
     world = DisturbedWorld(cell, after_s=3.0)
@@ -92,7 +92,7 @@ def test_the_command_never_jumps(cell: CellConfig, starts: Starts) -> None:
     assert np.linalg.norm(acceleration, axis=1).max() < 1.0
 
 
-def test_a_chunk_is_where_the_pusher_will_be(cell: CellConfig, starts: Starts) -> None:
+def test_a_chunk_is_where_the_pusher_will_be(cell: CellConfig, starts: DrawStarts) -> None:
     """While nothing unforeseen happens, each chunk continues the last one."""
     world, planner = SourceWorld(cell), ClosedLoopPlanner(cell)
     world.reset(starts("t", 1, seed=10)[0], cell.task.pusher_home_m)
@@ -108,7 +108,7 @@ def test_a_chunk_is_where_the_pusher_will_be(cell: CellConfig, starts: Starts) -
 
 @pytest.mark.parametrize("after_s", [1.0, 4.0, 8.0])
 def test_a_moved_slider_is_pushed_home_all_the_same(
-    cell: CellConfig, starts: Starts, after_s: float
+    cell: CellConfig, starts: DrawStarts, after_s: float
 ) -> None:
     world = DisturbedWorld(cell, after_s)
     (result,) = trials(cell, world, starts("t", 1, seed=11))
@@ -116,7 +116,7 @@ def test_a_moved_slider_is_pushed_home_all_the_same(
     assert result.success, result.reason
 
 
-def test_a_pusher_that_lags_succeeds(cell: CellConfig, starts: Starts) -> None:
+def test_a_pusher_that_lags_succeeds(cell: CellConfig, starts: DrawStarts) -> None:
     results = trials(cell, LaggingWorld(cell), starts("t", 5, seed=12))
     assert all(result.success for result in results)
 

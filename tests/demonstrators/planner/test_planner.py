@@ -14,7 +14,7 @@ from pushcell.task import SLIDERS
 from tests.demonstrators.planner.conftest import DEMONSTRATION_BOX_M, EVALUATION_BOX_M
 
 Planners = Callable[[str], PushPlanner]
-Starts = Callable[..., list[PlanarPose]]
+DrawStarts = Callable[..., list[PlanarPose]]
 
 
 @pytest.mark.parametrize("box_m", [EVALUATION_BOX_M, DEMONSTRATION_BOX_M])
@@ -23,7 +23,7 @@ def test_plans_reach_the_goal_in_the_workspace_without_bumping(
     box_m: tuple[float, float],
     cell: CellConfig,
     planner_of: Planners,
-    starts: Starts,
+    starts: DrawStarts,
 ) -> None:
     home = cell.task.pusher_home_m
     for start in starts(slider, 6, box_m, seed=4):
@@ -50,7 +50,7 @@ def smallest_gap(plan: PushPlan, slider: str, cell: CellConfig) -> float:
 
 
 def test_the_source_world_does_what_the_plan_predicts(
-    slider: str, cell_of: Callable[[str], CellConfig], planner_of: Planners, starts: Starts
+    slider: str, cell_of: Callable[[str], CellConfig], planner_of: Planners, starts: DrawStarts
 ) -> None:
     cell = cell_of(slider)
     world = SourceWorld(cell)
@@ -78,7 +78,7 @@ def test_a_slider_at_the_goal_needs_no_push(cell: CellConfig, planner_of: Planne
 
 
 def test_a_plan_is_kept_to_when_another_is_hardly_quicker(
-    planner_of: Planners, starts: Starts, cell: CellConfig
+    planner_of: Planners, starts: DrawStarts, cell: CellConfig
 ) -> None:
     """From the middle of a plan, asked to go on, the planner goes on with it."""
     kept = 0

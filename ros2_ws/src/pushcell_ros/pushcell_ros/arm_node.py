@@ -35,7 +35,7 @@ from pushcell.drivers.lcm_url import in_namespace
 from pushcell.drivers.ros2_control import Ros2ControlDriver
 from pushcell.geometry import Array
 from pushcell.launcher.domain import Role
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.timing import GridTick, PeriodMonitor, steady_seconds
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
 from pushcell_ros.conversions import (
@@ -71,7 +71,7 @@ class ArmNode(CellNode):
     """One arm behind its last checks."""
 
     Params = ArmParams
-    urgency = Urgency.REAL_TIME
+    priority = ProcessPriority.REAL_TIME
     phase_ns = 0
     role = Role.ARM
 
@@ -79,8 +79,8 @@ class ArmNode(CellNode):
         super().__init__("arm_node")
         self._kinematics = ArmKinematics(self.cell)
         # LCM receives in a thread of its own, which must be as urgent as this one.
-        self.urgency.apply()
-        # What simulated time needs of a wire that is a topic: its reports up to a moment [ns].
+        self.priority.apply()
+        # What simulated time needs of a link that is a topic: its reports up to a moment [ns].
         self._take_reports: Callable[[int], object] = lambda now_ns: None
         self._driver = self._make_driver()
         limits = self._kinematics.lower_rad, self._kinematics.upper_rad
@@ -102,7 +102,7 @@ class ArmNode(CellNode):
             self.create_subscription(JointState, topic, self._on_command, RELIABLE)
 
     def spin(self, executor: Executor) -> None:
-        """See to ROS as events come, and look at the arm's wire in between.
+        """See to ROS as events come, and look at the arm's link in between.
 
         Waiting is done on the ROS side: LCM would hold Python's lock while it waits.
         """

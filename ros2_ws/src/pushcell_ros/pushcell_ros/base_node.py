@@ -23,7 +23,7 @@ from std_msgs.msg import Header
 from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import PushcellError
 from pushcell.launcher.domain import Role, hold_role
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.timing import GridTick, steady_seconds
 from pushcell_ros.conversions import status_message, to_nanoseconds, to_seconds, to_time
 from pushcell_ros.names import CLOCK_OF_NAMESPACE
@@ -59,7 +59,7 @@ class CellNode(Node):
     Params: ClassVar[type]
     # What only one node of the cell may be.
     role: ClassVar[Role | None] = None
-    urgency: ClassVar[Urgency] = Urgency.NORMAL
+    priority: ClassVar[ProcessPriority] = ProcessPriority.NORMAL
     # Its ticks of simulated time come so much after whole periods. Nodes that hear each other tick
     # at different moments, so that what one of them says at a tick is heard at the same tick of
     # the other in every run.
@@ -67,9 +67,9 @@ class CellNode(Node):
 
     def __init__(self, name: str) -> None:
         # The middleware's threads inherit it. What is built after them must hold nobody up.
-        self.urgency.apply()
+        self.priority.apply()
         super().__init__(name, cli_args=CLOCK_OF_NAMESPACE)
-        Urgency.NORMAL.apply()
+        ProcessPriority.NORMAL.apply()
         self.params: Any = declare(self, self.Params)
         self.cell: CellConfig = load_cell(self.params.cell)
         self._role_lock = None if self.role is None else hold_role(self.role, self.get_namespace())
@@ -246,7 +246,7 @@ def run_node(kind: type[CellNode]) -> None:
         node = kind()
         executor = _events_executor()
         executor.add_node(node)
-        kind.urgency.apply()
+        kind.priority.apply()
         node.spin(executor)
         code = 0
         node.leave()

@@ -14,8 +14,8 @@ from rich.table import Table
 from std_msgs.msg import String
 
 from calibration.arm_latency import calibrate_arm_latency
-from calibration.camera_procedure import CameraProcedure, Comparison
-from calibration.camera_setup import Scene
+from calibration.camera_procedure import CalibrationComparison, CameraProcedure
+from calibration.camera_setup import CalibrationScene
 from calibration.touch_check import Touching
 from calibration.view_planning import propose, raised
 from pushcell.config.cell import CameraConfig
@@ -74,7 +74,7 @@ class CalibrateNode(DrivingNode):
         raise NodeExit(0 if all(good) else 1)
 
     def _calibrate(self, camera: CameraConfig, up: Array) -> bool:
-        scene = Scene.of(camera, self.cell.arm.model, self._boards)
+        scene = CalibrationScene.of(camera, self.cell.arm.model, self._boards)
         procedure = CameraProcedure(camera.name, scene.setup, scene.words, self._out / camera.name)
         ways = propose(scene, self.kinematics, up, self.params.views, self.params.seed)
         for index, joints in enumerate(ways):
@@ -86,7 +86,7 @@ class CalibrateNode(DrivingNode):
             self._guidance = procedure.guidance()
         self.go(up)
         result = procedure.finish()
-        off = Comparison.of(camera, result)
+        off = CalibrationComparison.of(camera, result)
         self._table.add_row(
             camera.name,
             f"{off.focal:.2%}",

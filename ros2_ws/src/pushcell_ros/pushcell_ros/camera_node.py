@@ -20,13 +20,13 @@ from pushcell.bags.messages import optical_frame
 from pushcell.cameras.calibrated import active_lens
 from pushcell.config.cell import CameraSourceConfig
 from pushcell.config.plugins import PLUGIN_PATTERN, load_plugin
-from pushcell.drivers.camera import CameraDriver, Frame, FrameCounter, Request
+from pushcell.drivers.camera import CameraDriver, CameraFrame, CameraRequest, FrameCounter
 from pushcell.drivers.file_camera import FileCamera
 from pushcell.drivers.realsense_camera import RealSenseCamera, find_realsense, open_recording
 from pushcell.drivers.reconnecting import ReconnectingCamera
 from pushcell.drivers.uvc_camera import UvcCamera
 from pushcell.errors import ConfigError, PushcellError
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node, running
 from pushcell_ros.conversions import (
@@ -66,7 +66,7 @@ class CameraNode(LifecycleNodeMixin, CellNode):
     """Reads, stamps, counts and publishes; yields to whatever moves the arm."""
 
     Params = CameraParams
-    urgency = Urgency.PATIENT
+    priority = ProcessPriority.LOW
 
     def __init__(self) -> None:
         CellNode.__init__(self, "camera_node")
@@ -174,7 +174,7 @@ class CameraNode(LifecycleNodeMixin, CellNode):
 
     def _find(self) -> CameraDriver:
         source, camera = self._source, self._camera
-        request = Request(camera.width_px, camera.height_px, camera.rate_hz)
+        request = CameraRequest(camera.width_px, camera.height_px, camera.rate_hz)
         if source.driver not in _DRIVERS:
             return load_plugin(source.driver, "driver")(source.device, request)
         if source.driver == "file":
@@ -195,7 +195,7 @@ class CameraNode(LifecycleNodeMixin, CellNode):
             source.white_balance_k or None,
         )
 
-    def _publish(self, frame: Frame) -> None:
+    def _publish(self, frame: CameraFrame) -> None:
         stamp = to_stamp(frame.captured_s)
         self._frames.tick(steady_seconds())
         self._ages_s.append(time.time() - frame.captured_s)
@@ -214,11 +214,11 @@ class CameraNode(LifecycleNodeMixin, CellNode):
             self._jpegs.publish(compressed_message(frame.image, frame_id, stamp))
 
 
-def _source(noted: CameraSourceConfig, asked: CameraParams) -> CameraSourceConfig:
+def _source(configured: CameraSourceConfig, asked: CameraParams) -> CameraSourceConfig:
     """What the cell's file says, but for what is asked otherwise; raises ConfigError."""
     names = CameraSourceConfig.model_fields
     changes = {name: value for name in names if (value := getattr(asked, name))}
-    source = noted.model_copy(update=changes)
+    source = configured.model_copy(update=changes)
     if source.driver not in _DRIVERS and not re.match(PLUGIN_PATTERN, source.driver):
         raise ConfigError(
             f"driver = {source.driver!r}, allowed: {', '.join(_DRIVERS)}, or a "

@@ -53,7 +53,7 @@ class CellClient:
         self._get_policy = node.create_client(GetState, "policy_node/get_state")
         self._change_policy = node.create_client(ChangeState, "policy_node/change_state")
 
-    def is_served(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether every service is there."""
         clients = (*self._triggers.values(), self._get_policy, self._change_policy)
         return all(client.service_is_ready() for client in clients)
@@ -61,7 +61,7 @@ class CellClient:
     def is_up(self) -> bool:
         """Whether the arm is linked too, and slider and pusher are seen."""
         return (
-            self.is_served()
+            self.is_ready()
             and self.slider() is not None
             and self.pusher() is not None
             and self.motion.get("phase", "no_arm") != "no_arm"

@@ -18,7 +18,7 @@ from pushcell.config.arm import IiwaLinkConfig, Ros2ControlLinkConfig
 from pushcell.drivers.lcm_url import in_namespace, lcm_url
 from pushcell.errors import ConfigError
 from pushcell.launcher.domain import Role
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.simulation.arm_cell import ArmCell
 from pushcell.simulation.arm_endpoint import SimulatedArmEndpoint
 from pushcell.simulation.barrier import PATIENCE_S, TimeBarrier
@@ -72,7 +72,7 @@ class SimulatedCellNode(CellNode):
     """Steps the world as fast as its participants and the asked rate allow, and tells the time."""
 
     Params = SimulatedCellParams
-    urgency = Urgency.REAL_TIME
+    priority = ProcessPriority.REAL_TIME
     role = Role.CELL
 
     def __init__(self) -> None:
@@ -136,13 +136,13 @@ class SimulatedCellNode(CellNode):
             )
         if not isinstance(link, IiwaLinkConfig):
             raise ConfigError(
-                f"arm.link.kind = {link.kind!r}: cell_node simulates an arm on the wire of an "
+                f"arm.link.kind = {link.kind!r}: cell_node simulates an arm on the link of an "
                 "iiwa or behind ros2_control, allowed: 'iiwa', 'ros2_control'"
             )
         lcm = in_namespace(link.lcm, self.get_namespace())
         url = lcm_url(lcm, int(os.environ.get("ROS_DOMAIN_ID", "0")))
         # LCM receives in a thread of its own, which must be as urgent as this one.
-        self.urgency.apply()
+        self.priority.apply()
         return SimulatedArmEndpoint(self._world, url, lcm.status_channel, lcm.command_channel)
 
     def _await_participants(self, executor: Executor) -> None:

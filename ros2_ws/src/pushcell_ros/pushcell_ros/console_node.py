@@ -33,8 +33,8 @@ from pushcell_ros.params import parameter
 from pushcell_ros.qos import LATCHED, NEWEST, RELIABLE, SENSOR_DATA
 from teleop.actions import ACTIONS
 from teleop.console.access import Access
-from teleop.console.backend import ConsoleDesk
-from teleop.console.pictures import Picture, PictureFeed
+from teleop.console.backend import ConsoleBackend
+from teleop.console.pictures import CameraPicture, PictureFeed
 from teleop.console.server import ConsoleServer
 
 _ANSWER_TIMEOUT_S = 10.0
@@ -74,10 +74,10 @@ class ConsoleNode(CellNode):
         self._images: list[Subscription] = []
         self._joys: dict[str, Publisher] = {}
         self._triggers: dict[str, Client] = {}
-        self._desk = ConsoleDesk(self.cell, self, self.params.policy, self.params.seed)
+        self._backend = ConsoleBackend(self.cell, self, self.params.policy, self.params.seed)
         self._connect()
         access = Access(self.params.host, self.params.token)
-        self._server = ConsoleServer(self._desk, self._feeds, access, self.cell.motion.deadman_s)
+        self._server = ConsoleServer(self._backend, self._feeds, access, self.cell.motion.deadman_s)
         self._thread = threading.Thread(target=self._loop.run_forever, name="web server")
         self._thread.start()
         try:
@@ -98,7 +98,7 @@ class ConsoleNode(CellNode):
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
 
-    # What the desk asks for, on the server's thread
+    # What the backend asks for, on the server's thread
 
     def say_joy(self, topic: str, axes: list[float], buttons: list[int]) -> None:
         """Publish a sensor_msgs/Joy."""
@@ -163,20 +163,20 @@ class ConsoleNode(CellNode):
     # What the cell says, on this thread
 
     def _connect(self) -> None:
-        for topic in self._desk.joy_topics:
+        for topic in self._backend.joy_topics:
             self._joys[topic] = self.create_publisher(Joy, live(topic), RELIABLE)
         self._start_pose = self.create_publisher(PoseStamped, "trial/start_pose", RELIABLE)
         self._trials = self.create_publisher(String, "trials/request", RELIABLE)
         self._replay = self.create_publisher(String, "replay/request", RELIABLE)
-        own = self._desk.procedures.by_service
+        own = self._backend.procedures.by_service
         for name, procedure in own.items():
             self.create_service(Trigger, live(name), self._starter(procedure))
         asked = {action.service for action in ACTIONS.values()} - set(own)
-        for name in asked | self._desk.procedures.needed_services:
+        for name in asked | self._backend.procedures.needed_services:
             self._triggers[name] = self.create_client(Trigger, live(name))
         self._change_policy = self.create_client(ChangeState, "policy_node/change_state")
         self._policy_state = self.create_client(GetState, "policy_node/get_state")
-        view = self._desk.view
+        view = self._backend.view
         self.create_subscription(DiagnosticStatus, "motion/state", self._on_motion, RELIABLE)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, RELIABLE)
         self.create_subscription(PoseStamped, "motion/target", self._on_commanded, NEWEST)
@@ -225,18 +225,18 @@ class ConsoleNode(CellNode):
             self._images.clear()
 
     def _image_taker(self, name: str) -> Callable[[Image], None]:
-        view, feed = self._desk.view, self._feeds[name]
+        view, feed = self._backend.view, self._feeds[name]
 
         def take(message: Image) -> None:
             captured_s = self.control_time(message.header.stamp)
             view.pictures[name].put(captured_s)
-            outlines = self._desk.outlines(name)
-            feed.put(Picture(captured_s, to_image(message), outlines))
+            outlines = self._backend.outlines(name)
+            feed.put(CameraPicture(captured_s, to_image(message), outlines))
 
         return take
 
     def _on_motion(self, message: DiagnosticStatus) -> None:
-        self._desk.view.motion.put({**status_values(message), "message": message.message})
+        self._backend.view.motion.put({**status_values(message), "message": message.message})
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -244,16 +244,16 @@ class ConsoleNode(CellNode):
             if (space or "/") != self.get_namespace():
                 continue  # of another cell
             level, values = status.level[0], status_values(status)
-            self._desk.view.put_node(name, level, status.message, values)
+            self._backend.view.put_node(name, level, status.message, values)
 
     def _on_commanded(self, message: PoseStamped) -> None:
         tip = np.array([message.pose.position.x, message.pose.position.y])
-        self._desk.view.commanded.put(tip)
-        self._desk.view.press_latency.on_commanded(steady_seconds(), tip)
+        self._backend.view.commanded.put(tip)
+        self._backend.view.press_latency.on_commanded(steady_seconds(), tip)
 
     def _on_recorder(self, state: dict[str, Any]) -> None:
-        if self._desk.view.put_recorder(state):
-            self._begin(self._desk.procedures.after_episode())
+        if self._backend.view.put_recorder(state):
+            self._begin(self._backend.procedures.after_episode())
 
     def _begin(self, work: Coroutine[Any, Any, str]) -> None:
         """Nobody waits for the answer of what is begun here: a refusal goes to the log."""

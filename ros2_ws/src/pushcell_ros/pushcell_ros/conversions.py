@@ -36,7 +36,7 @@ from trajectory_msgs.msg import (
 )
 
 from pushcell.action_chunk import MOST_ACTIONS, ActionChunk
-from pushcell.arm.frame_tree import Frame
+from pushcell.arm.frame_tree import ArmFrame
 from pushcell.bags.messages import BASE_FRAME, optical_frame
 from pushcell.bags.pixels import pixels_of
 from pushcell.cameras.camera_model import Lens
@@ -82,7 +82,7 @@ def pose_message(pose: Pose, stamp: TimeMsg) -> PoseStamped:
     return message
 
 
-def transform_message(frame: Frame, stamp: TimeMsg) -> TransformStamped:
+def transform_message(frame: ArmFrame, stamp: TimeMsg) -> TransformStamped:
     """One frame of tf."""
     message = TransformStamped(child_frame_id=frame.child)
     message.header.stamp, message.header.frame_id = stamp, frame.parent

@@ -9,10 +9,10 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Bool
 
 from calibration.boards import grey
-from calibration.drift import Drift, Reference, measure_drift
+from calibration.drift import Drift, DriftReference, measure_drift
 from pushcell.cameras.calibrated import active_lens
 from pushcell.errors import CalibrationError
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell_ros.base_node import OK, CellNode, run_node, wait_until
 from pushcell_ros.conversions import to_image
@@ -36,7 +36,7 @@ class DriftNode(CellNode):
     """Checks each camera that has a reference once, then tells those who wait to move."""
 
     Params = DriftParams
-    urgency = Urgency.PATIENT
+    priority = ProcessPriority.LOW
 
     def __init__(self) -> None:
         super().__init__("drift_node")
@@ -47,7 +47,7 @@ class DriftNode(CellNode):
         """The check; raises CalibrationError where a camera, or its board, has moved."""
         for entry in self.cell.calibration:
             if entry.reference is not None:
-                drift = self._check(executor, entry.camera, Reference.read(entry.reference))
+                drift = self._check(executor, entry.camera, DriftReference.read(entry.reference))
                 self._found[f"{entry.camera}_moved_px"] = f"{drift.moved_px:.2f}"
         self._unmoved.publish(Bool(data=True))
         super().spin(executor)
@@ -56,7 +56,7 @@ class DriftNode(CellNode):
         """What was found."""
         return OK, "cameras are where they were" if self._found else "looking", self._found
 
-    def _check(self, executor: Executor, camera: str, reference: Reference) -> Drift:
+    def _check(self, executor: Executor, camera: str, reference: DriftReference) -> Drift:
         # A list of its own: a picture of the camera before may still be queued.
         images: list[Image] = []
         topic = live(IMAGE_TOPIC.format(camera))

@@ -19,12 +19,12 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from pushcell.arm.description import BASE, SLIDER, describe
-from pushcell.arm.frame_tree import Frame, FrameTree
+from pushcell.arm.frame_tree import ArmFrame, FrameTree
 from pushcell.bags.messages import optical_frame
 from pushcell.cameras.calibrated import active_pose
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Pose
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell_ros.base_node import ERROR, OK, CellNode, run_node
 from pushcell_ros.conversions import to_pose, transform_message
 from pushcell_ros.params import CellParams, parameter
@@ -57,7 +57,7 @@ class FramesNode(CellNode):
     """The URDF once, fixed frames once, moving ones from the newest joints and slider."""
 
     Params = FramesParams
-    urgency = Urgency.PATIENT
+    priority = ProcessPriority.LOW
 
     def __init__(self) -> None:
         super().__init__("frames_node")
@@ -123,7 +123,7 @@ class FramesNode(CellNode):
             self._told += 1
         if self._slider is not None:
             slider, self._slider = self._slider, None
-            frame = Frame(BASE, SLIDER, to_pose(slider))
+            frame = ArmFrame(BASE, SLIDER, to_pose(slider))
             self._out.publish(_message([frame], slider.header.stamp))
             self._told += 1
 
@@ -139,7 +139,7 @@ def camera_frames(cell: CellConfig) -> dict[str, tuple[str, Pose]]:
     }
 
 
-def _message(frames: Iterable[Frame], stamp: TimeMsg) -> TFMessage:
+def _message(frames: Iterable[ArmFrame], stamp: TimeMsg) -> TFMessage:
     return TFMessage(transforms=[transform_message(frame, stamp) for frame in frames])
 
 

@@ -16,7 +16,7 @@ from std_srvs.srv import Trigger
 from calibration.boards import grey
 from calibration.held_board import ENOUGH_VIEWS, HeldBoard
 from calibration.taken_views import TakenViews
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, running
 from pushcell_ros.conversions import to_image
@@ -42,7 +42,7 @@ class IntrinsicsNode(CellNode):
     """Looks until there is enough, or /calibration/finish is called; then calibrates."""
 
     Params = IntrinsicsParams
-    urgency = Urgency.PATIENT
+    priority = ProcessPriority.LOW
 
     def __init__(self) -> None:
         super().__init__("intrinsics_node")

@@ -14,7 +14,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from pushcell.motion.guard import MotionGuard, Phase, Source
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.timing import PeriodMonitor, steady_seconds
 from pushcell_ros.base_node import ERROR, OK, WARN, run_node
 from pushcell_ros.commanding_node import CommandingNode
@@ -48,7 +48,7 @@ class MotionNode(CommandingNode):
     """Targets in, joint commands out."""
 
     Params = MotionParams
-    urgency = Urgency.REAL_TIME
+    priority = ProcessPriority.REAL_TIME
     phase_ns = 0
 
     def __init__(self) -> None:

@@ -48,7 +48,7 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
         self._thinker = worker_pool(1, _prepare, self.cell)
         self._thinker.submit(_reset)  # starts it, so that no chunk waits for that
         self._active = False
-        self._thought: Future[ActionChunk] | None = None
+        self._planned: Future[ActionChunk] | None = None
         self._due_s = 0.0
         self._chunk: ActionChunk | None = None
         self._problem = ""
@@ -62,7 +62,7 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin a new push from whatever is there."""
         self._thinker.submit(_reset)
-        self._active, self._chunk, self._thought, self._problem = True, None, None, ""
+        self._active, self._chunk, self._planned, self._problem = True, None, None, ""
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -86,9 +86,9 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
         if not self._active:
             return
         now_s = self.now()
-        if self._thought is not None and now_s >= self._due_s:
-            self._take(self._thought)
-            self._thought = None
+        if self._planned is not None and now_s >= self._due_s:
+            self._take(self._planned)
+            self._planned = None
         if slider is None or pusher is None:
             return
         captured_s = self.control_time(slider.header.stamp)
@@ -96,16 +96,16 @@ class PlannerNode(LifecycleNodeMixin, CellNode):
             # Blind: say nothing, and the guard will stop the arm.
             self._chunk = None
             return
-        if self._thought is None:
+        if self._planned is None:
             poses = to_planar(slider), to_planar(pusher)
-            self._thought = self._thinker.submit(_act, captured_s, *poses)
+            self._planned = self._thinker.submit(_act, captured_s, *poses)
             self._due_s = now_s + _PLANNING_S
         if self._chunk is not None:
             self._chunks.publish(chunk_message(self._chunk, self.stamp(self._chunk.capture_s)))
 
-    def _take(self, thought: Future[ActionChunk]) -> None:
+    def _take(self, planned: Future[ActionChunk]) -> None:
         try:
-            chunk = thought.result()
+            chunk = planned.result()
         except PlanningError as error:
             self._problem = str(error)
             self.get_logger().error(self._problem, throttle_duration_sec=5.0)

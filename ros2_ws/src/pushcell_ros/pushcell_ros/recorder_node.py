@@ -20,7 +20,7 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.recorder import FAILED, RECORDING, Recorder
 from pushcell.recording.streams import Stream
 from pushcell_ros.base_node import ERROR, OK, WARN, CellNode, run_node
@@ -109,7 +109,7 @@ class RecorderNode(CellNode):
     """Streams in, episodes out."""
 
     Params = RecorderParams
-    urgency = Urgency.NORMAL
+    priority = ProcessPriority.NORMAL
 
     def __init__(self) -> None:
         super().__init__("recorder_node")
@@ -129,12 +129,12 @@ class RecorderNode(CellNode):
         self._told: tuple[str, str] = ("", "")
         # A node that no executor serves: emptying all subscriptions now and then takes a third of
         # the time that a call for each message would, and tells the messages' sequence numbers.
-        # What the middleware's threads do not take from the wire in time is lost.
-        Urgency.REAL_TIME.apply()
+        # What the middleware's threads do not take from the network in time is lost.
+        ProcessPriority.REAL_TIME.apply()
         self._tap_node = rclpy.create_node(
             "recorder_taps", namespace=self.get_namespace(), use_global_arguments=False
         )
-        Urgency.NORMAL.apply()
+        ProcessPriority.NORMAL.apply()
         self._taps = {
             topic: _Tap(self._tap_node, stream) for topic, stream in self.recorder.streams.items()
         }

@@ -19,7 +19,7 @@ from pushcell.bags.messages import optical_frame
 from pushcell.cameras.calibrated import active_lens
 from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array, Pose
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.simulation.live_view import LiveView
 from pushcell.simulation.rendering import SceneRenderer
 from pushcell.timing import Distribution, PeriodMonitor, steady_seconds
@@ -56,7 +56,7 @@ class RenderParams(BoardParams):
     finer: int = parameter(1, "supersampling factor of the images", least=1, most=16)
 
 
-class Camera:
+class RenderedCamera:
     """One camera's publishers."""
 
     def __init__(self, node: CellNode, config: CameraConfig) -> None:
@@ -80,7 +80,7 @@ class RenderNode(CellNode):
     """Draws every camera from the newest scene, at its rate."""
 
     Params = RenderParams
-    urgency = Urgency.PATIENT
+    priority = ProcessPriority.LOW
     phase_ns = 0
 
     def __init__(self) -> None:
@@ -90,7 +90,9 @@ class RenderNode(CellNode):
         )
         scale = self.params.scale
         self._cameras = [
-            Camera(self, camera.resized(*(round(scale * side_px) for side_px in camera.size_px)))
+            RenderedCamera(
+                self, camera.resized(*(round(scale * side_px) for side_px in camera.size_px))
+            )
             for camera in self.cell.cameras
         ]
         self._render_s: list[float] = []
@@ -116,7 +118,7 @@ class RenderNode(CellNode):
         figures["render_max_ms"] = f"{1e3 * cost.max:.1f}"
         return OK, "taking pictures", figures
 
-    def wanted(self, camera: Camera) -> bool:
+    def wanted(self, camera: RenderedCamera) -> bool:
         """Whether a camera that is due takes a picture."""
         return camera.watched
 
@@ -125,7 +127,7 @@ class RenderNode(CellNode):
         now_ns = to_nanoseconds(self.stamp())
         return self._stream.newest(self.cell.simulated.state_before_ns(now_ns))
 
-    def _capture(self, camera: Camera) -> None:
+    def _capture(self, camera: RenderedCamera) -> None:
         scene = self._scene()
         if scene is None or not self.wanted(camera):
             return
@@ -147,7 +149,9 @@ class RenderNode(CellNode):
         shrunk = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.GaussianBlur(shrunk, (0, 0), _LENS_BLUR_PX), dtype=np.uint8)
 
-    def _take_picture(self, camera: Camera, stamp: TimeMsg, joints: Array, slider: Pose) -> None:
+    def _take_picture(
+        self, camera: RenderedCamera, stamp: TimeMsg, joints: Array, slider: Pose
+    ) -> None:
         started = steady_seconds()
         image = self._draw(camera.config, joints, slider)
         self._render_s.append(steady_seconds() - started)

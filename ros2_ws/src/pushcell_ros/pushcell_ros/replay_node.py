@@ -25,7 +25,7 @@ from pushcell.bags.messages import COMPRESSED_IMAGE, is_standard
 from pushcell.bags.pixels import compressed_pixels_of
 from pushcell.errors import EpisodeError, PushcellError
 from pushcell.node_states import TimeLineRequest, read_request
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.streams import COMPRESSED, JOINTS_TOPIC, MOTION_TOPIC, TARGET_TOPIC
 from pushcell.replay.player import Player
 from pushcell.replay.recording import Recording
@@ -76,7 +76,7 @@ class _Waker:
         ]
         self._calls: list[tuple[Client, Any]] = []
         self._answer: Future | None = None
-        self._lived = False
+        self._was_active = False
         self.begin()
 
     @property
@@ -88,14 +88,14 @@ class _Waker:
         """All of it, from the beginning."""
         down = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
         up = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
-        changes = (*down, *up) if self._lived else up
+        changes = (*down, *up) if self._was_active else up
         self._calls = [
             (self._change, ChangeState.Request(transition=Transition(id=change)))
             for change in changes
         ]
         self._calls += [(client, Trigger.Request()) for client in self._motion]
         self._answer = None
-        self._lived = True
+        self._was_active = True
 
     def step(self) -> None:
         """One call at a time; the motion is asked until it agrees.
@@ -119,10 +119,10 @@ class _Waker:
 
 
 class ReplayNode(CellNode):
-    """A `Player` at the wire."""
+    """A `Player` as a node."""
 
     Params = ReplayParams
-    urgency = Urgency.PATIENT
+    priority = ProcessPriority.LOW
 
     def __init__(self) -> None:
         super().__init__("replay_node")

@@ -13,7 +13,7 @@ from calibration.slider_pose import SliderEstimate, SliderFilter, SliderFinder
 from pushcell.cameras.calibrated import active_lens, active_pose
 from pushcell.errors import ConfigError
 from pushcell.geometry import Pose
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import planar_estimate_message, pose_message, to_image
@@ -36,7 +36,7 @@ class SliderNode(CellNode):
     """Finds, filters, publishes."""
 
     Params = SliderParams
-    urgency = Urgency.PATIENT
+    priority = ProcessPriority.LOW
 
     def __init__(self) -> None:
         super().__init__("slider_node")

@@ -14,7 +14,7 @@ from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from pushcell.geometry import Array, PlanarPose, Pose
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.timing import Distribution, steady_seconds
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import pose_message, to_seconds
@@ -22,7 +22,7 @@ from pushcell_ros.names import live
 from pushcell_ros.params import parameter
 from pushcell_ros.qos import LATCHED, NEWEST, RELIABLE
 from teleop.actions import ACTIONS
-from teleop.device_arbiter import DriverSeat
+from teleop.device_arbiter import DeviceArbiter
 from teleop.devices.open_devices import open_devices
 from teleop.devices.pad import PadDevice
 from teleop.devices.pad_map import told_name
@@ -52,11 +52,11 @@ class TeleopNode(CellNode):
     """Says where the person wants the pusher, at once and again at least 20 times a second."""
 
     Params = TeleopParams
-    urgency = Urgency.REAL_TIME
+    priority = ProcessPriority.REAL_TIME
 
     def __init__(self) -> None:
         super().__init__("teleop_node")
-        self._seat = DriverSeat(open_devices(self.params.devices, self.cell))
+        self._arbiter = DeviceArbiter(open_devices(self.params.devices, self.cell))
         self._mapping = TableTarget(self.cell)
         self._tip: Array | None = None
         self._said_s = steady_seconds()
@@ -72,7 +72,7 @@ class TeleopNode(CellNode):
         }
         self._ages: list[float] = []
         self.create_subscription(PoseStamped, "motion/target", self._on_tip, NEWEST)
-        for device in self._seat.devices:
+        for device in self._arbiter.devices:
             if isinstance(device, PointerDevice):
                 self.create_subscription(
                     Joy, live(BROWSER_TOPIC), self._pointer_listener(device), RELIABLE
@@ -87,22 +87,22 @@ class TeleopNode(CellNode):
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Which devices are there, who drives, and how long a message took to get here."""
         ages, self._ages = Distribution.of(self._ages), []
-        connected = [device.name for device in self._seat.devices if device.connected]
-        driver = self._seat.driver
+        connected = [device.name for device in self._arbiter.devices if device.connected]
+        driver = self._arbiter.driver
         figures: dict[str, object] = {
             "connected": " ".join(connected) or "none",
             "driver": "nobody" if driver is None else driver.name,
             "hop_p50_ms": f"{1e3 * ages.p50:.2f}",
             "hop_max_ms": f"{1e3 * ages.max:.2f}",
         }
-        problems = [f"{d.name}: {d.problem}" for d in self._seat.devices if d.problem]
+        problems = [f"{d.name}: {d.problem}" for d in self._arbiter.devices if d.problem]
         if problems:
             return WARN, "; ".join(problems), figures
         return (OK, "ready", figures) if connected else (WARN, "no device is connected", figures)
 
     def close(self) -> None:
         """Give the devices back."""
-        for device in self._seat.devices:
+        for device in self._arbiter.devices:
             device.close()
 
     def _pointer_listener(self, device: PointerDevice) -> Callable[[Joy], None]:
@@ -130,12 +130,12 @@ class TeleopNode(CellNode):
         self._tip = np.array([message.pose.position.x, message.pose.position.y])
 
     def _drive(self) -> None:
-        now_s, driver = steady_seconds(), self._seat.driver
+        now_s, driver = steady_seconds(), self._arbiter.driver
         step_s, self._said_s = min(now_s - self._said_s, _LONGEST_STEP_S), now_s
-        reading, asked = self._seat.read(now_s)
+        reading, asked = self._arbiter.read(now_s)
         for action in asked:
             self._ask(action)
-        if self._seat.driver is not driver:
+        if self._arbiter.driver is not driver:
             self._mapping.begin()
             self._publish_state()
         if reading is not None:
@@ -174,7 +174,7 @@ class TeleopNode(CellNode):
             self.get_logger().warning(f"{ACTIONS[action].label}: {answer.message}")
 
     def _publish_state(self) -> None:
-        driver = self._seat.driver
+        driver = self._arbiter.driver
         state = {
             "driver": None if driver is None else driver.name,
             "devices": [
@@ -185,7 +185,7 @@ class TeleopNode(CellNode):
                     "problem": device.problem,
                     "buttons": device.buttons,
                 }
-                for device in self._seat.devices
+                for device in self._arbiter.devices
             ],
         }
         self._state.publish(String(data=json.dumps(state)))

@@ -23,14 +23,14 @@ from pushcell.cameras.video_writer import VideoWriter
 from pushcell.errors import PushcellError
 from pushcell.evaluation.trial_records import (
     ChunkTally,
-    Progress,
+    TrialProgress,
     TrialRecord,
     append_record,
     trials_table,
 )
 from pushcell.geometry import PlanarPose, Pose
 from pushcell.node_states import TrialsRequest, read_request
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.task import Judgement, Task
 from pushcell.timing import steady_seconds
@@ -107,7 +107,7 @@ class TrialNode(SteppingNode):
     """One trial after the other, each told to motion_node and policy_node."""
 
     Params = TrialParams
-    urgency = Urgency.PATIENT
+    priority = ProcessPriority.LOW
 
     def __init__(self) -> None:
         super().__init__("trial_node")
@@ -141,7 +141,7 @@ class TrialNode(SteppingNode):
         run_dir = Path(os.environ.get("PUSHCELL_RUN_DIR", _default_run_dir()))
         # Time stands still until everybody is there, so that every run begins alike.
         self.begin_stepping(executor, _JUDGE_RATE_HZ)
-        wait_until(executor, self._client.is_served, _GRAPH_TIMEOUT_S, _NOT_UP)
+        wait_until(executor, self._client.is_ready, _GRAPH_TIMEOUT_S, _NOT_UP)
         self._client.bring_policy_to(State.PRIMARY_STATE_INACTIVE)
         self.wait(self._client.is_up, _LINK_TIMEOUT_S, lambda: _NOT_UP)
         self._await_drift_check(executor)
@@ -290,7 +290,7 @@ class TrialNode(SteppingNode):
         """Let the policy drive until the task is done or its time is over."""
         limit_s = self._task.success.time_limit_s
         began_s, before = self.now(), self._client.motion.get("reason")
-        progress = Progress(began_s)
+        progress = TrialProgress(began_s)
         self._chunks = ChunkTally()
         self._client.bring_policy_to(State.PRIMARY_STATE_ACTIVE)
         self._client.follow_policy()

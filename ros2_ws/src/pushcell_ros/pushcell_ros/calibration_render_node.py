@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import math
 
-from pushcell.processes.priority import Urgency
+from pushcell.processes.priority import ProcessPriority
 from pushcell_ros.base_node import run_node
-from pushcell_ros.render_node import Camera, RenderNode
+from pushcell_ros.render_node import RenderedCamera, RenderNode
 
 _PERIOD_S = 1.0
 
 
-class StillsNode(RenderNode):
+class CalibrationRenderNode(RenderNode):
     """One picture at once for who begins to look, hardly any after."""
 
-    urgency = Urgency.NORMAL
+    priority = ProcessPriority.NORMAL
 
     def __init__(self) -> None:
         super().__init__()
         self._taken_s: dict[str, float] = {}
 
-    def wanted(self, camera: Camera) -> bool:
+    def wanted(self, camera: RenderedCamera) -> bool:
         """See `RenderNode.wanted`."""
         name, now_s = camera.config.name, self.now()
         if not camera.watched:
@@ -36,7 +36,7 @@ class StillsNode(RenderNode):
 
 def main() -> None:
     """Run the node."""
-    run_node(StillsNode)
+    run_node(CalibrationRenderNode)
 
 
 if __name__ == "__main__":

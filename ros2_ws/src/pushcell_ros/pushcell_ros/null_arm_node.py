@@ -18,19 +18,19 @@ from pushcell_ros.qos import RELIABLE
 
 
 @dataclass(frozen=True)
-class ListenerParams:
-    """Parameters of ``listener_node``."""
+class NullArmParams:
+    """Parameters of ``null_arm_node``."""
 
     cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
 
 
-class ListenerNode(CellNode):
+class NullArmNode(CellNode):
     """Joint commands in, the same as joint states out; it begins where the recorded pusher is."""
 
-    Params = ListenerParams
+    Params = NullArmParams
 
     def __init__(self) -> None:
-        super().__init__("listener_node")
+        super().__init__("null_arm_node")
         self._kinematics = ArmKinematics(self.cell)
         self._joints: Array | None = None
         self._commands = 0
@@ -69,7 +69,7 @@ class ListenerNode(CellNode):
 
 def main() -> None:
     """Run the node."""
-    run_node(ListenerNode)
+    run_node(NullArmNode)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pushcell.training.trainer import LAST, train
 from tests.labelling.examples import make_episodes
 from tests.training import examples
 
-RECIPE = Path("recorded")
+GENERATION = Path("recorded")
 SMALL = (
     "training.steps=3",
     "training.batch_size=4",
@@ -42,19 +42,19 @@ def test_recordings_become_a_bundle(cell: CellConfig, recorded: Path, tmp_path: 
         f"{{name: recorded, path: {folder}, slider: labels}}]"
     )
     words = [*SMALL, sets, f"data.cache={tmp_path / 'cache'}"]
-    training = ["train", str(RECIPE), "--out", str(out), "--set", *words]
+    training = ["train", str(GENERATION), "--out", str(out), "--set", *words]
     assert cli.main(training) == 2  # there are no labels yet
     assert cli.main(["label", str(folder)]) == 0
     assert cli.main(training) == 0
     examples.packed(tmp_path / "walks.parquet")
     (tmp_path / "policy").mkdir()
     train(examples.config(tmp_path), tmp_path / "policy", None, lambda *_: None)
-    bundle, eye = tmp_path / "bundle", out / LAST
-    words = ["--eye", str(eye), "--out", str(bundle), "--frames", "32"]
+    bundle, pose_estimator = tmp_path / "bundle", out / LAST
+    words = ["--pose-estimator", str(pose_estimator), "--out", str(bundle), "--frames", "32"]
     assert cli.main(["export", str(tmp_path / "policy" / LAST), *words]) == 0
     manifest = read_manifest(bundle)
     assert [camera.name for camera in manifest.observation.cameras] == ["overhead", "wrist"]
-    assert manifest.training.eye.steps == 3
+    assert manifest.training.pose_estimator.steps == 3
 
 
 def test_labels_are_for_those_who_look_at_each_picture_by_itself(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pushcell.config.cell import CellConfig
-from pushcell.demonstrators.operator import Operator, OperatorSettings
+from pushcell.demonstrators.scripted_operator import ScriptedOperator, ScriptedOperatorSettings
 from pushcell.errors import PlanningError
 from pushcell.geometry import PlanarPose
 from pushcell.simulation.closed_loop import TrialResult, run_closed_loop
@@ -24,11 +24,11 @@ def start_of(cell: CellConfig, seed: int) -> PlanarPose:
 
 
 def run(
-    cell: CellConfig, world: SourceWorld | TargetWorld, seed: int, whims: int = 0
+    cell: CellConfig, world: SourceWorld | TargetWorld, seed: int, noise_seed: int = 0
 ) -> TrialResult:
     task = Task.of(cell.task, cell.pusher.radius_m)
     world.reset(start_of(cell, seed), task.pusher_home)
-    return run_closed_loop(world, Operator(cell, np.random.default_rng(whims)), task)
+    return run_closed_loop(world, ScriptedOperator(cell, np.random.default_rng(noise_seed)), task)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_it_orients_first_and_keeps_the_heading(
 
 
 def test_speeds_are_a_persons(cell: CellConfig, results: list[TrialResult]) -> None:
-    task, settings = Task.of(cell.task, cell.pusher.radius_m), OperatorSettings()
+    task, settings = Task.of(cell.task, cell.pusher.radius_m), ScriptedOperatorSettings()
     for result in results:
         moves = np.linalg.norm(np.diff(result.pusher_positions, axis=0), axis=1)
         noise_m = 4 * settings.travel_noise_m
@@ -80,23 +80,23 @@ def test_it_hesitates_for_as_long_as_it_reacts(results: list[TrialResult]) -> No
     rests = [
         np.linalg.norm(np.diff(r.actions, axis=0), axis=1) < 1e-9 for r in results if r.success
     ]
-    assert all(rest.sum() >= OperatorSettings().reaction_s / PERIOD_S for rest in rests)
+    assert all(rest.sum() >= ScriptedOperatorSettings().reaction_s / PERIOD_S for rest in rests)
 
 
 def test_the_generator_decides_about_the_whims(cell: CellConfig) -> None:
-    first, again, other = (run(cell, SourceWorld(cell), 3, whims) for whims in (1, 1, 2))
+    first, again, other = (run(cell, SourceWorld(cell), 3, noise_seed) for noise_seed in (1, 1, 2))
     assert np.array_equal(first.actions, again.actions)
     assert not np.array_equal(first.actions[:50], other.actions[:50])
 
 
 def test_the_same_sight_brings_the_same_push(cell: CellConfig) -> None:
-    """Whatever the whims, and when the slider lies a hair elsewhere."""
+    """Whatever the noise, and when the slider lies a hair elsewhere."""
 
     @cache
-    def way(seed: int, whims: int, off_m: float) -> np.ndarray:
+    def way(seed: int, noise_seed: int, off_m: float) -> np.ndarray:
         slider = start_of(cell, seed)
         slider = PlanarPose(slider.x + off_m, slider.y - off_m, slider.theta + off_m)
-        operator = Operator(cell, np.random.default_rng(whims))
+        operator = ScriptedOperator(cell, np.random.default_rng(noise_seed))
         return operator.act(0.0, slider, cell.task.pusher_home_m)[-1]
 
     same = [np.linalg.norm(way(seed, 0, 0.0) - way(seed, 1, 2e-4)) < 0.08 for seed in range(20)]
@@ -104,6 +104,6 @@ def test_the_same_sight_brings_the_same_push(cell: CellConfig) -> None:
 
 
 def test_out_of_reach(cell: CellConfig) -> None:
-    operator = Operator(cell, np.random.default_rng(0))
+    operator = ScriptedOperator(cell, np.random.default_rng(0))
     with pytest.raises(PlanningError, match="move the slider"):
         operator.act(0.0, PlanarPose(0.1, 0.0, 0.0), cell.task.pusher_home_m)

@@ -1,4 +1,4 @@
-// The four big lights, and the sentence over everything that must not be overlooked.
+// The status lights, and the sentence above everything that must not be overlooked.
 
 const VAIN_MS = 500;
 const REASONS = 3;
@@ -76,7 +76,7 @@ function bannerText(state, welcome, connected) {
   return ["", ""];
 }
 
-export function showLights(state, welcome, connected, pressedMs = 0) {
+export function showStatus(state, welcome, connected, pressedMs = 0) {
   motionLight(state.motion);
   deadmanLight(state.devices, state.motion, pressedMs > VAIN_MS);
   recordingLights(state.recorder);

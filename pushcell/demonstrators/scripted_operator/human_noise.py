@@ -1,4 +1,4 @@
-"""What makes a person's hand differ from a machine's; all from one generator."""
+"""Human noise: what makes a person's hand differ from a machine's; all from one generator."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 
 import numpy as np
 
-from pushcell.demonstrators.operator.settings import OperatorSettings
+from pushcell.demonstrators.scripted_operator.settings import ScriptedOperatorSettings
 from pushcell.geometry import Array
 
 
-class Whims:
+class HumanNoise:
     """Pauses, speeds, and noise that remembers its last value for a while."""
 
     def __init__(
-        self, rng: np.random.Generator, settings: OperatorSettings, period_s: float
+        self, rng: np.random.Generator, settings: ScriptedOperatorSettings, period_s: float
     ) -> None:
         self._rng, self._settings = rng, settings
         self._memory = math.exp(-period_s / settings.noise_memory_s)

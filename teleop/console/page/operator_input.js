@@ -5,7 +5,7 @@ import { toast } from "./buttons.js";
 
 const PERIOD_MS = 33;
 
-export class Hands {
+export class OperatorInput {
   constructor(link) {
     Object.assign(this, { link, drag: null, run: false, driveKeys: [], keys: new Set(), pressedAt: null });
     setInterval(() => this.say(), PERIOD_MS);
@@ -27,11 +27,11 @@ export class Hands {
   say() {
     const held = this.drag || this.run || this.keys.has(this.deadmanKey);
     // After a silence a press counts only once a release was heard; up to now it was one.
-    if (held && this.pressedAt === null) this.link.send({ t: "hands" });
+    if (held && this.pressedAt === null) this.link.send({ t: "input" });
     this.pressedAt = held ? this.pressedAt ?? performance.now() : null;
     if (document.hidden) return;
     const said_ms = this.link.serverMs;
-    this.link.send({ t: "hands", drag: this.drag, run: this.run, keys: [...this.keys], pad: padState(), said_ms });
+    this.link.send({ t: "input", drag: this.drag, run: this.run, keys: [...this.keys], pad: padState(), said_ms });
   }
 
   release() {
@@ -41,7 +41,7 @@ export class Hands {
     this.picture?.markFinger(null);
     this.picture?.figure.classList.remove("held");
     this.runButton?.classList.remove("pressed");
-    this.link.send({ t: "hands" });
+    this.link.send({ t: "input" });
   }
 
   driveOn(picture) {

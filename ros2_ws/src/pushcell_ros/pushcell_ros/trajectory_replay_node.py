@@ -37,8 +37,8 @@ _PLACINGS = 3
 
 
 @dataclass(frozen=True)
-class RetraceParams:
-    """Parameters of ``retrace_node``."""
+class TrajectoryReplayParams:
+    """Parameters of ``trajectory_replay_node``."""
 
     cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
     recording: str = parameter("", "an episode, the folder of a bag, or a bag file")
@@ -48,13 +48,13 @@ class RetraceParams:
     )
 
 
-class RetraceNode(CellNode):
+class TrajectoryReplayNode(CellNode):
     """Home, then slowly to the way's beginning, then along it in its own time; again and again."""
 
-    Params = RetraceParams
+    Params = TrajectoryReplayParams
 
     def __init__(self) -> None:
-        super().__init__("retrace_node")
+        super().__init__("trajectory_replay_node")
         with Recording(Path(self.params.recording), self.cell) as recording:
             self._trajectory = Trajectory.of(recording)
             self._slider = _first_slider(recording)
@@ -100,7 +100,7 @@ class RetraceNode(CellNode):
         figures = found.figures()
         Console(width=100).print(table(figures))
         folder = Path(os.environ.get("PUSHCELL_RUN_DIR", "."))
-        (folder / "retrace.json").write_text(json.dumps(figures, indent=2) + "\n")
+        (folder / "trajectory_replay.json").write_text(json.dumps(figures, indent=2) + "\n")
         raise NodeExit(int(bool(found.stops)))
 
     def _drive(self) -> Track:
@@ -200,7 +200,7 @@ def _first_slider(recording: Recording) -> PlanarPose | None:
 
 def main() -> None:
     """Run the node."""
-    run_node(RetraceNode)
+    run_node(TrajectoryReplayNode)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ pytest.importorskip("selenium", reason="no selenium: install pushcell[dev]")
 
 from selenium.webdriver.support.wait import WebDriverWait
 
-from benchmarks.browser import Page, found_browser, open_page
+from benchmarks.browser import BrowserPage, found_browser, open_page
 from pushcell.config.cell import CellConfig
-from tests.teleop.test_console_server import Served
+from tests.teleop.test_console_server import ServedConsole
 
 pytestmark = pytest.mark.skipif(
     found_browser() is None, reason="no browser: install chromium, chromedriver"
@@ -58,33 +58,33 @@ class Queue:
         writer.close()
 
 
-def on_page(cell: CellConfig, look: Callable[[Page, Served, Callable], None]) -> None:
+def on_page(cell: CellConfig, look: Callable[[BrowserPage, ServedConsole, Callable], None]) -> None:
     """Open the page; ``look`` gets it, the server and what waits for a condition."""
 
     async def play() -> None:
-        async with Served(cell) as console, Queue(console.url) as console.queue:
+        async with ServedConsole(cell) as console, Queue(console.url) as console.queue:
             await asyncio.to_thread(open_and_look, console, asyncio.get_running_loop())
 
-    def open_and_look(console: Served, loop: asyncio.AbstractEventLoop) -> None:
+    def open_and_look(console: ServedConsole, loop: asyncio.AbstractEventLoop) -> None:
         console.loop = loop
         with open_page(console.queue.url) as page:
             patience = WebDriverWait(page.driver, PATIENCE_S)
-            patience.until(lambda _: console.wire.joys)
+            patience.until(lambda _: console.cell_interface.joys)
             look(page, console, lambda condition: patience.until(lambda _: condition()))
 
     asyncio.run(play())
 
 
-def key(page: Page, event: str, code: str, **more) -> None:
+def key(page: BrowserPage, event: str, code: str, **more) -> None:
     page.command("Input.dispatchKeyEvent", type=event, code=code, key=code, **more)
 
 
-def held_keys(console: Served) -> int:
+def held_keys(console: ServedConsole) -> int:
     """How many the page says are held."""
-    return sum([joy[2] for joy in console.wire.joys if joy[0] == "/teleop/keyboard"][-1])
+    return sum([joy[2] for joy in console.cell_interface.joys if joy[0] == "/teleop/keyboard"][-1])
 
 
-def pressed_anew(page: Page) -> bool:
+def pressed_anew(page: BrowserPage) -> bool:
     """Press Space; a page that lost its line for a moment has let go and waits for a new press."""
     key(page, "keyUp", "Space")
     key(page, "rawKeyDown", "Space")
@@ -121,10 +121,10 @@ def test_escape_stops_while_somebody_types_and_with_other_keys_held(cell):
     def look(page, console, until):
         page.script(TYPE_SOMETHING)
         key(page, "rawKeyDown", "Escape", modifiers=CONTROL)
-        until(lambda: console.wire.called == ["/safety/stop"])
+        until(lambda: console.cell_interface.called == ["/safety/stop"])
         key(page, "rawKeyDown", "KeyA")
         time.sleep(0.3)
-        assert console.wire.called == ["/safety/stop"], "typing an A arms nothing"
+        assert console.cell_interface.called == ["/safety/stop"], "typing an A arms nothing"
 
     on_page(cell, look)
 
@@ -149,12 +149,12 @@ def test_behind_a_queue_nothing_is_held(cell, queue_s):
         time.sleep(queue_s)
         key(page, "keyUp", "Space")
         key(page, "rawKeyDown", "Space")
-        heard = len(console.wire.joys)
+        heard = len(console.cell_interface.joys)
         time.sleep(queue_s + 0.5)
         key(page, "keyUp", "Space")
         time.sleep(queue_s + 0.5)
-        assert len(console.wire.joys) > heard, "what was said did come"
-        later = [joy for joy in console.wire.joys[heard:] if joy[0] == "/teleop/keyboard"]
+        assert len(console.cell_interface.joys) > heard, "what was said did come"
+        later = [joy for joy in console.cell_interface.joys[heard:] if joy[0] == "/teleop/keyboard"]
         assert not any(any(buttons) for _, _, buttons in later)
         console.queue.delay_s = 0.0
         until(lambda: pressed_anew(page) and held_keys(console) == 1)

@@ -1,8 +1,8 @@
-"""A stand-in for a person who teleoperates: sees late, turns first, then moves, and corrects.
+"""The scripted operator, as a person teleoperates: sees late, turns first, then moves, corrects.
 
 Three moods follow each other until the slider is at the goal: *look* until what is seen has
-come to rest, *travel* round the slider to the next contact, *push* by eye for as long as it helps.
-While pushing, the contact may slide along its face: so the heading is kept.
+come to rest, *travel* round the slider to the next contact, *push* and correct for as
+long as it helps. While pushing, the contact may slide along its face: so the heading is kept.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pushcell.config.cell import CellConfig
-from pushcell.demonstrators.operator.human_noise import Whims
-from pushcell.demonstrators.operator.push_selection import Aim, PushChoice
-from pushcell.demonstrators.operator.settings import OperatorSettings
 from pushcell.demonstrators.planner.primitives import PushPrimitives
 from pushcell.demonstrators.planner.roadmap import Roadmap
 from pushcell.demonstrators.planner.timing import PusherTrajectory
+from pushcell.demonstrators.scripted_operator.human_noise import HumanNoise
+from pushcell.demonstrators.scripted_operator.push_selection import PushAim, PushChoice
+from pushcell.demonstrators.scripted_operator.settings import ScriptedOperatorSettings
 from pushcell.geometry import Array, PlanarPose
 from pushcell.task import slider_of
 
@@ -29,7 +29,7 @@ PERIOD_S = 0.1
 
 
 @dataclass
-class Look:
+class Waiting:
     """Waits until what is seen has come to rest."""
 
     until_s: float
@@ -41,29 +41,29 @@ class Travel:
 
     way: PusherTrajectory  # in the caller's time
     slider: PlanarPose  # as it was when the way was chosen
-    push: tuple[int, Aim] | None  # what follows; None: the hand stays home
+    push: tuple[int, PushAim] | None  # what follows; None: the hand stays home
 
 
 @dataclass
 class Pushing:
-    """Pushes by eye."""
+    """Pushes, and corrects by what it sees."""
 
     push: int
-    aim: Aim
+    aim: PushAim
     pace: float
     speed_m_s: float = 0.0
 
 
-class Operator:
+class ScriptedOperator:
     """A `Controller`: the same sights and the same generator give the same demonstration."""
 
     def __init__(
         self,
         cell: CellConfig,
         rng: np.random.Generator,
-        settings: OperatorSettings | None = None,
+        settings: ScriptedOperatorSettings | None = None,
     ) -> None:
-        self._settings = s = settings or OperatorSettings()
+        self._settings = s = settings or ScriptedOperatorSettings()
         self._rng = rng
         shape, radius = slider_of(cell.task), cell.pusher.radius_m
         self._c_m = cell.simulated.limit_surface_c_m
@@ -79,10 +79,10 @@ class Operator:
 
     def reset(self) -> None:
         """A new trial begins; the generator goes on."""
-        self._whims = Whims(self._rng, self._settings, PERIOD_S)
+        self._human_noise = HumanNoise(self._rng, self._settings, PERIOD_S)
         late = round(self._settings.reaction_s / PERIOD_S)
         self._seen: deque[tuple[PlanarPose, Array]] = deque(maxlen=late + 1)
-        self._mood: Look | Travel | Pushing = Look(-math.inf)
+        self._mood: Waiting | Travel | Pushing = Waiting(-math.inf)
         self._last_call_s = -math.inf
         self._done = False
 
@@ -98,7 +98,7 @@ class Operator:
         self._last_call_s = time_s
         pusher = np.asarray(pusher, dtype=float)
         self._seen.append((slider, pusher))
-        self._whims.step()
+        self._human_noise.step()
         if isinstance(self._mood, Pushing):
             return self._go_on_pushing(self._mood, time_s, pusher)
         if isinstance(self._mood, Travel):
@@ -108,7 +108,7 @@ class Operator:
         return self._rest(pusher)
 
     def _look(self, time_s: float, pusher: Array) -> Array:
-        self._mood = Look(time_s + self._settings.reaction_s + self._whims.pause_s())
+        self._mood = Waiting(time_s + self._settings.reaction_s + self._human_noise.pause_s())
         return self._rest(pusher)
 
     def _rest(self, pusher: Array) -> Array:
@@ -128,7 +128,7 @@ class Operator:
             push = self._choice.best(slider, roads, clear)
             way = roads.from_point(clear, push[0])
         times, positions = self._settings.travel_pace.drive(np.vstack([pusher, way]))
-        times = time_s + np.append(0, times / self._whims.pace())
+        times = time_s + np.append(0, times / self._human_noise.pace())
         course = PusherTrajectory(times, np.vstack([pusher[None], positions]))
         self._mood = Travel(course, slider, push)
         return self._go_on_travelling(self._mood, time_s, pusher)
@@ -137,7 +137,7 @@ class Operator:
         slider = self._seen[-1][0]
         if time_s >= mood.way.times_s[-1]:
             if mood.push is not None:
-                self._mood = Pushing(*mood.push, self._whims.pace())
+                self._mood = Pushing(*mood.push, self._human_noise.pace())
                 return self._go_on_pushing(self._mood, time_s, pusher)
             self._done = self._is_good(slider)
             return self._rest(pusher) if self._done else self._look(time_s, pusher)
@@ -146,7 +146,7 @@ class Operator:
         if max(strayed, place, angle * self._c_m) > self._settings.moved_m:
             return self._decide(time_s, pusher)
         positions = mood.way.at(time_s + PERIOD_S * np.arange(1.0, ACTIONS + 1))
-        return positions + self._whims.offset_m
+        return positions + self._human_noise.offset_m
 
     def _go_on_pushing(self, mood: Pushing, time_s: float, pusher: Array) -> Array:
         """Towards the contact and on, or look again when it is no longer worth it."""
@@ -179,7 +179,7 @@ class Operator:
         carried = twist[:2] + twist[2] * p.centres[push][::-1] * [-1, 1]
         forward = carried / p.stretch[push] if touches else normal
         aside = np.clip(s.slide_per_m * aside_m, -s.most_slide, s.most_slide)
-        rotation = PlanarPose(0, 0, heading + self._whims.aim_rad)
+        rotation = PlanarPose(0, 0, heading + self._human_noise.aim_rad)
         direction = rotation.transform(forward + aside * along(normal))
         return direction / np.linalg.norm(direction)
 

@@ -22,7 +22,7 @@ def test_the_path_is_driven_and_its_deviation_is_printed(cell, tmp_path):
     bag = write_bag(tmp_path / "it.mcap", heard(cell, RECORDED_S))
     words = [f"cell:={SIM_CELL}", f"recording:={bag}", "runs:=1"]
     run = subprocess.run(
-        [sys.executable, "-m", "pushcell.cli", "launch", "retrace.launch.yaml", *words],
+        [sys.executable, "-m", "pushcell.cli", "launch", "trajectory_replay.launch.yaml", *words],
         cwd=tmp_path,
         env={**os.environ, "COLUMNS": "200"},
         capture_output=True,
@@ -32,7 +32,7 @@ def test_the_path_is_driven_and_its_deviation_is_printed(cell, tmp_path):
     )
     output = run.stdout + run.stderr
     assert run.returncode == 0, output
-    (result,) = (tmp_path / "runs").glob("*/retrace.json")
+    (result,) = (tmp_path / "runs").glob("*/trajectory_replay.json")
     figures = json.loads(result.read_text())
     assert figures["stops"] == [], output
     assert figures["seconds"] == pytest.approx(RECORDED_S, abs=0.1)

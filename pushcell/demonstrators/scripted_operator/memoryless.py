@@ -1,7 +1,7 @@
-"""An operator without memory and whims: what it does depends on where slider and pusher are alone.
+"""The memoryless expert: the scripted operator without memory and human noise.
 
-It may be asked in any state, also one that a student got into, and what it answers there agrees
-with what it would have answered on the way: a policy that sees poses can learn it to the end.
+Its action depends on the poses of slider and pusher alone. So it can be asked in any state, also in
+one that a policy reached, and its answers agree with each other: a policy from poses can learn it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from pushcell.config.cell import CellConfig
-from pushcell.demonstrators.operator.operator import ACTIONS, Operator, Pushing, Travel, along
-from pushcell.demonstrators.operator.push_selection import Aim
-from pushcell.demonstrators.operator.settings import OperatorSettings
 from pushcell.demonstrators.planner.roadmap import Roads
 from pushcell.demonstrators.planner.timing import PusherTrajectory
+from pushcell.demonstrators.scripted_operator.push_selection import PushAim
+from pushcell.demonstrators.scripted_operator.scripted_operator import (
+    ACTIONS,
+    Pushing,
+    ScriptedOperator,
+    Travel,
+    along,
+)
+from pushcell.demonstrators.scripted_operator.settings import ScriptedOperatorSettings
 from pushcell.errors import PlanningError
 from pushcell.geometry import Array, PlanarPose
 
-STEADY = OperatorSettings(
+MEMORYLESS = ScriptedOperatorSettings(
     reaction_s=0.0,
     pause_chance=0.0,
     speed_spread=0.0,
@@ -48,16 +54,16 @@ class _Contact:
     """A push whose corridor the pusher is in already."""
 
     push: int
-    aim: Aim
+    aim: PushAim
     gain_m: float  # by its own aim
     left_m: float  # by the aim that any other push would have
 
 
-class SteadyOperator(Operator):
+class MemorylessExpert(ScriptedOperator):
     """A `Controller`, each of whose decisions is a function of the poses at that time."""
 
     def __init__(self, cell: CellConfig, rng: np.random.Generator) -> None:
-        super().__init__(cell, rng, STEADY)
+        super().__init__(cell, rng, MEMORYLESS)
         self._tangents = along(self._primitives.normals)
 
     def _look(self, time_s: float, pusher: Array) -> Array:
@@ -95,7 +101,7 @@ class SteadyOperator(Operator):
 
     def _best_push(
         self, slider: PlanarPose, roads: Roads, clear: Array, contact: _Contact | None
-    ) -> tuple[int, Aim] | None:
+    ) -> tuple[int, PushAim] | None:
         """The push to travel to; None where the contact is worth keeping.
 
         Raises PlanningError when nothing helps.
@@ -127,7 +133,7 @@ class SteadyOperator(Operator):
         position, angle = slider.distance_to(self._goal)
         return position <= most_m and angle <= most_rad
 
-    def _usual_aim(self, slider: PlanarPose) -> Aim:
+    def _usual_aim(self, slider: PlanarPose) -> PushAim:
         """As the choice of a push has it first."""
         return self._choice.aim(self._is_turned(slider))
 

@@ -1,4 +1,4 @@
-"""Draws some demonstrations of the operator: ``python docs/make_operator_picture.py``."""
+"""Demonstrations of the scripted operator: ``python docs/make_scripted_operator_picture.py``."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ EVERY_S = 3.0
 
 
 def main() -> None:
-    """A column a start: the operator's path above the planner's."""
+    """A column a start: the scripted operator's path above the planner's."""
     cell = load_cell(DOCS.parent / "config" / "cell.sim.yaml")
     task, world = Task.of(cell.task, cell.pusher.radius_m), TargetWorld(cell, TIME_STEP_S)
     figure = Figure(figsize=(12, 9), layout="constrained")
     rows = figure.subplots(2, len(SEEDS), sharex=True, sharey=True)
-    for row, name in zip(rows, ("operator", "planner"), strict=True):
+    for row, name in zip(rows, ("scripted_operator", "planner"), strict=True):
         for axes, seed in zip(row, SEEDS, strict=True):
             world.reset(task.sample_start(np.random.default_rng(seed)), task.pusher_home)
             controller = demonstrator(name)(cell, np.random.default_rng([seed, 1]))
             result = run_closed_loop(world, controller, task)
             draw(axes, task, result)
             axes.set_title(f"{name}, seed {seed}: {result.duration_s:.0f} s")
-    figure.savefig(DOCS / "operator.png", dpi=90)
+    figure.savefig(DOCS / "scripted_operator.png", dpi=90)
 
 
 def draw(axes: Axes, task: Task, result: TrialResult) -> None:

@@ -1,4 +1,4 @@
-"""What decides about every byte of a generated set of episodes."""
+"""The configuration of a generated set of episodes, which decides about every byte of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pushcell.simulation.shifts import Shifts, World
 
 
 @dataclass(frozen=True)
-class Recipe:
+class GenerationConfig:
     """One set of episodes, of any number; raises ConfigError for what cannot be made."""
 
     cell: CellConfig
@@ -36,7 +36,7 @@ class Recipe:
             raise ConfigError(f"a seed must not be negative: {self.seed}")
 
     def describe(self) -> dict[str, Any]:
-        """Plain values; two recipes make the same episodes when these are the same."""
+        """Plain values; two configurations give the same episodes when these are the same."""
         return {
             "world": self.world,
             "demonstrator": self.demonstrator,

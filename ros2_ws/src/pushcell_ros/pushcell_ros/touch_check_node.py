@@ -34,21 +34,21 @@ _STATE_RATE_HZ = 2.0
 
 
 @dataclass(frozen=True)
-class TouchParams(CellParams):
-    """Parameters of ``touch_node``."""
+class TouchCheckParams(CellParams):
+    """Parameters of ``touch_check_node``."""
 
     camera: str = parameter("overhead", "name of the camera on the base that sees the marks")
     board: str = parameter("", "board on the table; its corners are the marks")
     height: float = parameter(0.0, "thickness of that board [m]", least=0.0)
 
 
-class TouchNode(CellNode):
+class TouchCheckNode(CellNode):
     """A picture with the marks, then mark after mark, then the result."""
 
-    Params = TouchParams
+    Params = TouchCheckParams
 
     def __init__(self) -> None:
-        super().__init__("touch_node")
+        super().__init__("touch_check_node")
         self._board = parse_board(self.params.board)
         # What the tip is kept over the table by is no height of the marks.
         lift_m = self.params.height - self.cell.pusher.tip_height_m
@@ -115,7 +115,7 @@ class TouchNode(CellNode):
 
 def main() -> None:
     """Run the node."""
-    run_node(TouchNode)
+    run_node(TouchCheckNode)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""A teacher that may be asked anywhere, at any time."""
+"""An expert that may be asked anywhere, at any time."""
 
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
 from pushcell.config.cell import CellConfig
-from pushcell.demonstrators.operator import SteadyOperator
+from pushcell.demonstrators.scripted_operator import MemorylessExpert
 from pushcell.geometry import Array, PlanarPose
 from pushcell.simulation.closed_loop import run_closed_loop
 from pushcell.simulation.source_world import SourceWorld
@@ -17,7 +17,7 @@ from pushcell.task import Task
 class Forgetful:
     """Wipes the operator's memory every so many actions."""
 
-    def __init__(self, operator: SteadyOperator, every: int) -> None:
+    def __init__(self, operator: MemorylessExpert, every: int) -> None:
         self._operator, self._every = operator, every
 
     def reset(self) -> None:
@@ -35,8 +35,8 @@ class Forgetful:
         return self._operator.act(time_s, slider, pusher)
 
 
-def steady(cell: CellConfig) -> SteadyOperator:
-    return SteadyOperator(cell, np.random.default_rng(0))
+def memoryless(cell: CellConfig) -> MemorylessExpert:
+    return MemorylessExpert(cell, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("every", "trials"), [(1, 1), (8, 5)])
@@ -44,21 +44,21 @@ def test_it_succeeds_although_it_forgets(cell: CellConfig, every: int, trials: i
     task, world = Task.of(cell.task, cell.pusher.radius_m), SourceWorld(cell)
     for seed in range(trials):
         world.reset(task.sample_start(np.random.default_rng(seed)), task.pusher_home)
-        result = run_closed_loop(world, Forgetful(steady(cell), every), task)
+        result = run_closed_loop(world, Forgetful(memoryless(cell), every), task)
         assert result.success, result.reason
 
 
 def test_it_succeeds_where_contacts_slip(cell: CellConfig) -> None:
     task, world = Task.of(cell.task, cell.pusher.radius_m), TargetWorld(cell, 0.005)
     world.reset(task.sample_start(np.random.default_rng(0)), task.pusher_home)
-    result = run_closed_loop(world, Forgetful(steady(cell), 8), task)
+    result = run_closed_loop(world, Forgetful(memoryless(cell), 8), task)
     assert result.success, result.reason
 
 
 def test_what_came_before_does_not_count(cell: CellConfig) -> None:
     """In whatever state, two of them agree, one of which has been somewhere else before."""
     task = Task.of(cell.task, cell.pusher.radius_m)
-    old, new = steady(cell), steady(cell)
+    old, new = memoryless(cell), memoryless(cell)
     rng = np.random.default_rng(0)
     for _ in range(10):
         old.act(0.0, task.sample_start(rng), task.pusher_home)
@@ -74,7 +74,7 @@ def test_it_rests_at_home_when_nothing_is_left_to_do(cell: CellConfig) -> None:
     world: PushingWorld = SourceWorld(cell)
     task = Task.of(cell.task, cell.pusher.radius_m)
     near = PlanarPose(task.goal.x + 0.01, task.goal.y, task.goal.theta)
-    operator = steady(cell)
+    operator = memoryless(cell)
     away = task.pusher_home + np.array([0.03, 0.0])
     world.reset(near, away)
     result = run_closed_loop(world, operator, task)

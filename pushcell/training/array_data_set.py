@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Table:
+class ArrayDataSet:
     """All steps of some episodes, one after the other."""
 
     name: str
@@ -50,22 +50,22 @@ class Table:
         """(E,) the first step of each episode."""
         return np.concatenate([[0], self.ends[:-1]]).astype(np.int64)
 
-    def seen_as(self, slider: Floats) -> Table:
+    def with_slider(self, slider: Floats) -> ArrayDataSet:
         """The same with other poses (N, 3) of the slider."""
         return replace(self, slider=slider)
 
 
-def load_tables(data: DataConfig, vision: VisionConfig | None) -> list[Table]:
+def load_data_sets(data: DataConfig, vision: VisionConfig | None) -> list[ArrayDataSet]:
     """The data sets of a configuration, read or found in the cache.
 
     Raises EpisodeError that names data set, episode and key.
     """
-    return [load_table(item, data.rate_hz, data.cache, vision) for item in data.sets]
+    return [load_data_set(item, data.rate_hz, data.cache, vision) for item in data.sets]
 
 
-def load_table(
+def load_data_set(
     config: DataSetConfig, rate_hz: float, cache: Path, vision: VisionConfig | None
-) -> Table:
+) -> ArrayDataSet:
     """One data set; what it holds of images is mapped, the rest is in memory."""
     cameras = vision.cameras if vision else ()
     image_px = vision.image_px if vision else (128, 128)
@@ -77,8 +77,8 @@ def load_table(
     folder = cache / f"{config.name}-{digest}"
     if not (folder / "table.json").exists():
         source = open_data_set(config.path, image_px, config.slider == "labels")
-        with _draft_of(folder) as draft:
-            _fill(draft, source, config, rate_hz, cameras, image_px)
+        with _partial_folder(folder) as partial:
+            _fill(partial, source, config, rate_hz, cameras, image_px)
     return _open(folder, config.name)
 
 
@@ -90,25 +90,25 @@ def _fingerprint(path: Path) -> list[Any]:
 
 
 @contextmanager
-def _draft_of(folder: Path) -> Iterator[Path]:
+def _partial_folder(folder: Path) -> Iterator[Path]:
     """A folder that gets its name when it is complete, and else is gone."""
-    draft = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(draft, ignore_errors=True)
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
     try:
-        draft.mkdir(parents=True)
-        yield draft
+        partial.mkdir(parents=True)
+        yield partial
         if not folder.exists():  # or another process was quicker
-            draft.rename(folder)
+            partial.rename(folder)
     except OSError as error:
         raise EpisodeError(
             f"data.cache {folder.parent} cannot be written: {error}; make room, or name another"
         ) from None
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _fill(
-    draft: Path,
+    partial: Path,
     source: DataSet,
     config: DataSetConfig,
     rate_hz: float,
@@ -117,7 +117,7 @@ def _fill(
 ) -> None:
     rows: dict[str, list[NDArray[Any]]] = {name: [] for name in _WIDTHS}
     ends: list[int] = []
-    files = {camera: (draft / f"{camera}.u8").open("wb") for camera in cameras}
+    files = {camera: (partial / f"{camera}.u8").open("wb") for camera in cameras}
     try:
         where = f"data set {config.name!r} ({config.path})"
         for demonstration in _first(source, config.episodes, where):
@@ -135,11 +135,11 @@ def _fill(
     if not ends:
         raise EpisodeError(f"{where} has no episodes")
     for name in _WIDTHS:
-        np.save(draft / f"{name}.npy", np.concatenate(rows[name]).astype(np.float32))
-    np.save(draft / "ends.npy", np.array(ends))
+        np.save(partial / f"{name}.npy", np.concatenate(rows[name]).astype(np.float32))
+    np.save(partial / "ends.npy", np.array(ends))
     width, height = image_px
     shapes = {camera: [ends[-1], height, width, 3] for camera in cameras}
-    (draft / "table.json").write_text(json.dumps({"images": shapes}))
+    (partial / "table.json").write_text(json.dumps({"images": shapes}))
 
 
 def _first(source: DataSet, most: int | None, where: str) -> Iterator[Demonstration]:
@@ -168,11 +168,11 @@ def _check(
             )
 
 
-def _open(folder: Path, name: str) -> Table:
+def _open(folder: Path, name: str) -> ArrayDataSet:
     notes = json.loads((folder / "table.json").read_text())
     images: dict[str, NDArray[np.uint8]] = {
         camera: np.memmap(folder / f"{camera}.u8", np.uint8, "r", shape=tuple(shape))
         for camera, shape in notes["images"].items()
     }
     values = {key: np.load(folder / f"{key}.npy") for key in _WIDTHS}
-    return Table(name=name, ends=np.load(folder / "ends.npy"), images=images, **values)
+    return ArrayDataSet(name=name, ends=np.load(folder / "ends.npy"), images=images, **values)

@@ -23,7 +23,7 @@ _MOST_ENTRIES = 256
 """No honest map or list has more; a small message could hold very many."""
 
 
-class WireError(PushcellError):
+class ProtocolError(PushcellError):
     """A message that is not what was agreed on."""
 
 
@@ -33,7 +33,7 @@ def pack(values: Any) -> bytes:
 
 
 def unpack(data: bytes) -> Any:
-    """The values again; raises WireError for anything malformed."""
+    """The values again; raises ProtocolError for anything malformed."""
     try:
         return msgpack.unpackb(
             data,
@@ -42,7 +42,7 @@ def unpack(data: bytes) -> Any:
             max_array_len=_MOST_ENTRIES,
         )
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
-        raise WireError(f"the message cannot be read: {type(error).__name__} {error}") from None
+        raise ProtocolError(f"the message cannot be read: {type(error).__name__} {error}") from None
 
 
 def _packed(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How the operator behaves."""
+"""How the scripted operator behaves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pushcell.demonstrators.planner.timing import Pace
 
 
 @dataclass(frozen=True)
-class OperatorSettings:
+class ScriptedOperatorSettings:
     """SI units. Speeds are those of teleoperation, whose full stick is 57.5 mm/s."""
 
     push_speed_m_s: float = 0.0575
@@ -41,7 +41,7 @@ class OperatorSettings:
     moved_m: float = 0.01  # a slider or a hand so far from where it was left is seen
     lost_m: float = 0.04  # a hand so far from its contact begins again
 
-    # Whims.
+    # Human noise.
     pause_chance: float = 0.25
     pause_s: tuple[float, float] = (0.2, 0.8)
     speed_spread: float = 0.08

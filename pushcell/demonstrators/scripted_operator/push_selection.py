@@ -1,4 +1,4 @@
-"""Which push the operator does next, and how far it is worth going on with it."""
+"""Which push the scripted operator does next, and how far it is worth going on with it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pushcell.demonstrators.operator.settings import OperatorSettings
 from pushcell.demonstrators.planner.primitives import PushPrimitives, as_complex
 from pushcell.demonstrators.planner.roadmap import Roads
+from pushcell.demonstrators.scripted_operator.settings import ScriptedOperatorSettings
 from pushcell.errors import PlanningError
 from pushcell.geometry import Array, ConvexPolygon, PlanarPose
 
@@ -18,7 +18,7 @@ _LENGTHS_M = np.arange(0.0, 0.30, 0.002)
 
 
 @dataclass(frozen=True)
-class Aim:
+class PushAim:
     """What a push is for: the price of ending off the goal by metres and radians.
 
     Near the workspace's edge, where the next push would have no room, every metre costs more.
@@ -47,14 +47,14 @@ class PushChoice:
         primitives: PushPrimitives,
         workspace: ConvexPolygon,
         goal: PlanarPose,
-        settings: OperatorSettings,
+        settings: ScriptedOperatorSettings,
     ) -> None:
         self._primitives, self._workspace = primitives, workspace
         self._goal, self._settings = goal, settings
         turns = np.abs(primitives.twists[:, 2, None] * _LENGTHS_M)
         self._turns_at_most_half = turns < math.pi + 0.1
 
-    def best(self, slider: PlanarPose, roads: Roads, pusher: Array) -> tuple[int, Aim]:
+    def best(self, slider: PlanarPose, roads: Roads, pusher: Array) -> tuple[int, PushAim]:
         """The push that leaves least, and what it is for; turning comes first, then moving.
 
         Near the workspace's edge neither may be possible; then moving inwards at any heading
@@ -67,22 +67,24 @@ class PushChoice:
             if push is not None:
                 return push, aim
         raise PlanningError(
-            f"the operator sees no push that helps from slider {slider} with the pusher at "
-            f"{np.round(pusher, 4)} m: move the slider further into the workspace"
+            f"the scripted operator sees no push that helps from slider {slider} with the pusher "
+            f"at {np.round(pusher, 4)} m: move the slider further into the workspace"
         )
 
-    def aim(self, turned: bool) -> Aim:
+    def aim(self, turned: bool) -> PushAim:
         """Of a push on a slider that has, or has not yet, been turned to the goal's heading."""
         s = self._settings
         return self._aim(s.translate_m_per_rad if turned else s.orient_m_per_rad, turned)
 
-    def _aim(self, price_m_per_rad: float, keeps_heading: bool) -> Aim:
+    def _aim(self, price_m_per_rad: float, keeps_heading: bool) -> PushAim:
         s = self._settings
-        return Aim(
+        return PushAim(
             self._goal, price_m_per_rad, keeps_heading, self._workspace, s.room_m, s.price_of_room
         )
 
-    def _best_for(self, aim: Aim, slider: PlanarPose, roads: Roads, pusher: Array) -> int | None:
+    def _best_for(
+        self, aim: PushAim, slider: PlanarPose, roads: Roads, pusher: Array
+    ) -> int | None:
         poses = self._poses(slider)
         useful = self._reachable(poses) & self._turns_at_most_half
         cost = np.where(useful, aim.cost(poses), np.inf)
@@ -94,7 +96,7 @@ class PushChoice:
         push = int(total.argmin())
         return push if np.isfinite(total[push]) else None
 
-    def worth_m(self, push: int, slider: PlanarPose, aim: Aim) -> float:
+    def worth_m(self, push: int, slider: PlanarPose, aim: PushAim) -> float:
         """How much further [m] a push is worth going on with; 0 when it is not."""
         poses = self._primitives.poses_along(push, slider, _LENGTHS_M)
         cost = aim.cost(poses)[self._turns_at_most_half[push]]
