@@ -43,8 +43,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneGrap
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of running nodes come first; on a busy machine they may need up to three tries."""
+    """Tests of running nodes come first; on a busy machine they may need two tries."""
     items.sort(key=lambda item: not runs_nodes(item.nodeid))
     for item in items:
         if runs_nodes(item.nodeid):
-            item.add_marker(pytest.mark.flaky(reruns=2))
+            item.add_marker(pytest.mark.flaky(reruns=1))

@@ -46,7 +46,7 @@ def test_a_workspace_built_with_another_python(package: str, tmp_path: Path) -> 
 
 
 def test_a_workspace_that_is_not_sourced() -> None:
-    with pytest.raises(ValueError, match=r"source the setup\.sh of the workspace that has it"):
+    with pytest.raises(ValueError, match=r"source the setup\.sh of the workspace that contains it"):
         find_program("arms", "arm_node", {})
 
 
