@@ -63,6 +63,8 @@ for name, file in LAUNCH_FILES.names().items():
 print(json.dumps(paths))
 """
 
+NOT_SOURCED = "the workspace of this program is not sourced: source its install/setup.sh first"
+
 LOOKUPS = """
 import json, pushcell, pushcell_ros, teleop
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
@@ -248,6 +250,12 @@ def test_every_program_starts(copied: Installed, linked: Installed, tmp_path: Pa
         assert code == 0, f"{node}: {output}"
         assert output.startswith(f"usage: {node.partition(',')[0]} ")
         assert "\n  cell " in output
+
+
+def test_without_its_setup_sourced_a_program_says_so(workspace: Installed, tmp_path: Path) -> None:
+    program = f"{workspace.prefix}/lib/pushcell_ros/arm_node"
+    code, output = Installed(workspace.environment).run(tmp_path, program)
+    assert (code, output) == (2, f"error: {NOT_SOURCED}\n")
 
 
 def test_a_shipped_policy_loads(installed: Installed, tmp_path: Path) -> None:

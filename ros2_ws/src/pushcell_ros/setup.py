@@ -1,6 +1,8 @@
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.develop import develop
+from setuptools.command.install_scripts import install_scripts
 
 NODES = [
     "arm_node",
@@ -29,6 +31,35 @@ SHARE = Path("share/pushcell_ros")
 # What has a name, see pushcell/shipped.py.
 FOLDERS = ("bundles", "config", "launch")
 SHARED = [path for folder in FOLDERS for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+CHECK = """
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
+
+try:
+    distribution("pushcell_ros")
+except PackageNotFoundError:
+    problem = "the workspace of this program is not sourced: source its install/setup.sh first"
+    print("error:", problem, file=sys.stderr)
+    sys.exit(2)
+"""
+
+
+class CheckedScripts:
+    """A program without its sourced workspace says so; setuptools' own ends in a traceback."""
+
+    def write_script(self, script_name: str, contents: str, *mode: str) -> None:
+        """Write one program, the check behind its first line, which names the interpreter."""
+        interpreter, rest = contents.split("\n", 1)
+        super().write_script(script_name, interpreter + CHECK + rest, *mode)
+
+
+class InstallScripts(CheckedScripts, install_scripts):
+    """Of ``colcon build``."""
+
+
+class Develop(CheckedScripts, develop):
+    """Of ``colcon build --symlink-install``."""
+
 
 setup(
     name="pushcell_ros",
@@ -43,6 +74,7 @@ setup(
         (str(SHARE), ["package.xml"]),
         *((str(SHARE / path.parent), [str(path)]) for path in SHARED),
     ],
+    cmdclass={"install_scripts": InstallScripts, "develop": Develop},
     install_requires=["setuptools"],
     zip_safe=True,
     entry_points={"console_scripts": [f"{node} = pushcell_ros.start:main" for node in NODES]},
