@@ -16,16 +16,17 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Final, Literal
 
 from pushcell.bags.bag_writer import BagSummary, Topic
 from pushcell.cameras.calibrated import active_sha256
 from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
+from pushcell.node_states import GateVerdict, LastEpisode, RecorderPhase, RecorderState
 from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo, Verdict, configuration_sha256
 from pushcell.recording.episode_writer import EpisodeWriter
@@ -38,7 +39,10 @@ from pushcell.recording.recovery import recover_all
 from pushcell.recording.store import DISCARDED, EpisodeStore, write_durably
 from pushcell.recording.streams import streams_of
 
-IDLE, RECORDING, VERIFYING, FAILED = "idle", "recording", "verifying", "failed"
+IDLE: Final = "idle"
+RECORDING: Final = "recording"
+VERIFYING: Final = "verifying"
+FAILED: Final = "failed"
 _MB = 10**6
 
 
@@ -58,14 +62,6 @@ class _Episode:
     end_ns: int | None = None
 
 
-@dataclass
-class _Last:
-    episode: str = ""
-    verdict: str = ""
-    reasons: Sequence[str] = ()
-    operator: str = ""
-
-
 class Recorder:
     """One folder's; ``on_failure`` is called in another thread when a recording broke off."""
 
@@ -81,12 +77,13 @@ class Recorder:
         self.streams = {stream.topic: stream for stream in streams_of(cell)}
         self.store = EpisodeStore(directory)
         self._lock = threading.Lock()
-        self._phase, self._problem = IDLE, ""
+        self._phase: RecorderPhase = IDLE
+        self._problem = ""
         self._episode: _Episode | None = None
         self._thread: threading.Thread | None = None
         self._heard_ns: dict[str, int] = {}
         self._latched: dict[str, bytes] = {}
-        self._last = _Last()
+        self._last = LastEpisode(episode="", verdict="", reasons=(), operator="")
 
     # What comes in
 
@@ -160,38 +157,32 @@ class Recorder:
     # What can be seen
 
     @property
-    def phase(self) -> str:
+    def phase(self) -> RecorderPhase:
         """What it does: idle, recording, verifying or failed."""
         return self._phase
 
-    def state(self) -> dict[str, Any]:
-        """What ``/recorder/state`` says, of plain values."""
+    def state(self) -> RecorderState:
+        """What ``/recorder/state`` says."""
         with self._lock:
             episode, phase, problem, last = self._episode, self._phase, self._problem, self._last
         now_ns = self._clock.now()
-        state: dict[str, Any] = {
-            "state": phase,
-            "episode": "",
-            "seconds": 0.0,
-            "messages": {},
-            "quality": {"verdict": "accept", "reasons": []},
-            "directory": str(self.store.folder),
-            "free_bytes": self._free_bytes(),
-            "last": {
-                "episode": last.episode,
-                "verdict": last.verdict,
-                "reasons": list(last.reasons),
-                "operator": last.operator,
-            },
-            "problem": problem,
-        }
+        name, seconds, messages = "", 0.0, dict[str, int]()
+        quality = GateVerdict(verdict="accept", reasons=())
         if episode is not None:
             report = _with_faults(episode.gate.report(now_ns, dict(self._heard_ns)), episode)
-            state["episode"] = episode.name
-            state["seconds"] = report.duration_s
-            state["messages"] = episode.gate.counts
-            state["quality"] = {"verdict": report.verdict, "reasons": list(report.reasons)}
-        return state
+            name, seconds, messages = episode.name, report.duration_s, episode.gate.counts
+            quality = GateVerdict(verdict=report.verdict, reasons=report.reasons)
+        return RecorderState(
+            state=phase,
+            episode=name,
+            seconds=seconds,
+            messages=messages,
+            quality=quality,
+            directory=str(self.store.folder),
+            free_bytes=self._free_bytes(),
+            last=last,
+            problem=problem,
+        )
 
     # What is done in the other thread
 
@@ -254,14 +245,14 @@ class Recorder:
             if one.info is not None:
                 self._note(one.info, one.info.verdict)
 
-    def _note(self, info: EpisodeInfo, operator: str) -> None:
+    def _note(self, info: EpisodeInfo, operator: Verdict | Literal["discard"]) -> None:
         quality = info.quality
         with self._lock:
-            self._last = _Last(
-                info.name,
-                quality.verdict if quality else "",
-                quality.reasons if quality else (),
-                operator,
+            self._last = LastEpisode(
+                episode=info.name,
+                verdict=quality.verdict if quality else "",
+                reasons=quality.reasons if quality else (),
+                operator=operator,
             )
 
     # Small parts

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
 
 from pushcell.bags.bag import Bag, RawMessage
 from pushcell.errors import EpisodeError
+from pushcell.node_states import ReplayState
 
 _NS = 10**9
 # Time stands still rather than running away from a machine that is too slow.
@@ -55,15 +55,15 @@ class Player:
         """Whether nothing is left."""
         return self._ahead is None
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> ReplayState:
         """For a time line; seconds from the recording's beginning."""
-        return {
-            "position_s": round((self.now_ns - self._bag.start_ns) / _NS, 3),
-            "duration_s": round((self._bag.end_ns - self._bag.start_ns) / _NS, 3),
-            "playing": self._playing and not self.at_end,
-            "rate": self._rate,
-            "loop": self._loop,
-        }
+        return ReplayState(
+            position_s=round((self.now_ns - self._bag.start_ns) / _NS, 3),
+            duration_s=round((self._bag.end_ns - self._bag.start_ns) / _NS, 3),
+            playing=self._playing and not self.at_end,
+            rate=self._rate,
+            loop=self._loop,
+        )
 
     def request(self, do: str, value: float = 0.0) -> list[RawMessage]:
         """What a time line asks for; what is to be published at once.

@@ -177,4 +177,4 @@ class ConsoleBackend:
 
     def _episode_folder(self) -> Path | None:
         recorder = self.view.recorder.value
-        return Path(recorder["directory"]) if recorder and recorder.get("directory") else None
+        return Path(recorder.directory) if recorder and recorder.directory else None

@@ -47,7 +47,8 @@ class Procedures:
 
     async def arm(self) -> str:
         """Release the stop; an arm whose link was given up is taken up again first."""
-        if self._view.motion_value("phase") == "no_arm":
+        motion = self._view.motion.value
+        if motion is not None and motion.phase == "no_arm":
             problem = await self._call("/arm/reset")
             if problem:
                 return problem
@@ -71,7 +72,8 @@ class Procedures:
         """Show the next start; without an operator's deadman the cell also goes there."""
         if self._view.trials_run:
             return ""
-        if self._place is not None and self._view.motion_value("require_deadman") == "False":
+        motion = self._view.motion.value
+        if self._place is not None and motion is not None and not motion.require_deadman:
             return await self.prepare()
         self._start_poses.next()
         return ""
@@ -86,11 +88,13 @@ class Procedures:
         # motion_node says what it does 20 times a second: what is heard at once may be old.
         while steady_seconds() < until_s:
             await asyncio.sleep(_POLL_S)
-            reason = self._view.motion_value("reason")
-            if reason == "at_home":
+            motion = self._view.motion.value
+            if motion is None:
+                return "the pusher did not get home: motion_node is silent"
+            if motion.reason == "at_home":
                 return ""
-            if self._view.motion_value("source") != "home":
-                return "the pusher did not get home: " + (reason or "motion_node is silent")
+            if motion.source != "home":
+                return f"the pusher did not get home: {motion.reason or motion.message}"
         return "the pusher did not get home in time"
 
     async def _place_slider(self) -> None:

@@ -36,7 +36,7 @@ def record(cell: CellConfig, folder: Path, verdict: str = "success") -> Path:
     now_ns += round(SECONDS * 1e9)
     recorder.stop(verdict, "for the test")
     recorder.close()
-    return folder / recorder.state()["last"]["episode"]
+    return folder / recorder.state().last.episode
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from pushcell.bags.messages import (
 from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.geometry import PlanarPose
+from pushcell.node_states import LastEpisode
 from pushcell.recording.episode_steps import read_steps
 from pushcell.recording.streams import IMAGE_TOPIC, streams_of
 from tests.recording.test_recorder import Rig, by_topic, messages_of
@@ -27,16 +27,16 @@ S = 10**9
 POSES = ("/pusher/pose", "/motion/target")
 
 
-def recorded(rig: Rig, messages: list[Heard]) -> tuple[list[tuple[str, int, bytes]], dict]:
+def recorded(rig: Rig, messages: list[Heard]) -> tuple[list[tuple[str, int, bytes]], LastEpisode]:
     """What is in the bag, and the recorder's word on it."""
     assert rig.recorder.start() is None
     rig.hear(messages)
-    json.dumps(rig.recorder.state())
+    rig.recorder.state().text()
     rig.recorder.stop("success", "")
     state = rig.wait_for("idle", "failed")
-    assert state["state"] == "idle", state["problem"]
+    assert state.state == "idle", state.problem
     (episode,) = rig.recorder.store.episodes()
-    return messages_of(episode), state["last"]
+    return messages_of(episode), state.last
 
 
 @pytest.mark.parametrize("images", ["lossless", "jpeg"])
@@ -54,9 +54,9 @@ def test_random_bytes_on_any_topic_are_kept_and_told(
     found, last = recorded(Rig(recording, tmp_path), sent)
     kept = [message for message in sent if images == "lossless" or "image" not in message.topic]
     assert by_topic(found) == by_topic([tuple(message[:3]) for message in kept])
-    assert last["verdict"] == "reject"
+    assert last.verdict == "reject"
     for topic in ("/joint_states", "/motion/state", IMAGE_TOPIC.format("wrist")):
-        assert any(topic in reason and "judged" in reason for reason in last["reasons"]), topic
+        assert any(topic in reason and "judged" in reason for reason in last.reasons), topic
 
 
 def nan_pose(stamp_ns: int) -> bytes:
@@ -83,9 +83,9 @@ def test_messages_without_sense_among_good_ones(
     sent = sorted([*good, *odd], key=lambda message: message.log_ns)
     found, last = recorded(Rig(recording_cell(cell, images=images), tmp_path), sent)
     assert len(found) == len(sent) - (images == "jpeg")
-    assert last["verdict"] == "reject"
+    assert last.verdict == "reject"
     for topic in POSES:
-        assert any(topic in reason and "judged" in reason for reason in last["reasons"]), topic
+        assert any(topic in reason and "judged" in reason for reason in last.reasons), topic
 
 
 def test_learners_are_told_of_a_message_that_cannot_be_read(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import threading
@@ -30,6 +29,7 @@ from pushcell.bags.messages import (
 from pushcell.cli import main as cli
 from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import EpisodeError
+from pushcell.node_states import LastEpisode, RecorderState
 from pushcell.recording.control_log import PolicyIdentity
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.episode_steps import read_steps
@@ -63,9 +63,9 @@ class Rig:
             self.now_ns = max(self.now_ns, message.log_ns)
             self.recorder.on_message(*message)
 
-    def wait_for(self, *states: str) -> dict:
+    def wait_for(self, *states: str) -> RecorderState:
         until = time.monotonic() + 30
-        while (state := self.recorder.state())["state"] not in states:
+        while (state := self.recorder.state()).state not in states:
             assert time.monotonic() < until, state
             time.sleep(0.01)
         return state
@@ -94,15 +94,10 @@ def test_an_episode_holds_what_was_heard(rig: Rig, heard: list[Heard]) -> None:
     assert rig.recorder.start() is None
     assert "cannot begin while the recorder is recording" in str(rig.recorder.start())
     rig.hear(heard)
-    name = rig.recorder.state()["episode"]
+    name = rig.recorder.state().episode
     assert rig.recorder.stop("success", "the operator said success") is None
     state = rig.wait_for("idle")
-    assert state["last"] == {
-        "episode": name,
-        "verdict": "accept",
-        "reasons": [],
-        "operator": "success",
-    }
+    assert state.last == LastEpisode(episode=name, verdict="accept", reasons=(), operator="success")
     (episode,) = rig.recorder.store.episodes()
     assert sorted(p.name for p in episode.iterdir()) == [
         "episode.mcap",
@@ -146,7 +141,7 @@ def test_a_clock_that_is_set_back_costs_no_message_and_is_named(
         log_ns = message.log_ns if number < 20 else message.log_ns - back_ns
         rig.now_ns = message.log_ns - back_ns
         rig.recorder.on_message(message.topic, log_ns, message.cdr)
-    json.dumps(rig.recorder.state())
+    rig.recorder.state().text()
     rig.recorder.stop("success", "")
     rig.recorder.close()
     (episode,) = rig.recorder.store.episodes()
@@ -251,9 +246,9 @@ def test_a_picture_that_cannot_be_judged_is_recorded_and_told(rig: Rig, heard: l
     rig.recorder.close()
     (episode,) = rig.recorder.store.episodes()
     assert by_topic(messages_of(episode)) == by_topic([tuple(m) for m in grey])
-    last = rig.recorder.state()["last"]
-    assert last["verdict"] == "reject"
-    assert any("images of encoding 'hsv8'" in reason for reason in last["reasons"])
+    last = rig.recorder.state().last
+    assert last.verdict == "reject"
+    assert any("images of encoding 'hsv8'" in reason for reason in last.reasons)
 
 
 def test_the_gate_rejects_what_it_cannot_read_and_goes_on(
@@ -265,8 +260,8 @@ def test_the_gate_rejects_what_it_cannot_read_and_goes_on(
     rig.hear(torn)
     rig.recorder.stop("success", "")
     state = rig.wait_for("idle")
-    assert state["problem"] == ""
-    assert any("wrist" in r and "cannot be judged" in r for r in state["last"]["reasons"])
+    assert state.problem == ""
+    assert any("wrist" in r and "cannot be judged" in r for r in state.last.reasons)
 
 
 @pytest.mark.parametrize(("elbow_rad", "verdict"), [(1.78, "accept"), (3.12, "reject")])
@@ -283,15 +278,15 @@ def test_the_joints_of_an_arm_of_six_are_judged_by_their_own_ends(
     rig.hear(list(live(cell, SECONDS)))
     rig.recorder.stop("success", "")
     rig.recorder.close()
-    last = rig.recorder.state()["last"]
-    assert last["verdict"] == verdict
-    assert any("a joint was at its end" in r for r in last["reasons"]) == (verdict == "reject")
+    last = rig.recorder.state().last
+    assert last.verdict == verdict
+    assert any("a joint was at its end" in r for r in last.reasons) == (verdict == "reject")
 
 
 def test_a_folder_that_is_gone_is_told(rig: Rig) -> None:
     rig.recorder.store.folder.rmdir()
     assert "is gone" in str(rig.recorder.start())
-    assert rig.recorder.state()["free_bytes"] == 0
+    assert rig.recorder.state().free_bytes == 0
 
 
 def test_a_disk_that_is_too_slow_costs_the_episode(
@@ -302,9 +297,9 @@ def test_a_disk_that_is_too_slow_costs_the_episode(
     rig.hear(heard)
     rig.recorder.stop("success", "")
     rig.recorder.close()
-    last = rig.recorder.state()["last"]
-    assert last["verdict"] == "reject"
-    assert any("messages were left out: the disk is too slow" in text for text in last["reasons"])
+    last = rig.recorder.state().last
+    assert last.verdict == "reject"
+    assert any("messages were left out: the disk is too slow" in text for text in last.reasons)
 
 
 def test_little_room_is_told_before(cell: CellConfig, tmp_path: Path) -> None:
@@ -344,11 +339,11 @@ def test_a_full_disk_ends_the_recording_with_a_valid_file(
     state = rig.wait_for("failed")
     assert "the disk is full" in rig.failures[0]
     assert "cannot begin while the recorder is verifying" in str(answers[0]), "not yet at its end"
-    assert "the disk is full" in state["problem"]
+    assert "the disk is full" in state.problem
     rig.recorder.close()
     state = rig.recorder.state()
-    assert state["state"] == "failed"
-    assert state["last"]["verdict"] == "reject"
+    assert state.state == "failed"
+    assert state.last.verdict == "reject"
     (episode,) = rig.recorder.store.episodes()
     found = messages_of(episode)
     assert 100 < len(found) < len(sent)
@@ -388,7 +383,7 @@ def test_what_is_being_written_is_not_recovered(
         recover_all(rig.recorder.store, recording_cell(cell))
     second = Rig(recording_cell(cell), folder)
     second.recorder.recover()
-    assert "another pushcell is writing there" in second.wait_for("idle")["problem"]
+    assert "another pushcell is writing there" in second.wait_for("idle").problem
     assert "another pushcell is writing there" in str(second.recorder.start())
     with pytest.raises(EpisodeError, match="another pushcell is writing there"):
         split(folder / "some_episode", [1.0], cell)
@@ -438,7 +433,7 @@ def test_an_empty_partial_episode_is_put_aside(cell: CellConfig, rig: Rig) -> No
     (partial / BAG_FILE).write_bytes(b"\x89MCAP0\r\n")
     rig.recorder.recover()
     rig.recorder.close()
-    assert "torn held no message and was put aside" in rig.recorder.state()["problem"]
+    assert "torn held no message and was put aside" in rig.recorder.state().problem
     assert (rig.recorder.store.folder / "discarded" / "torn" / BAG_FILE).exists()
 
 
@@ -480,7 +475,7 @@ def test_one_that_is_too_damaged_is_put_aside_and_stops_nobody(
     damage(damaged)
     other = cut_off(rig, heard)
     rig.recorder.recover()
-    problem = rig.wait_for("idle")["problem"]
+    problem = rig.wait_for("idle").problem
     assert f"{other.name.removesuffix('.partial')} was cut off and is recovered" in problem
     name = damaged.name.removesuffix(".partial")
     assert name in problem.split(" could not be recovered")[0]

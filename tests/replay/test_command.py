@@ -147,7 +147,7 @@ class Played:
 def test_a_player_keeps_time(cell, folder):
     played = Played(cell, folder / "two.mcap", rate=2.0)
     assert len(played.play(0.5)) == pytest.approx(50, abs=2)
-    assert played.player.state()["position_s"] == pytest.approx(1.0, abs=0.03)
+    assert played.player.state().position_s == pytest.approx(1.0, abs=0.03)
     played.player.request("pause")
     assert played.play(1.0) == []
     played.player.request("play")
@@ -155,6 +155,6 @@ def test_a_player_keeps_time(cell, folder):
     assert len(list(played.player.due(played.now_s))) <= 25, "a hung machine does not skip ahead"
     played.play(1.0)
     assert played.player.at_end
-    assert not played.player.state()["playing"]
+    assert not played.player.state().playing
     played.player.request("play")
     assert len(played.play(0.2)) == pytest.approx(20, abs=2)

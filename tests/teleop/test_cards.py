@@ -12,6 +12,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.browser import BrowserPage, found_browser, open_page
 from pushcell.config.cell import CellConfig
+from pushcell.node_states import ProcedureState
 from teleop.console.cell_view import CellView
 from tests.teleop.test_console_server import ServedConsole
 
@@ -20,11 +21,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 PATIENCE_S = 60.0
-GUIDANCE = {
-    "progress": "overhead: view 3 of 30",
-    "counts": [[0, 24, 0, 0], [3, 0, 0, 0], [0, 0, 0, 0]],
-    "missing": ["show the board at the top far left of the image"],
-}
+GUIDANCE = ProcedureState(
+    progress="overhead: view 3 of 30",
+    counts=((0, 24, 0, 0), (3, 0, 0, 0), (0, 0, 0, 0)),
+    missing=("show the board at the top far left of the image",),
+)
 
 
 def look_at_page(
@@ -55,9 +56,9 @@ def test_the_page_shows_which_parts_of_the_picture_are_missing(cell):
     def look(page):
         parts = "return [...document.querySelectorAll('#coverage li')].map(l => l.className)"
         WebDriverWait(page.driver, PATIENCE_S).until(lambda _: len(page.script(parts)) == 12)
-        assert page.text("calibration-progress") == GUIDANCE["progress"]
+        assert page.text("calibration-progress") == GUIDANCE.progress
         assert [i for i, name in enumerate(page.script(parts)) if name] == [1, 4]
-        assert page.text("missing") == GUIDANCE["missing"][0]
+        assert page.text("missing") == GUIDANCE.missing[0]
 
     look_at_page(cell, lambda view: view.calibration.put(GUIDANCE), look)
 

@@ -13,10 +13,13 @@ pytest.importorskip("aiohttp", reason="no aiohttp: install pushcell[teleop]")
 import aiohttp
 
 from pushcell.errors import PushcellError
+from pushcell.node_states import ReplayState
 from teleop.console.access import Access
 from teleop.console.backend import ConsoleBackend
 from teleop.console.pictures import CameraPicture, PictureFeed
 from teleop.console.server import ConsoleServer
+
+REPLAY = ReplayState(position_s=0.0, duration_s=9.0, playing=True, rate=1.0, loop=False)
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -272,7 +275,7 @@ def test_a_time_line_reaches_the_replay_where_there_is_one(cell):
             seek = {"t": "time_line", "do": "seek", "value": 2.5}
             await page.send_json(seek)
             assert "nothing is being replayed" in (await next_json(page, "answer"))["problem"]
-            console.backend.view.replay.put({"position_s": 0.0})
+            console.backend.view.replay.put(REPLAY)
             await page.send_json(seek)
             assert (await next_json(page, "answer"))["problem"] == ""
             assert console.cell_interface.called == [("seek", 2.5)]

@@ -1,17 +1,20 @@
 """Who of several pages has the say; when an episode is over; what maps and hosts are refused."""
 
 import asyncio
+import json
 
 import pytest
 
 pytest.importorskip("aiohttp", reason="no aiohttp: install pushcell[teleop]")
 
 from pushcell.errors import ConfigError, PushcellError
+from pushcell.node_states import MotionNodeState
 from teleop.console.cell_view import CellView
 from teleop.console.driver_arbitration import PageArbiter
 from teleop.console.messages import OperatorInput
 from teleop.devices.pad_map import load_map
 from tests.teleop.test_console_server import ServedConsole
+from tests.test_node_states import RECORDER
 
 
 def test_a_page_that_has_fallen_silent_does_not_speak_for_the_others():
@@ -33,7 +36,24 @@ def test_a_page_that_has_fallen_silent_does_not_speak_for_the_others():
 )
 def test_an_episode_is_over_when_it_was_recorded(words, over):
     view = CellView(["overhead"])
-    assert [view.put_recorder({"state": word}) for word in words] == over
+    assert [
+        view.put_recorder(RECORDER.model_copy(update={"state": word})) for word in words
+    ] == over
+
+
+def test_a_page_gets_the_states_as_their_nodes_write_them():
+    view = CellView(["overhead"])
+    assert view.state()["motion"] is None
+    view.put_recorder(RECORDER)
+    motion = MotionNodeState(
+        source="hold", phase="holding", emergency_stop="released", require_deadman=False
+    )
+    view.motion.put(motion)
+    shown = view.state()
+    assert shown["recorder"] == json.loads(RECORDER.text())
+    assert shown["motion"] == {**motion.texts(), "message": ""}
+    assert shown["motion"]["require_deadman"] == "False"
+    assert shown["trials"] is None
 
 
 def test_a_trigger_that_goes_nowhere_is_refused(tmp_path, cell):

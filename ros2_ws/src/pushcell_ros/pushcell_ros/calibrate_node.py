@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from calibration.touch_check import Touching
 from calibration.view_planning import propose, raised
 from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array
+from pushcell.node_states import ProcedureState
 from pushcell_ros.base_node import NodeExit, run_node
 from pushcell_ros.driving_node import DrivingNode, DrivingParams
 from pushcell_ros.params import parameter
@@ -122,8 +122,8 @@ class CalibrateNode(DrivingNode):
         return touching.finish(out, lens, hand_eye, thickness_m) == 0
 
     def _publish_guidance(self) -> None:
-        told = {"progress": self.progress, **self._guidance}
-        self._state.publish(String(data=json.dumps(told)))
+        state = ProcedureState(progress=self.progress, **self._guidance)
+        self._state.publish(String(data=state.text()))
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ from std_srvs.srv import Trigger
 
 from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
-from pushcell_ros.conversions import pose_message, status_values, to_nanoseconds, to_planar
+from pushcell.node_states import MOTION_UNHEARD
+from pushcell_ros.conversions import pose_message, to_motion_state, to_nanoseconds, to_planar
 from pushcell_ros.names import live
 from pushcell_ros.qos import RELIABLE
 from pushcell_ros.stamped_stream import StampedStream
@@ -35,11 +36,10 @@ _NEXT = {
 
 
 class CellClient:
-    """Of a `SteppingNode`; ``motion`` is what motion_node said last, by key."""
+    """Of a `SteppingNode`; ``motion`` is what motion_node said last."""
 
     def __init__(self, node: SteppingNode, slider_topic: str) -> None:
-        self.motion: dict[str, str] = {}
-        self.motion_reason = ""
+        self.motion = MOTION_UNHEARD
         self._node = node
         self._pose_ns = round(1e9 / _POSE_RATE_HZ)
         self._sliders = StampedStream(node, PoseStamped, slider_topic, RELIABLE, self._pose_ns)
@@ -64,13 +64,13 @@ class CellClient:
             self.is_ready()
             and self.slider() is not None
             and self.pusher() is not None
-            and self.motion.get("phase", "no_arm") != "no_arm"
+            and self.motion.phase != "no_arm"
         )
 
     @property
     def follows_policy(self) -> bool:
         """Whether the policy drives."""
-        return self.motion.get("source") == "policy"
+        return self.motion.source == "policy"
 
     def slider(self) -> PlanarPose | None:
         """Its newest pose in the base frame."""
@@ -98,9 +98,9 @@ class CellClient:
         # What was said of an earlier homing is not of this one.
         self._node.step()
         self._node.wait(
-            lambda: self.motion.get("reason") == "at_home",
+            lambda: self.motion.reason == "at_home",
             _HOMING_TIMEOUT_S,
-            lambda: f"the pusher did not get home: motion_node says {self.motion_reason!r}",
+            lambda: f"the pusher did not get home: motion_node says {self.motion.message!r}",
         )
 
     def place_slider(self, start: PlanarPose) -> None:
@@ -152,4 +152,8 @@ class CellClient:
         return None if message is None else to_planar(message)
 
     def _on_motion(self, message: DiagnosticStatus) -> None:
-        self.motion, self.motion_reason = status_values(message), message.message
+        try:
+            self.motion = to_motion_state(message)
+        except PushcellError as error:
+            log = self._node.get_logger()
+            log.warning(f"motion/state: {error}", throttle_duration_sec=5.0)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -23,11 +23,27 @@ from std_srvs.srv import Trigger
 
 from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
-from pushcell.node_states import TimeLineRequest, TrialsRequest, read_state
+from pushcell.node_states import (
+    DevicesState,
+    NodeState,
+    ProcedureState,
+    RecorderState,
+    ReplayState,
+    TimeLineRequest,
+    TrialsRequest,
+    TrialsState,
+    read_state,
+)
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.timing import steady_seconds
 from pushcell_ros.base_node import OK, CellNode, run_node
-from pushcell_ros.conversions import pose_message, status_values, to_image, to_pose
+from pushcell_ros.conversions import (
+    pose_message,
+    status_values,
+    to_image,
+    to_motion_state,
+    to_pose,
+)
 from pushcell_ros.names import live
 from pushcell_ros.params import parameter
 from pushcell_ros.qos import LATCHED, NEWEST, RELIABLE, SENSOR_DATA
@@ -36,6 +52,8 @@ from teleop.console.access import Access
 from teleop.console.backend import ConsoleBackend
 from teleop.console.pictures import CameraPicture, PictureFeed
 from teleop.console.server import ConsoleServer
+
+NewState = TypeVar("NewState", bound=NodeState)
 
 _ANSWER_TIMEOUT_S = 10.0
 _LOOK_RATE_HZ = 5.0
@@ -183,26 +201,24 @@ class ConsoleNode(CellNode):
         self.create_subscription(
             PoseStamped, "pusher/pose", lambda message: view.pusher.put(to_pose(message)), NEWEST
         )
-        for topic, take in (
-            ("teleop/state", view.devices.put),
-            ("trials/state", view.trials.put),
-            ("replay/state", view.replay.put),
-            ("recorder/state", self._on_recorder),
-            ("calibration/state", view.calibration.put),
-        ):
-            self.create_subscription(String, topic, self._state_taker(topic, take), LATCHED)
+        self._listen("teleop/state", DevicesState, view.devices.put)
+        self._listen("trials/state", TrialsState, view.trials.put)
+        self._listen("replay/state", ReplayState, view.replay.put)
+        self._listen("recorder/state", RecorderState, self._on_recorder)
+        self._listen("calibration/state", ProcedureState, view.calibration.put)
         self.every_steady(_LOOK_RATE_HZ, self._look_or_not)
 
-    def _state_taker(
-        self, topic: str, take: Callable[[dict[str, Any]], object]
-    ) -> Callable[[String], None]:
+    def _listen(self, topic: str, kind: type[NewState], take: Callable[[NewState], object]) -> None:
         def hear(message: String) -> None:
             try:
-                take(read_state(message.data))
+                take(read_state(kind, message.data))
             except PushcellError as error:
-                self.get_logger().error(f"{topic}: {error}", throttle_duration_sec=5.0)
+                self._warn(topic, error)
 
-        return hear
+        self.create_subscription(String, topic, hear, LATCHED)
+
+    def _warn(self, topic: str, error: PushcellError) -> None:
+        self.get_logger().error(f"{topic}: {error}", throttle_duration_sec=5.0)
 
     def _starter(self, procedure: Callable[[], Coroutine[Any, Any, str]]) -> Any:
         def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -236,7 +252,10 @@ class ConsoleNode(CellNode):
         return take
 
     def _on_motion(self, message: DiagnosticStatus) -> None:
-        self._backend.view.motion.put({**status_values(message), "message": message.message})
+        try:
+            self._backend.view.motion.put(to_motion_state(message))
+        except PushcellError as error:
+            self._warn("motion/state", error)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -251,7 +270,7 @@ class ConsoleNode(CellNode):
         self._backend.view.commanded.put(tip)
         self._backend.view.press_latency.on_commanded(steady_seconds(), tip)
 
-    def _on_recorder(self, state: dict[str, Any]) -> None:
+    def _on_recorder(self, state: RecorderState) -> None:
         if self._backend.view.put_recorder(state):
             self._begin(self._backend.procedures.after_episode())
 

@@ -41,6 +41,7 @@ from pushcell.bags.messages import BASE_FRAME, optical_frame
 from pushcell.bags.pixels import pixels_of
 from pushcell.cameras.camera_model import Lens
 from pushcell.geometry import Array, PlanarPose, Pose
+from pushcell.node_states import MotionNodeState, read_motion_state
 
 # Of a command's number.
 _MOST_DIGITS = 18
@@ -257,6 +258,16 @@ def status_message(
     """One diagnostic status; level 0 OK, 1 warning, 2 error, 3 stale."""
     pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
     return DiagnosticStatus(level=bytes([level]), name=name, message=message, values=pairs)
+
+
+def motion_state_message(state: MotionNodeState) -> DiagnosticStatus:
+    """As it is published on ``motion/state``."""
+    return status_message("motion", 0, state.message, state.texts())
+
+
+def to_motion_state(message: DiagnosticStatus) -> MotionNodeState:
+    """Raises PushcellError for a status that is none."""
+    return read_motion_state(status_values(message), message.message)
 
 
 def offered_qos(profile: QoSProfile) -> Qos:

@@ -20,11 +20,12 @@ from std_msgs.msg import Bool
 from calibration.arm_drive import ArmDrive
 from pushcell.config.cell import CameraConfig
 from pushcell.geometry import Array, Pose
+from pushcell.node_states import MotionNodeState
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell_ros.base_node import OK, WARN, wait_until
 from pushcell_ros.board_params import BoardParams
 from pushcell_ros.commanding_node import CommandingNode
-from pushcell_ros.conversions import status_message, to_image
+from pushcell_ros.conversions import motion_state_message, to_image
 from pushcell_ros.names import live
 from pushcell_ros.params import parameter
 from pushcell_ros.qos import RELIABLE, SENSOR_DATA
@@ -147,14 +148,14 @@ class DrivingNode(CommandingNode, ABC):
     def _publish_motion_state(self) -> None:
         """In motion_node's place, for the operator's page."""
         halted = self.arm.halted(self.now())
-        values = {
-            "source": "calibration",
-            "phase": "holding" if halted else "moving",
-            "emergency_stop": self.arm.emergency_stop.cause or "released",
-            "require_deadman": self.params.require_deadman,
-        }
-        message = status_message("motion", OK, halted or self.progress, values)
-        self._motion_state.publish(message)
+        state = MotionNodeState(
+            source="calibration",
+            phase="holding" if halted else "moving",
+            emergency_stop=self.arm.emergency_stop.cause or "released",
+            require_deadman=self.params.require_deadman,
+            message=halted or self.progress,
+        )
+        self._motion_state.publish(motion_state_message(state))
 
     def wait(self, condition: Callable[[], bool], timeout_s: float, problem: str) -> None:
         """Handle events until a condition holds; PushcellError after the timeout."""

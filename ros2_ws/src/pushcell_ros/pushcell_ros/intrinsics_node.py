@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from std_srvs.srv import Trigger
 from calibration.boards import grey
 from calibration.held_board import ENOUGH_VIEWS, HeldBoard
 from calibration.taken_views import TakenViews
+from pushcell.node_states import ProcedureState
 from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, running
@@ -84,8 +84,8 @@ class IntrinsicsNode(CellNode):
 
     def _publish_state(self) -> None:
         progress = f"{self._held.advice} ({len(self._taken.views.found)} views)"
-        told = {"progress": progress, "finish": True, **self._guidance}
-        self._state.publish(String(data=json.dumps(told)))
+        state = ProcedureState(progress=progress, finish=True, **self._guidance)
+        self._state.publish(String(data=state.text()))
 
 
 def main() -> None:

@@ -14,13 +14,14 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from pushcell.motion.guard import MotionGuard, Phase, Source
+from pushcell.node_states import MotionNodeState
 from pushcell.processes.priority import ProcessPriority
 from pushcell.timing import PeriodMonitor, steady_seconds
 from pushcell_ros.base_node import ERROR, OK, WARN, run_node
 from pushcell_ros.commanding_node import CommandingNode
 from pushcell_ros.conversions import (
+    motion_state_message,
     pose_message,
-    status_message,
     to_chunk,
     to_nanoseconds,
 )
@@ -79,7 +80,7 @@ class MotionNode(CommandingNode):
         """The guard's state and the regularity of its ticks."""
         state, periods = self._guard.state, self._periods.periods()
         figures = {
-            **self._state_values(),
+            **self._node_state().texts(),
             "period_p50_ms": f"{1e3 * periods.p50:.2f}",
             "period_p99_ms": f"{1e3 * periods.p99:.2f}",
             "period_max_ms": f"{1e3 * periods.max:.2f}",
@@ -153,20 +154,20 @@ class MotionNode(CommandingNode):
     def _publish_state(self) -> None:
         for source, topic in ((Source.TELEOP, _TELEOP_TOPIC), *_CHUNK_TOPICS.items()):
             self._guard.on_publishers(source, self.count_publishers(topic))
-        state = self._guard.state
-        self._state.publish(status_message("motion", OK, state.reason.value, self._state_values()))
+        self._state.publish(motion_state_message(self._node_state()))
 
-    def _state_values(self) -> dict[str, object]:
+    def _node_state(self) -> MotionNodeState:
         state = self._guard.state
-        return {
-            "source": state.source.value,
-            "phase": state.phase.value,
-            "reason": state.reason.name.lower(),
-            "interventions": state.interventions,
-            "emergency_stop": self._guard.emergency_stop.cause or "released",
-            "require_deadman": self.params.require_deadman,
-            "allow_unsafe": ", ".join(self.cell.allow_unsafe),
-        }
+        return MotionNodeState(
+            source=state.source.value,
+            phase=state.phase.value,
+            reason=state.reason.name.lower(),
+            interventions=state.interventions,
+            emergency_stop=self._guard.emergency_stop.cause or "released",
+            require_deadman=self.params.require_deadman,
+            allow_unsafe=", ".join(self.cell.allow_unsafe),
+            message=state.reason.value,
+        )
 
     def _selector(self, source: Source) -> _Handler:
         def handle(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

@@ -6,7 +6,6 @@ It writes the serialised messages to disk as they arrive, without deserialising 
 from __future__ import annotations
 
 import importlib
-import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -156,19 +155,18 @@ class RecorderNode(CellNode):
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """What the recorder does, and the gate's verdict on the episode at hand."""
         state = self.recorder.state()
-        quality = state["quality"]
         figures = {
-            "episode": state["episode"],
-            "seconds": f"{state['seconds']:.1f}",
-            "free_mb": state["free_bytes"] // 10**6,
-            **{f"messages {topic}": count for topic, count in state["messages"].items()},
+            "episode": state.episode,
+            "seconds": f"{state.seconds:.1f}",
+            "free_mb": state.free_bytes // 10**6,
+            **{f"messages {topic}": count for topic, count in state.messages.items()},
         }
-        if state["state"] == FAILED:
-            return ERROR, state["problem"], figures
-        if state["state"] == RECORDING:
-            reasons = "; ".join(quality["reasons"])
-            return _LEVELS[quality["verdict"]], reasons or "recording", figures
-        return OK, state["problem"] or str(state["state"]), figures
+        if state.state == FAILED:
+            return ERROR, state.problem, figures
+        if state.state == RECORDING:
+            reasons = "; ".join(state.quality.reasons)
+            return _LEVELS[state.quality.verdict], reasons or "recording", figures
+        return OK, state.problem or state.state, figures
 
     def close(self) -> None:
         """What is being recorded is brought to its end."""
@@ -197,23 +195,23 @@ class RecorderNode(CellNode):
             self._hold.call_async(Trigger.Request())
             self._owes_hold = False
         state = self.recorder.state()
-        told = (state["state"], state["quality"]["verdict"])
+        told = (state.state, state.quality.verdict)
         if told != self._told:
             self._told = told
-            reasons = "; ".join(state["quality"]["reasons"]) or state["problem"]
-            self.get_logger().info(f"{state['state']} {state['episode']} {told[1]} {reasons}")
-        self._state.publish(String(data=json.dumps(state)))
+            reasons = "; ".join(state.quality.reasons) or state.problem
+            self.get_logger().info(f"{state.state} {state.episode} {told[1]} {reasons}")
+        self._state.publish(String(data=state.text()))
 
     def _on_failure(self) -> None:
         """The recording broke off: what is not recorded shall not be driven."""
-        self.get_logger().error(f"recording stopped: {self.recorder.state()['problem']}")
+        self.get_logger().error(f"recording stopped: {self.recorder.state().problem}")
         self._owes_hold = True
         self._publish_state()
 
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         refusal = self.recorder.start({topic: tap.stored for topic, tap in self._taps.items()})
         response.success = refusal is None
-        response.message = refusal or f"recording {self.recorder.state()['episode']}"
+        response.message = refusal or f"recording {self.recorder.state().episode}"
         self._publish_state()
         return response
 

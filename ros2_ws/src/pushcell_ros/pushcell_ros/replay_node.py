@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +158,7 @@ class ReplayNode(CellNode):
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Where the recording is."""
         state = self._player.state()
-        return OK, "playing" if state["playing"] else "paused", state
+        return OK, "playing" if state.playing else "paused", state.values()
 
     def close(self) -> None:
         """Give the file back."""
@@ -200,7 +199,7 @@ class ReplayNode(CellNode):
                 self._pictures[message.topic].publish(picture)
 
     def _tell(self) -> None:
-        self._state.publish(String(data=json.dumps(self._player.state())))
+        self._state.publish(String(data=self._player.state().text()))
 
     def _on_request(self, message: String) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from pushcell.geometry import Array, PlanarPose, Pose
+from pushcell.node_states import DevicesState, DeviceState
 from pushcell.processes.priority import ProcessPriority
 from pushcell.timing import Distribution, steady_seconds
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
@@ -175,20 +175,20 @@ class TeleopNode(CellNode):
 
     def _publish_state(self) -> None:
         driver = self._arbiter.driver
-        state = {
-            "driver": None if driver is None else driver.name,
-            "devices": [
-                {
-                    "name": device.name,
-                    "title": device.title,
-                    "connected": device.connected,
-                    "problem": device.problem,
-                    "buttons": device.buttons,
-                }
+        state = DevicesState(
+            driver=None if driver is None else driver.name,
+            devices=tuple(
+                DeviceState(
+                    name=device.name,
+                    title=device.title,
+                    connected=device.connected,
+                    problem=device.problem,
+                    buttons=device.buttons,
+                )
                 for device in self._arbiter.devices
-            ],
-        }
-        self._state.publish(String(data=json.dumps(state)))
+            ),
+        )
+        self._state.publish(String(data=state.text()))
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ presses the page's button or calls the service /touch/mark.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from calibration.boards import parse_board
 from calibration.touch_check import Touching
 from pushcell.errors import CalibrationError
 from pushcell.geometry import Array
+from pushcell.node_states import ProcedureState
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, wait_until
 from pushcell_ros.conversions import to_image, to_pose
@@ -110,7 +110,8 @@ class TouchCheckNode(CellNode):
         return response
 
     def _publish_state(self) -> None:
-        self._state.publish(String(data=json.dumps({"progress": self._asked, "touch": True})))
+        state = ProcedureState(progress=self._asked, touch=True)
+        self._state.publish(String(data=state.text()))
 
 
 def main() -> None:

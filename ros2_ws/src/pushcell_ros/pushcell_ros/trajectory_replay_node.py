@@ -18,15 +18,16 @@ from rich.console import Console
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from pushcell.errors import EpisodeError
+from pushcell.errors import EpisodeError, PushcellError
 from pushcell.geometry import PlanarPose, Pose
+from pushcell.node_states import MOTION_UNHEARD
 from pushcell.replay.recording import Recording
 from pushcell.replay.repeatability import Repeatability, table
 from pushcell.replay.result import Track
 from pushcell.replay.samples import SampleReader
 from pushcell.replay.trajectory import SENT_RATE_HZ, Trajectory
 from pushcell_ros.base_node import OK, CellNode, NodeExit, run_node, wait_until
-from pushcell_ros.conversions import chunk_message, pose_message, status_values, to_planar
+from pushcell_ros.conversions import chunk_message, pose_message, to_motion_state, to_planar
 from pushcell_ros.names import live
 from pushcell_ros.params import parameter
 from pushcell_ros.qos import RELIABLE
@@ -58,8 +59,7 @@ class TrajectoryReplayNode(CellNode):
         with Recording(Path(self.params.recording), self.cell) as recording:
             self._trajectory = Trajectory.of(recording)
             self._slider = _first_slider(recording)
-        self._motion: dict[str, str] = {}
-        self._reason = ""
+        self._motion = MOTION_UNHEARD
         self._pusher: PlanarPose | None = None
         self._now_on: Trajectory | None = None
         self._track, self._track_from_s = Track(), 0.0
@@ -83,7 +83,7 @@ class TrajectoryReplayNode(CellNode):
         """All runs, then the table; exit code 0 when none was stopped, 1 otherwise."""
         self._executor = executor
         self._wait(
-            lambda: self._pusher is not None and self._motion.get("phase", "no_arm") != "no_arm",
+            lambda: self._pusher is not None and self._motion.phase != "no_arm",
             _GRAPH_TIMEOUT_S,
             "the cell did not come up: it needs arm_node and motion_node; see their output above",
         )
@@ -94,8 +94,8 @@ class TrajectoryReplayNode(CellNode):
             self._go_home()
             self._place_slider()
             found.add(self._drive())
-            if self._motion.get("source") != "replay":
-                found.stops.append(self._reason)
+            if not self._driving():
+                found.stops.append(self._motion.message)
             self._ask(self._hold, "/motion/hold")
         figures = found.figures()
         Console(width=100).print(table(figures))
@@ -123,14 +123,14 @@ class TrajectoryReplayNode(CellNode):
         return self._track
 
     def _driving(self) -> bool:
-        return self._motion.get("source") == "replay"
+        return self._motion.source == "replay"
 
     def _go_home(self) -> None:
         self._ask(self._home, "/motion/home")
         self._wait(
-            lambda: self._motion.get("reason") == "at_home",
+            lambda: self._motion.reason == "at_home",
             _GRAPH_TIMEOUT_S,
-            lambda: f"the pusher did not get home: motion_node says {self._reason!r}",
+            lambda: f"the pusher did not get home: motion_node says {self._motion.message!r}",
         )
 
     def _place_slider(self) -> None:
@@ -186,7 +186,10 @@ class TrajectoryReplayNode(CellNode):
             self._send()
 
     def _on_motion(self, message: DiagnosticStatus) -> None:
-        self._motion, self._reason = status_values(message), message.message
+        try:
+            self._motion = to_motion_state(message)
+        except PushcellError as error:
+            self.get_logger().warning(f"motion/state: {error}", throttle_duration_sec=5.0)
 
 
 def _first_slider(recording: Recording) -> PlanarPose | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import ExitStack
@@ -29,7 +28,7 @@ from pushcell.evaluation.trial_records import (
     trials_table,
 )
 from pushcell.geometry import PlanarPose, Pose
-from pushcell.node_states import TrialsRequest, read_request
+from pushcell.node_states import TrialsRequest, TrialsState, read_request
 from pushcell.processes.priority import ProcessPriority
 from pushcell.recording.streams import IMAGE_TOPIC
 from pushcell.task import Judgement, Task
@@ -186,11 +185,11 @@ class TrialNode(SteppingNode):
     def _run_series(self, trials: int, seed: int, run_dir: Path) -> None:
         """One trial after the other, until all are done or a person has taken over."""
         self._running = True
-        interventions = self._client.motion["interventions"]
+        interventions = self._client.motion.interventions
         for index in range(trials):
             self._progress = f"trial {index + 1} of {trials}"
             self._records.append(self._run_trial(len(self._records), seed + index, run_dir))
-            if self._client.motion["interventions"] != interventions and self.params.on_request:
+            if self._client.motion.interventions != interventions and self.params.on_request:
                 raise PushcellError("a person took over: ask for the remaining trials again")
 
     def _run_trial(self, index: int, seed: int, run_dir: Path) -> TrialRecord:
@@ -289,14 +288,14 @@ class TrialNode(SteppingNode):
     def _push(self) -> tuple[Judgement, float]:
         """Let the policy drive until the task is done or its time is over."""
         limit_s = self._task.success.time_limit_s
-        began_s, before = self.now(), self._client.motion.get("reason")
+        began_s, before = self.now(), self._client.motion.reason
         progress = TrialProgress(began_s)
         self._chunks = ChunkTally()
         self._client.bring_policy_to(State.PRIMARY_STATE_ACTIVE)
         self._client.follow_policy()
         # A policy whose first wish is refused is stopped sooner than it is seen to drive.
         self.wait(
-            lambda: self._client.follows_policy or self._client.motion.get("reason") != before,
+            lambda: self._client.follows_policy or self._client.motion.reason != before,
             _SELECTED_TIMEOUT_S,
             lambda: "motion_node does not follow the policy",
         )
@@ -311,7 +310,7 @@ class TrialNode(SteppingNode):
                 self.get_logger().info(f"{self._progress}: {said}")
             self.step()
         judgement, duration_s = self._judge(began_s), self.now() - began_s
-        stopped = "" if self._client.follows_policy else self._client.motion_reason
+        stopped = "" if self._client.follows_policy else self._client.motion.message
         self._client.hold()
         self._client.bring_policy_to(State.PRIMARY_STATE_INACTIVE)
         if self._lost:
@@ -334,14 +333,14 @@ class TrialNode(SteppingNode):
             self.get_logger().error(self._progress)
 
     def _publish_state(self) -> None:
-        state = {
-            "state": "running" if self._running else "idle",
-            "progress": self._progress,
-            "trials": len(self._records),
-            "successes": sum(record.success for record in self._records),
-            "chunks": str(self._chunks),
-        }
-        self._state.publish(String(data=json.dumps(state)))
+        state = TrialsState(
+            state="running" if self._running else "idle",
+            progress=self._progress,
+            trials=len(self._records),
+            successes=sum(record.success for record in self._records),
+            chunks=str(self._chunks),
+        )
+        self._state.publish(String(data=state.text()))
 
     def _on_unmoved(self, message: Bool) -> None:
         self._unmoved = message.data
