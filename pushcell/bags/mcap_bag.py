@@ -35,6 +35,7 @@ _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 
 DAMAGED = "chunks with a wrong checksum or length"
 CUT_OFF = "bytes at the end of a file that was cut off"
+TORN_CHUNK = "the last chunk of a file that was cut off, read as far as it goes"
 NO_INDEX = "index"
 
 
@@ -210,7 +211,9 @@ class McapBag:
             self._meet_all(torn, schemas)
             times = torn.message_start_time, torn.message_end_time
             places.append(_Place(*times, end, 0, torn))
-        self._note_cut(end)
+            self._never_there[TORN_CHUNK] += 1
+        else:
+            self._note_cut(end)
         return places
 
     def _note_cut(self, end: int) -> None:
