@@ -25,11 +25,12 @@ from pushcell.action_chunk import ActionChunk
 from pushcell.config.arm import Ros2ControlLinkConfig
 from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
+from pushcell.node_states import MotionNodeState
 from pushcell_ros.conversions import (
     chunk_message,
+    motion_state_message,
     pose_message,
     positions_message,
-    status_message,
     to_sender,
     to_stamp,
 )
@@ -246,7 +247,10 @@ def rival_hand(drill: Drill) -> None:
 
 def rival_state(drill: Drill) -> None:
     """Another one says that nothing is selected."""
-    word = status_message("motion", 0, "at rest", {"source": "hold", "phase": "holding"})
+    state = MotionNodeState(
+        source="hold", phase="holding", emergency_stop="released", require_deadman=False
+    )
+    word = motion_state_message(state)
     drill.join(Rival(drill.node, DiagnosticStatus, "/motion/state", lambda: word, RELIABLE))
 
 
