@@ -12,7 +12,10 @@ from pushcell.errors import TrainingError
 from pushcell.training.array_data_set import ArrayDataSet, load_data_sets
 from pushcell.training.batches import Batch, BatchBuilder
 from pushcell.training.config import TrainConfig
-from pushcell.training.estimated_poses import data_sets_with_estimated_poses
+from pushcell.training.estimated_poses import (
+    TrainedPoseEstimator,
+    data_sets_with_estimated_poses,
+)
 from pushcell.training.mixture import Mixture, shares
 from pushcell.training.windows import Windows, split_episodes
 
@@ -38,16 +41,24 @@ class DataModule:
             return cls.from_data_sets(config, data_sets)
         return cls.from_data_sets(config, load_data_sets(config.data, seen.vision))
 
-    def real_frames(self, count: int) -> Batch:
-        """So many windows, evenly from all data sets, with all images that there are."""
+    @classmethod
+    def shown_to(cls, pose_estimator: TrainedPoseEstimator, config: TrainConfig) -> DataModule:
+        """Windows of the pose estimator's data sets, with the configuration of the policy."""
+        data = pose_estimator.config.data
+        # Nothing is learned here: gaps between labelled steps do not matter to a comparison.
+        sets = tuple(item.changed(slider="recorded") for item in data.sets)
+        data_sets = load_data_sets(data, pose_estimator.vision)
+        return cls.from_data_sets(config.changed(data=data.changed(sets=sets)), data_sets)
+
+    def real_frames(self, count: int, steps: int) -> Batch:
+        """So many windows of ``steps`` observations, evenly from all data sets, with all images."""
         whole = [len(windows) for windows in self.train]
         rows = np.linspace(0, sum(whole) - 1, min(count, sum(whole))).astype(np.int64)
         which = np.searchsorted(np.cumsum(whole), rows, side="right")
         firsts = np.cumsum([0, *whole[:-1]])
         chosen = [rows[which == k] - firsts[k] for k in range(len(whole))]
         cameras = sorted(self.train[0].data_set.images)
-        steps, action = self.config.observation.steps, self.config.action
-        return BatchBuilder(self.train, steps, action, cameras).gather(chosen)
+        return BatchBuilder(self.train, steps, self.config.action, cameras).gather(chosen)
 
     @classmethod
     def from_data_sets(cls, config: TrainConfig, data_sets: Sequence[ArrayDataSet]) -> DataModule:

@@ -6,7 +6,7 @@ import io
 import os
 import platform
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,48 +20,23 @@ from policy_server.onnx_networks import Networks, RuntimeOptions
 from policy_server.policy import BundlePolicy
 from policy_server.sampler import InpaintingGuide
 from pushcell.errors import TrainingError
-from pushcell.training.array_data_set import load_data_sets
+from pushcell.shipped import POLICIES
 from pushcell.training.batches import Batch
 from pushcell.training.checkpoint import Checkpoint
-from pushcell.training.config import TrainConfig
 from pushcell.training.data_module import DataModule
 from pushcell.training.denoising import DenoisingPolicy
 from pushcell.training.estimated_poses import TrainedPoseEstimator
 from pushcell.training.graphs import EncoderGraph, Precision, export_graphs
 from pushcell.training.manifest import manifest_of
 from pushcell.training.nearest_neighbour import NearestPolicy
-from pushcell.training.policy import TrainablePolicy
 from pushcell.training.pose_estimator import PoseEstimator
+from pushcell.training.pose_estimator_bundle import unchecked_with_pose_estimator
+from pushcell.training.unchecked_bundle import Reference, UncheckedBundle, committed_guide
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.2}
 _NOISE_SEED = 0
 _TIMED = 100
 Frame = dict[str, NDArray]
-
-
-@dataclass(frozen=True)
-class Twins:
-    """A policy in PyTorch and what was exported of it."""
-
-    policy: TrainablePolicy
-    encoder: EncoderGraph
-    runtime: BundlePolicy
-
-    def chunks(self, frame: Frame, seed: int, committed: int) -> tuple[NDArray, NDArray]:
-        """(1, H, 2) of each for a raw frame, normalised; some actions are committed already."""
-        inputs = self.runtime.prepare(frame)
-        noise = self.runtime.noise(seed)
-        known = np.clip(noise[0] / 2, -1, 1)
-        guide = InpaintingGuide(known, np.zeros(len(known), np.float32), clean=committed)
-        with torch.no_grad():
-            embedding = self.encoder(*(torch.from_numpy(inputs[key]) for key in self.encoder.names))
-            start = torch.from_numpy(noise)
-            if isinstance(self.policy, DenoisingPolicy):
-                clean = torch.from_numpy(known[None, :committed])
-                chunk = self.policy.decode(embedding, start, clean)
-            else:
-                chunk = self.policy.decode(embedding, start)
-        return chunk.numpy(), self.runtime.chunk(inputs, noise, guide if committed else None)
 
 
 def export(
@@ -71,12 +46,52 @@ def export(
     precision: Precision,
     pose_estimator_path: Path | None = None,
 ) -> Manifest:
-    """Write the bundle of a checkpoint, if it does the same as the checkpoint on real frames.
+    """Write a bundle, if it computes on real frames what its origin computes.
 
-    ``pose_estimator_path`` is the checkpoint of the pose estimator; by default that of the
-    configuration, if any.
-    Raises TrainingError or BundleError, before anything is written.
+    ``path`` is a checkpoint; with ``pose_estimator_path``, the checkpoint of a pose estimator, it
+    may also be a bundle from poses (its folder or shipped name). By default the pose estimator is
+    that of the configuration, if any. Raises TrainingError or BundleError, before anything is
+    written.
     """
+    if pose_estimator_path and _is_bundle(path):
+        if precision != "fp32":
+            raise TrainingError(
+                f"the weights of {path} stay as they are: --precision {precision} needs its "
+                "checkpoint"
+            )
+        unchecked = unchecked_with_pose_estimator(path, pose_estimator_path)
+    else:
+        unchecked = _unchecked_of_checkpoint(path, precision, pose_estimator_path)
+    manifest, contents = unchecked.manifest, unchecked.contents
+    networks = Networks(manifest, contents, RuntimeOptions(), str(out))
+    runtime = BundlePolicy(manifest, networks)
+    real = _raw_frames(
+        unchecked.data_module.real_frames(frames, manifest.observation.steps), manifest
+    )
+    if len(real) < frames:
+        raise TrainingError(f"{path}: its data sets have {len(real)} windows, to compare {frames}")
+    error = _largest_error(unchecked.reference, runtime, real)
+    tolerance = TOLERANCE[precision]
+    if not error < tolerance:
+        raise TrainingError(
+            f"{path}: ONNX Runtime's chunks are up to {error:.2e} off PyTorch's, allowed: "
+            f"{tolerance:.0e}; nothing was written"
+        )
+    files = {**contents, PARITY: _parity_file(unchecked.reference, runtime, real[0])}
+    measured = manifest.changed(
+        parity=ParityRecord(frames=len(real), max_abs=error, tolerance=tolerance),
+        latency=_latency(runtime, real[0]),
+    )
+    return write_bundle(out, measured, files)
+
+
+def _is_bundle(path: Path) -> bool:
+    return path.is_dir() or (str(path) in POLICIES.names() and not path.exists())
+
+
+def _unchecked_of_checkpoint(
+    path: Path, precision: Precision, pose_estimator_path: Path | None
+) -> UncheckedBundle:
     checkpoint = Checkpoint.load(path)
     config = checkpoint.train_config(path)
     policy = checkpoint.averaged_policy(path)
@@ -98,37 +113,25 @@ def export(
     )
     data_module = DataModule.of(config)
     manifest = manifest_of(checkpoint, config, policy, pose_estimator, data_module)
-    contents = export_graphs(policy, manifest, pose_estimator, precision)
-    networks = Networks(manifest, contents, RuntimeOptions(), str(out))
-    twins = Twins(
-        policy, EncoderGraph(policy, manifest, pose_estimator), BundlePolicy(manifest, networks)
-    )
-    shown = _shown_to(pose_estimator, config) if pose_estimator else data_module
-    real = _raw_frames(shown.real_frames(frames), manifest)
-    if len(real) < frames:
-        raise TrainingError(f"{path}: its data sets have {len(real)} windows, to compare {frames}")
-    error = _largest_error(twins, real)
-    tolerance = TOLERANCE[precision]
-    if not error < tolerance:
-        raise TrainingError(
-            f"{path}: ONNX Runtime's chunks are up to {error:.2e} off PyTorch's, allowed: "
-            f"{tolerance:.0e}; nothing was written"
-        )
-    contents[PARITY] = _parity_file(twins, real[0])
-    measured = manifest.changed(
-        parity=ParityRecord(frames=len(real), max_abs=error, tolerance=tolerance),
-        latency=_latency(twins.runtime, real[0]),
-    )
-    return write_bundle(out, measured, contents)
+    encoder = EncoderGraph(policy, manifest, pose_estimator)
 
+    def reference(
+        inputs: Mapping[str, NDArray], noise: NDArray, guide: InpaintingGuide | None
+    ) -> NDArray:
+        with torch.no_grad():
+            embedding = encoder(*(torch.from_numpy(inputs[key]) for key in encoder.names))
+            start = torch.from_numpy(noise)
+            if isinstance(policy, DenoisingPolicy):
+                clean = guide.chunk[None, : guide.clean] if guide else noise[:, :0]
+                return policy.decode(embedding, start, torch.from_numpy(clean)).numpy()
+            return policy.decode(embedding, start).numpy()
 
-def _shown_to(pose_estimator: TrainedPoseEstimator, config: TrainConfig) -> DataModule:
-    """Windows of the pose estimator's data sets, with the configuration of the policy."""
-    data = pose_estimator.config.data
-    data_sets = load_data_sets(data, pose_estimator.vision)
-    # Nothing is learned here: gaps between labelled steps do not matter to a comparison.
-    sets = tuple(item.changed(slider="recorded") for item in data.sets)
-    return DataModule.from_data_sets(config.changed(data=data.changed(sets=sets)), data_sets)
+    return UncheckedBundle(
+        manifest,
+        export_graphs(policy, manifest, pose_estimator, precision),
+        reference,
+        DataModule.shown_to(pose_estimator, config) if pose_estimator else data_module,
+    )
 
 
 def _raw_frames(batch: Batch, manifest: Manifest) -> list[Frame]:
@@ -140,22 +143,24 @@ def _raw_frames(batch: Batch, manifest: Manifest) -> list[Frame]:
     return [{key: values[k] for key, values in arrays.items()} for k in range(len(batch.chunk))]
 
 
-def _largest_error(twins: Twins, frames: list[Frame]) -> float:
+def _largest_error(reference: Reference, runtime: BundlePolicy, frames: list[Frame]) -> float:
     """Over the whole chunks; with prefixes of all lengths where there may be some."""
-    lengths = twins.runtime.manifest.max_prefix + 1
+    lengths = runtime.manifest.max_prefix + 1
     errors = []
     for number, frame in enumerate(frames):
-        ours, theirs = twins.chunks(frame, _NOISE_SEED + number, number % lengths)
-        errors.append(np.abs(ours - theirs).max())
+        inputs, noise = runtime.prepare(frame), runtime.noise(_NOISE_SEED + number)
+        guide = committed_guide(noise, number % lengths)
+        difference = reference(inputs, noise, guide) - runtime.chunk(inputs, noise, guide)
+        errors.append(np.abs(difference).max())
     return float(np.max(errors))  # not a number, if one of them is
 
 
-def _parity_file(twins: Twins, frame: Frame) -> bytes:
+def _parity_file(reference: Reference, runtime: BundlePolicy, frame: Frame) -> bytes:
     """A frame and what PyTorch makes of it, for whoever loads the bundle to try."""
-    runtime, (chunk, _) = twins.runtime, twins.chunks(frame, _NOISE_SEED, committed=0)
-    arrays = {**runtime.prepare(frame), "chunk": chunk}
+    inputs, noise = runtime.prepare(frame), runtime.noise(_NOISE_SEED)
+    arrays = {**inputs, "chunk": reference(inputs, noise, None)}
     if runtime.manifest.is_generative:
-        arrays["noise"] = runtime.noise(_NOISE_SEED)
+        arrays["noise"] = noise
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     return stream.getvalue()

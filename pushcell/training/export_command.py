@@ -1,4 +1,4 @@
-"""``pushcell export``: from a checkpoint to a bundle."""
+"""``pushcell export``: from a checkpoint, or a bundle and a pose estimator, to a bundle."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ class Export:
     examples:
       pushcell export runs/pusht_state/last.pt --out bundles/pusht_state
       pushcell export runs/target_state/last.pt --pose-estimator runs/pose/last.pt --out images
+      pushcell export target_state --pose-estimator runs/pose/last.pt --out bundles/mine
     """
 
-    checkpoint: Positional[Path]
-    """Checkpoint that ``pushcell train`` wrote; its data sets must still exist."""
+    policy: Positional[Path]
+    """Checkpoint that ``pushcell train`` wrote; its data sets must still exist. With
+    --pose-estimator also a bundle from poses: its folder, or the name of a shipped one."""
     out: Path
     """Folder of the bundle; it must not exist yet."""
     pose_estimator: Path | None = None
@@ -49,7 +51,7 @@ def main(words: Sequence[str]) -> int:
     from pushcell.training.export import export
 
     manifest = export(
-        options.checkpoint, options.out, options.frames, options.precision, options.pose_estimator
+        options.policy, options.out, options.frames, options.precision, options.pose_estimator
     )
     assert manifest.parity is not None
     assert manifest.latency is not None

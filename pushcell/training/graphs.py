@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from policy_server.bundle_format import DENOISER, ENCODER, OPSET, Manifest
 from pushcell.errors import TrainingError
+from pushcell.training.batches import Observation
 from pushcell.training.denoising import DenoisingPolicy
 from pushcell.training.estimated_poses import TrainedPoseEstimator
 from pushcell.training.policy import TrainablePolicy
+from pushcell.training.pose_estimator import PoseEstimator, poses_of
 from pushcell.training.pose_features import SliderFrame
 
 _SAMPLES = 2  # to export with; a single one would be taken for the only number there is
@@ -46,10 +48,31 @@ class EncoderGraph(nn.Module):
         observation |= dict(zip(self.names, inputs, strict=True))
         if self.pose_estimator is None:
             return self.encoder(observation)
-        moments = {key: values[0][:, None] for key, values in observation.items() if key != "goal"}
-        moments["goal"] = observation["goal"].expand(self.observation_steps, -1)
-        seen = self.pose_estimator.frame(moments)
-        return self.encoder.embed(observation, SliderFrame(seen.origin[None], seen.direction[None]))
+        return self.encoder.embed(observation, _estimated(self.pose_estimator, observation))
+
+
+class SliderPoseGraph(nn.Module):
+    """Takes the manifest's inputs in their order, gives the slider's poses (1, To, 3)."""
+
+    def __init__(self, pose_estimator: PoseEstimator, manifest: Manifest) -> None:
+        super().__init__()
+        self.pose_estimator = pose_estimator
+        self.inputs = {name: torch.zeros(s) for name, s in manifest.observation.shapes.items()}
+        self.names = tuple(self.inputs)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """See the class."""
+        observation = dict(zip(self.names, inputs, strict=True))
+        observation.setdefault("goal", torch.zeros(1, 3))
+        return poses_of(_estimated(self.pose_estimator, observation))
+
+
+def _estimated(pose_estimator: PoseEstimator, observation: Observation) -> SliderFrame:
+    """The slider's frames (1, To) in an observation of To moments."""
+    moments = {key: values[0][:, None] for key, values in observation.items() if key != "goal"}
+    moments["goal"] = observation["goal"].expand(len(moments["pusher"]), -1)
+    seen = pose_estimator.frame(moments)
+    return SliderFrame(seen.origin[None], seen.direction[None])
 
 
 class DenoiserGraph(nn.Module):
@@ -104,6 +127,26 @@ def export_graphs(
         DENOISER: _exported(decoder, taken, "prediction", open_batch=denoises),
     }
     return {name: _reduced(model, precision) for name, model in models.items()}
+
+
+def encoder_of_images(encoder: bytes, graph: SliderPoseGraph, manifest: Manifest) -> bytes:
+    """An exported encoder that takes the slider's pose, with a pose estimator before it."""
+    later, slider = onnx.load_from_string(encoder), _exported(graph, graph.inputs, "slider")
+    earlier = onnx.compose.add_prefix(
+        slider, "pose_estimator/", rename_inputs=False, rename_outputs=False
+    )
+    given = {value.name: value for part in (earlier, later) for value in part.graph.input}
+    joined = onnx.helper.make_graph(
+        [*earlier.graph.node, *later.graph.node],
+        later.graph.name,
+        [given[name] for name in manifest.observation.shapes],
+        later.graph.output,
+        [*earlier.graph.initializer, *later.graph.initializer],
+    )
+    model = onnx.helper.make_model(
+        joined, opset_imports=later.opset_import, ir_version=later.ir_version
+    )
+    return model.SerializeToString()
 
 
 def _exported(

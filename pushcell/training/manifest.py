@@ -49,7 +49,7 @@ def manifest_of(
     observation = ObservationSpec(
         steps=config.observation.steps,
         keys=_keys(config.observation, pose_estimator is not None),
-        cameras=_cameras(vision, cell) if vision else (),
+        cameras=camera_inputs(vision, cell) if vision else (),
     )
     low, high = policy.actions.bounds.tolist()
     return Manifest(
@@ -64,8 +64,8 @@ def manifest_of(
         max_prefix=config.policy.max_prefix,
         task=CellTask.of(cell) if cell else PushTTask(),
         calibration_sha256=observation.calibration_sha256,
-        training=_training(checkpoint, config, policy, cell).changed(
-            pose_estimator=_training(
+        training=training_record(checkpoint, config, policy, cell).changed(
+            pose_estimator=training_record(
                 pose_estimator.checkpoint, pose_estimator.config, pose_estimator.policy, cell
             )
             if pose_estimator
@@ -83,7 +83,8 @@ def _keys(seen: ObservationConfig, has_pose_estimator: bool) -> tuple[StateKey, 
     return tuple(keys)
 
 
-def _cameras(vision: VisionConfig, cell: CellConfig | None) -> tuple[CameraInput, ...]:
+def camera_inputs(vision: VisionConfig, cell: CellConfig | None) -> tuple[CameraInput, ...]:
+    """What a run time must give of each camera; with geometry, where there is a cell."""
     if cell:
         return tuple(
             CameraInput.of(cell.camera(name), vision.image_px, vision.crop_px)
@@ -138,9 +139,10 @@ def _schedule(config: TrainConfig) -> Schedule:
     return DirectSchedule()
 
 
-def _training(
+def training_record(
     checkpoint: Checkpoint, config: TrainConfig, policy: TrainablePolicy, cell: CellConfig | None
 ) -> TrainingRecord:
+    """How a checkpoint came about."""
     return TrainingRecord(
         data_sets=tuple(
             DataSetRecord(name=name, episodes=count, weight=checkpoint.shares[name])

@@ -1,6 +1,7 @@
 """``pushcell export``: the bundle does what the checkpoint does, and the run time takes it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 import yaml
 
 from policy_server.bundle import load_policy
-from policy_server.bundle_files import read_manifest
+from policy_server.bundle_files import read_manifest, write_manifest
 from policy_server.policy import ChunkRequest
 from pushcell.cameras.calibrated import active_sha256
 from pushcell.cli import main as cli
@@ -110,6 +111,39 @@ def test_images_in_two_stages(tmp_path, capsys):
     policy = _train(tmp_path, "blind", {**values, "data": data})
     _check_image_bundle(policy, tmp_path / "blind_bundle", pose_estimator)
     assert read_manifest(tmp_path / "blind_bundle").training.pose_estimator.steps == 3
+    _check_bundle_with_pose_estimator(policy, pose_estimator, tmp_path, capsys)
+
+
+def _check_bundle_with_pose_estimator(policy, pose_estimator, folder, capsys):
+    """An exported policy from poses gets the same estimator, and does what its checkpoint does."""
+    export(policy, folder / "poses", 8, "fp32")
+    _check_image_bundle(folder / "poses", folder / "joined", pose_estimator)
+    chunks = []
+    for bundle in ("blind_bundle", "joined"):
+        runtime = load_policy(folder / bundle)
+        images = np.random.default_rng(1).integers(0, 255, (2, 16, 16, 3), dtype=np.uint8)
+        frame = {"pusher": np.full((2, 3), 0.5), "overhead_image": images}
+        chunks.append(runtime.chunk(runtime.prepare(frame), runtime.noise(3)))
+    np.testing.assert_allclose(*chunks, atol=1e-4)
+    ours, theirs = (read_manifest(folder / name) for name in ("joined", "blind_bundle"))
+    assert ours.training == theirs.training
+    assert ours.observation == theirs.observation
+    shutil.copytree(folder / "poses", folder / "elsewhere")
+    manifest = read_manifest(folder / "poses")
+    write_manifest(
+        folder / "elsewhere",
+        manifest.changed(task=manifest.task.model_copy(update={"goal": (0.6, 0.0, 0.0)})),
+    )
+    options = ["--pose-estimator", str(pose_estimator), "--out", str(folder / "no")]
+    for bundle, words, reason in (
+        (folder / "joined", [], "takes no slider's pose"),
+        (folder / "poses", ["--precision", "int8"], "the weights of"),
+        (folder / "elsewhere", [], "is for the cell task"),
+        ("pusht_state", [], "is a pose estimator for the task cell, needed: pusht"),
+    ):
+        assert cli.main(["export", str(bundle), *options, *words]) == 2, bundle
+        assert reason in capsys.readouterr().err
+    assert not (folder / "no").exists()
 
 
 def test_images_end_to_end(tmp_path):
