@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import os
 import re
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import rclpy
 from rclpy.lifecycle import LifecycleNodeMixin
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -31,6 +31,8 @@ from pushcell.bags.bag_writer import BagWriter, Topic
 from pushcell.bags.messages import POSE, tool_pose_cdr
 from pushcell.config.cell import load_cell
 from pushcell.geometry import PlanarPose
+from pushcell.labelling.appearance import SliderAppearance
+from pushcell.labelling.colours import COLOURS, ColourModel
 from pushcell.recording.streams import PUSHER_TOPIC, streams_of
 from pushcell.shipped import CELLS
 from pushcell_ros.base_node import CellNode
@@ -104,10 +106,10 @@ BEHIND_ROS2_CONTROL = (
 
 def samples(folder: Path) -> list[NodeSample]:
     """Every node; ``folder`` takes the files that some of them read."""
-    recording, fiducials = folder / "recording.mcap", folder / "fiducials.json"
+    recording, appearance = folder / "recording.mcap", folder / "appearance.npz"
     _write_recording(recording)
-    markers = {"dictionary": "DICT_APRILTAG_36h11", "side_m": 0.03, "height_m": 0.03}
-    fiducials.write_text(json.dumps({**markers, "markers": {"0": [0.0, 0.0, 0.0]}}))
+    unknown = ColourModel(np.full(COLOURS, 0.5, np.float32))
+    SliderAppearance("t", 0.03, {"overhead": unknown}).save(appearance)
     return [
         NodeSample("arm_node"),
         NodeSample("calibrate_node"),
@@ -125,7 +127,7 @@ def samples(folder: Path) -> list[NodeSample]:
         NodeSample("recorder_node", (f"directory:={folder / 'episodes'}",)),
         NodeSample("render_node", ("live_view:=false",)),
         NodeSample("replay_node", (f"recording:={recording}",), simulated=False),
-        NodeSample("slider_node", (f"fiducials:={fiducials}",), simulated=False),
+        NodeSample("slider_node", (f"appearance:={appearance}",), simulated=False),
         NodeSample("teleop_node"),
         NodeSample("touch_check_node", (f"board:={BOARD}",)),
         NodeSample("trajectory_replay_node", (f"recording:={recording}",)),

@@ -34,7 +34,7 @@ ALLOWED = {
     "pushcell_ros": EVERYTHING_BELOW,
     "demonstrations": "evaluation simulation formats policy_server recording demonstrators"
     " arm bags processes task config",
-    "labelling": "recording cameras arm bags task config",
+    "labelling": "recording cameras arm bags se3 task config",
     "evaluation": "simulation policy_server motion demonstrators arm cli processes"
     " action_chunk task config",
     "training": "formats policy_server recording cameras task config",

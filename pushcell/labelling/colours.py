@@ -11,6 +11,7 @@ Image = NDArray[np.float32]
 
 _BITS = 5  # of each channel
 _BINS = 1 << _BITS
+COLOURS = _BINS**3
 _UNSEEN = 3e-4  # share of pixels of a colour below which it says little
 
 
@@ -73,7 +74,7 @@ def _index(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _histogram(pixels: NDArray[np.uint8]) -> Image:
-    counts = np.bincount(_index(pixels), minlength=_BINS**3)
+    counts = np.bincount(_index(pixels), minlength=COLOURS)
     return counts.reshape((_BINS,) * 3).astype(np.float32)
 
 

@@ -48,6 +48,9 @@ class Label:
     """Thickness of the slider (m); by default that of the cell's simulation."""
     video: Path | None = None
     """Folder for a video of each episode with the estimated outline drawn on it."""
+    appearance: Path | None = None
+    """Write the slider's colours to this file: with it slider_node finds the slider without
+    fiducials."""
     truth: bool = False
     """Print the labels' errors; only for simulated episodes, which contain the true poses."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
@@ -61,6 +64,8 @@ def main(words: Sequence[str]) -> int:
     episodes = _successes(options.episodes)
     labeller = Labeller(cell, _height_m(options, cell))
     labeller.learn(episodes)
+    if options.appearance is not None:
+        labeller.appearance.save(options.appearance)
     console = console_beside(options.json)
     labelled, problems = [], []
     for episode in progress(episodes, "labelling", console=console, transient=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,12 +18,12 @@ from pushcell.cameras.camera_model import Lens
 from pushcell.config.cell import CameraConfig, CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.geometry import Array, Pose
+from pushcell.labelling.undistorted import pinhole_matrix, reduced, undistorted
 from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.episode_steps import image_topics
 from pushcell.recording.store import BAG_FILE
 from pushcell.recording.streams import PUSHER_TOPIC
 
-_WIDEST_PX = 320
 _STALE_NS = 500_000_000
 
 
@@ -127,14 +126,10 @@ Tips = tuple[NDArray[np.int64], Array, list[Pose]]
 
 
 def _frames(bag: BagReader, topic: str) -> Frames:
-    """Stamps and pictures in the order of their stamps, no wider than `_WIDEST_PX`."""
+    """Stamps and pictures in the order of their stamps, reduced."""
     found: dict[int, NDArray[np.uint8]] = {}
     for message in bag.messages([topic]):
-        image = bag.pixels(message)
-        if image.shape[1] > _WIDEST_PX:
-            height = round(image.shape[0] * _WIDEST_PX / image.shape[1])
-            image = cv2.resize(image, (_WIDEST_PX, height), interpolation=cv2.INTER_AREA)
-        found[bag.stamp_ns(message)] = image
+        found[bag.stamp_ns(message)] = reduced(bag.pixels(message))
     stamps = sorted(found)
     return np.array(stamps, np.int64), [found[stamp] for stamp in stamps]
 
@@ -179,15 +174,9 @@ def _track(
             f"{episode}: no picture of camera {model.config.name!r} for {1e-9 * late:.2f} s: leave "
             "this episode out"
         )
-    chosen = [frames[1][row] for row in rows]
-    height, width = chosen[0].shape[:2]
     lens = model.lens
-    scale = np.diag([width / lens.size[0], height / lens.size[1], 1.0])
-    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    # A pixel's centre is a whole number: picture's corners are half a pixel off.
-    matrix = np.linalg.inv(half) @ scale @ half @ lens.matrix
-    if np.any(lens.distortion):
-        chosen = [_straightened(image, matrix, lens) for image in chosen]
+    chosen = [undistorted(frames[1][row], lens) for row in rows]
+    matrix = pinhole_matrix(lens, (chosen[0].shape[1], chosen[0].shape[0]))
     fixed = model.config.link == base_link
     projections = []
     for stamp in frames[0][rows].tolist():
@@ -195,13 +184,6 @@ def _track(
         base_in_camera = (link @ model.pose_in_link).inverse()
         projections.append(matrix @ base_in_camera.matrix()[:3])
     return CameraTrack(model.config.name, fixed, np.stack(chosen), np.array(projections))
-
-
-def _straightened(image: NDArray[np.uint8], matrix: Array, lens: Lens) -> NDArray[np.uint8]:
-    """The picture as a lens without distortion would show it."""
-    if lens.model == "equidistant":
-        return cv2.fisheye.undistortImage(image, matrix, lens.distortion, Knew=matrix)
-    return cv2.undistort(image, matrix, lens.distortion, newCameraMatrix=matrix)
 
 
 def _link_pose(tip: Pose, cell: CellConfig) -> Pose:

@@ -17,6 +17,7 @@ import numpy as np
 from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.geometry import Array, PlanarPose
+from pushcell.labelling.appearance import SliderAppearance
 from pushcell.labelling.arm_mask import visible
 from pushcell.labelling.colours import ColourCounts, ColourModel
 from pushcell.labelling.fitting import fit_pose
@@ -75,6 +76,12 @@ class Labeller:
     def prism(self) -> Prism:
         """The slider's shape."""
         return self._model.prism
+
+    @property
+    def appearance(self) -> SliderAppearance:
+        """What the slider looks like to each camera; by then it must have learned."""
+        model = self._model
+        return SliderAppearance(model.shape.name, model.prism.height_m, model.colours)
 
     def learn(self, episodes: Sequence[Path]) -> None:
         """The slider's colours; raises EpisodeError where no episode tells them."""

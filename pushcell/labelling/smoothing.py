@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from pushcell.geometry import Array, wrap_angles
 
-_FLOOR = np.array([0.4e-3, 0.4e-3, np.deg2rad(0.15)])
+FLOOR = np.array([0.4e-3, 0.4e-3, np.deg2rad(0.15)])
+"""Standard deviation (3,) [m, m, rad] of what is alike in all pictures."""
 _FAR = 16.0  # squared distance, in deviations, beyond which a fit is taken for a mistake
 
 
@@ -40,7 +41,7 @@ def smooth(poses: Array, covariances: Array, reach_m: Array, lever_m: float) -> 
         means[k] = means[k] + gain @ (means[k + 1] - means[k])
         covs[k] = covs[k] + gain @ (covs[k + 1] - covs[k] - walk[k]) @ gain.T
     variances = np.array([np.diag(cov) for cov in covs])
-    return np.array(means), np.sqrt(variances + _FLOOR**2)
+    return np.array(means), np.sqrt(variances + FLOOR**2)
 
 
 def _updated(mean: Array, cov: Array, seen: Array, noise: Array) -> tuple[Array, Array]:

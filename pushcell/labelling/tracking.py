@@ -111,13 +111,13 @@ def _found_again(fit: PoseFit, pictures: list[Evidence], prism: Prism, step: int
     rng = np.random.default_rng(step)
     tries = rng.uniform(-1, 1, (_TRIES, 3)) * [_TRY_M, _TRY_M, _TRY_RAD]
     best = best_fit((fit.pose + offset for offset in tries), pictures, prism)
-    return best if best.agreement > fit.agreement + 0.1 else fit
+    return best if best and best.agreement > fit.agreement + 0.1 else fit
 
 
-def best_fit(starts: Iterable[Array], pictures: list[Evidence], prism: Prism) -> PoseFit:
-    """Of the fits from some poses the one that agrees best."""
+def best_fit(starts: Iterable[Array], pictures: list[Evidence], prism: Prism) -> PoseFit | None:
+    """Of the fits from some poses the one that agrees best; None without any pose."""
     fits = (fit_pose(start, pictures, prism, None, FINE) for start in starts)
-    return max(fits, key=lambda fit: fit.agreement)
+    return max(fits, key=lambda fit: fit.agreement, default=None)
 
 
 def distances(forth: list[PoseFit], back: list[PoseFit], lever_m: float) -> NDArray[np.float64]:

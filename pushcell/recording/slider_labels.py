@@ -18,6 +18,7 @@ from pushcell.recording.store import write_durably
 
 LABELS_FILE = "slider_labels.json"
 _VERSION = 1
+_UNREADABLE = OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,22 @@ class SliderLabels:
             raise EpisodeError(
                 f"{episode} has no labels: run pushcell label {episode.parent}"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
             raise EpisodeError(
-                f"{path} cannot be read ({error}): label the episode again"
+                f"{path} cannot be read ({str(error)[:200]}): label the episode again"
             ) from None
         same = len(labels.stamps_ns) == len(labels.poses) == len(labels.deviations)
         if (
             not same
             or not np.isfinite(labels.poses).all()
+            or not np.isfinite(labels.deviations).all()
             or (np.diff(labels.stamps_ns) <= 0).any()
         ):
             raise EpisodeError(f"{path} does not hold a pose for each stamp: label it again")

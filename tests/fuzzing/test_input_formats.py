@@ -50,9 +50,12 @@ from pushcell.formats.lerobot_format import LeRobotSet
 from pushcell.formats.lerobot_writer import write_lerobot
 from pushcell.formats.packed_format import PackedSet, write_packed
 from pushcell.formats.zarr_format import ZarrSet, write_zarr
+from pushcell.labelling.appearance import SliderAppearance
+from pushcell.labelling.colours import COLOURS, ColourModel
 from pushcell.launcher.tags import load_tags
 from pushcell.recording.episode_info import INFO_FILE, EpisodeInfo
 from pushcell.recording.quality import QualityGate
+from pushcell.recording.slider_labels import LABELS_FILE, SliderLabels
 from pushcell.recording.store import Journal
 from pushcell.recording.streams import streams_of
 from pushcell.replay.topic_map import load_mapping
@@ -97,8 +100,8 @@ def of_yaml(name: str, sound: str, read: Callable[[Path], object], file: str = "
     return Format(name, sound.encode(), read, file, yaml.safe_load, dump)
 
 
-def of_json(name: str, sound: Any, read: Callable[[Path], object]) -> Format:
-    return Format(name, json.dumps(sound).encode(), read, "a.json", json.loads)
+def of_json(name: str, sound: Any, read: Callable[[Path], object], file: str = "a.json") -> Format:
+    return Format(name, json.dumps(sound).encode(), read, file, json.loads)
 
 
 def bag() -> bytes:
@@ -147,6 +150,21 @@ def status() -> bytes:
         if name.startswith("joint_"):
             setattr(message, name, [0.1] * 7)
     return message.encode()
+
+
+def appearance() -> bytes:
+    colours = ColourModel(np.full(COLOURS, 0.5, np.float32))
+    with tempfile.TemporaryDirectory() as folder:
+        SliderAppearance("t", 0.03, {"overhead": colours}).save(Path(folder) / "a.npz")
+        return (Path(folder) / "a.npz").read_bytes()
+
+
+def labels() -> Any:
+    """The values of a file of three labels."""
+    with tempfile.TemporaryDirectory() as folder:
+        stamps, poses = np.arange(3) * 10**8, np.zeros((3, 3))
+        SliderLabels("overhead", stamps, poses, poses + 1e-3, 4, {"hidden": 1}).save(Path(folder))
+        return json.loads((Path(folder) / LABELS_FILE).read_text())
 
 
 def packed() -> bytes:
@@ -219,6 +237,7 @@ FIDUCIALS = {
     "height_m": 0.03,
     "markers": {"0": [0, 0, 0.5]},
 }
+LABELS = labels()
 SIGNAL = b"time_s,value\n" + b"".join(b"%d,%d\n" % (n, n % 7) for n in range(30))
 CAMERA_INFO = (
     "image_width: 64\nimage_height: 48\ncamera_name: a\ndistortion_model: plumb_bob\n"
@@ -245,6 +264,8 @@ FORMATS = [
     of_json("touched points", [{"xyz_m": [0.5, 0, 0], "pixel": [3, 4]}] * 3, read_touched),
     of_json("drift reference", CORNERS, DriftReference.read),
     of_json("fiducials", FIDUCIALS, read_fiducials),
+    of_json("slider labels", LABELS, lambda p: SliderLabels.load(p.parent), LABELS_FILE),
+    Format("slider's appearance", appearance(), SliderAppearance.load, "a.npz"),
     Format("signal", SIGNAL, read_signal),
     Format("journal", JOURNAL, lambda p: list(Journal(p).entries())),
     Format("MCAP, whole", bag(), read_bag),

@@ -14,6 +14,7 @@ from pushcell.cli import main as cli
 from pushcell.config.cell import CellConfig
 from pushcell.errors import EpisodeError
 from pushcell.labelling.accuracy import LabelErrors
+from pushcell.labelling.appearance import SliderAppearance
 from pushcell.labelling.recorded_views import RecordedViews, read_views
 from pushcell.labelling.session import Labeller
 from pushcell.recording.episode_info import EpisodeInfo
@@ -50,7 +51,9 @@ def test_labels_without_true_poses_are_near_the_truth(simulated, recorded, tmp_p
     folder = tmp_path / "episodes"
     shutil.copytree(recorded, folder)
     out, videos = tmp_path / "figures.json", tmp_path / "videos"
-    assert cli.main(["label", str(folder), "--json", str(out), "--video", str(videos)]) == 0
+    words = ["--json", str(out), "--video", str(videos), "--appearance", str(tmp_path / "a.npz")]
+    assert cli.main(["label", str(folder), *words]) == 0
+    assert set(SliderAppearance.load(tmp_path / "a.npz").colours) == {"overhead", "wrist"}
     figures = json.loads(out.read_text())
     assert figures["episodes"] == 2
     assert figures["labels"] > 0.6 * figures["pictures"]

@@ -19,23 +19,21 @@ from policy_server.driver import ChunkRecord, PolicyDriver
 from policy_server.onnx_networks import RuntimeOptions
 from policy_server.open_policy import open_policy
 from pushcell.cameras.calibrated import active_latency_s
-from pushcell.config.cell import CameraConfig
 from pushcell.errors import PushcellError
 from pushcell.motion.filter import PREVIEW_S
 from pushcell.recording.control_log import PolicyIdentity
 from pushcell.recording.streams import IMAGE_TOPIC, POLICY_TOPIC
+from pushcell_ros.arriving_images import ArrivingImages
 from pushcell_ros.base_node import OK, WARN, CellNode, run_node
 from pushcell_ros.conversions import (
     chunk_message,
     status_message,
     to_image,
-    to_nanoseconds,
     to_planar,
 )
 from pushcell_ros.names import live
 from pushcell_ros.params import parameter
 from pushcell_ros.qos import LATCHED, RELIABLE, SENSOR_DATA
-from pushcell_ros.stamped_stream import StampedStream
 
 _TICK_RATE_HZ = 100.0
 
@@ -79,8 +77,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         LifecycleNodeMixin.__init__(self, enable_communication_interface=True)
         self._driver: PolicyDriver | None = None
         self._inputs: list[Subscription] = []
-        # In simulated time: pictures that arrive their camera's latency after their capture.
-        self._cameras: list[tuple[CameraConfig, StampedStream[Image]]] = []
+        self._cameras: dict[str, ArrivingImages] = {}
         # A simulated cell, and not a recording, in which everything has its own latency.
         self._simulated = self.simulated_time and self.params.inference_s != MEASURED
         self._active = False
@@ -188,14 +185,12 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
             if name in poses:
                 self._subscribe(PoseStamped, poses[name], self._pose_taker(driver, name))
         for camera in spec.cameras:
-            topic = live(IMAGE_TOPIC.format(camera.name))
             if self._simulated:
-                config = self.cell.camera(camera.name)
-                period_ns = round(1e9 / config.rate_hz)
-                stream = StampedStream(self, Image, topic, SENSOR_DATA, period_ns)
-                self._cameras.append((config, stream))
-                self._inputs.append(stream.subscription)
+                arriving = ArrivingImages(self, self.cell.camera(camera.name))
+                self._cameras[camera.name] = arriving
+                self._inputs.append(arriving.subscription)
             else:
+                topic = live(IMAGE_TOPIC.format(camera.name))
                 self._subscribe(Image, topic, partial(self._see, driver, camera.name))
         self._subscribe(
             PoseStamped,
@@ -221,20 +216,12 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
             return
         driver.on_image(camera, self.control_time(message.header.stamp), image)
 
-    def _see_what_arrived(self, driver: PolicyDriver) -> None:
-        """In a simulated cell: the pictures that have arrived by now."""
-        if not self._cameras:
-            return
-        latest_ns = to_nanoseconds(self.stamp()) - self.cell.simulated.camera_latency_ns
-        for camera, stream in self._cameras:
-            due_ns = self.cell.simulated.capture_before_ns(camera.rate_hz, latest_ns)
-            for message in stream.until(due_ns):
-                self._see(driver, camera.name, message)
-
     def _tick(self) -> None:
         if self._driver is None:
             return
-        self._see_what_arrived(self._driver)
+        for name, camera in self._cameras.items():
+            for message in camera.take():
+                self._see(self._driver, name, message)
         chunk = self._driver.tick(self.now())
         if chunk is not None:
             self._chunks.publish(chunk_message(chunk, self.stamp(chunk.capture_s)))
