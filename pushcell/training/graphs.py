@@ -39,13 +39,10 @@ class EncoderGraph(nn.Module):
             pose_estimator.policy if pose_estimator else None,
         )
         self.names = tuple(manifest.observation.shapes)
-        self.observation_steps = manifest.observation.steps
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """See the class; poses that no feature is made of need not be given."""
-        poses = torch.zeros(1, self.observation_steps, 3)
-        observation = {"pusher": poses, "slider": poses, "goal": poses[:, 0]}
-        observation |= dict(zip(self.names, inputs, strict=True))
+        """See the class."""
+        observation = _with_all_poses(dict(zip(self.names, inputs, strict=True)))
         if self.pose_estimator is None:
             return self.encoder(observation)
         return self.encoder.embed(observation, _estimated(self.pose_estimator, observation))
@@ -62,9 +59,15 @@ class SliderPoseGraph(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """See the class."""
-        observation = dict(zip(self.names, inputs, strict=True))
-        observation.setdefault("goal", torch.zeros(1, 3))
+        observation = _with_all_poses(dict(zip(self.names, inputs, strict=True)))
         return poses_of(_estimated(self.pose_estimator, observation))
+
+
+def _with_all_poses(given: Observation) -> Observation:
+    """With zeros for poses that are not given, because no feature is made of them."""
+    image_or_pose = next(values for key, values in given.items() if key != "goal")
+    poses = torch.zeros(1, image_or_pose.shape[1], 3)
+    return {"pusher": poses, "slider": poses, "goal": poses[:, 0]} | given
 
 
 def _estimated(pose_estimator: PoseEstimator, observation: Observation) -> SliderFrame:

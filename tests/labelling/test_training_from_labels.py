@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from policy_server.bundle_files import read_manifest
+from policy_server.bundle import load_policy
 from pushcell.cli import main as cli
 from pushcell.config.cell import CellConfig
 from pushcell.errors import ConfigError
 from pushcell.training.config import load_train_config
-from pushcell.training.trainer import LAST, train
+from pushcell.training.trainer import LAST
 from tests.labelling.examples import make_episodes
-from tests.training import examples
 
 GENERATION = Path("recorded")
 SMALL = (
@@ -46,18 +45,15 @@ def test_recordings_become_a_bundle(cell: CellConfig, recorded: Path, tmp_path: 
     assert cli.main(training) == 2  # there are no labels yet
     assert cli.main(["label", str(folder)]) == 0
     assert cli.main(training) == 0
-    examples.packed(tmp_path / "walks.parquet")
-    (tmp_path / "policy").mkdir()
-    train(examples.config(tmp_path), tmp_path / "policy", None, lambda *_: None)
     bundle, pose_estimator = tmp_path / "bundle", out / LAST
-    words = ["--pose-estimator", str(pose_estimator), "--out", str(bundle), "--frames", "32"]
-    assert cli.main(["export", str(tmp_path / "policy" / LAST), *words]) == 0
-    manifest = read_manifest(bundle)
+    words = ["--pose-estimator", str(pose_estimator), "--out", str(bundle)]
+    assert cli.main(["export", "target_state", *words]) == 0
+    manifest = load_policy(bundle, cell).manifest
     assert [camera.name for camera in manifest.observation.cameras] == ["overhead", "wrist"]
     assert manifest.training.pose_estimator.steps == 3
 
 
 def test_labels_are_for_those_who_look_at_each_picture_by_itself(tmp_path: Path) -> None:
-    sets = "data.sets=[{name: demonstrations, path: episodes, slider: labels}]"
+    sets = "data.sets=[{name: source, path: a}, {name: target, path: episodes, slider: labels}]"
     with pytest.raises(ConfigError, match="labels, which have gaps"):
         load_train_config(Path("demonstrations"), (sets,))
