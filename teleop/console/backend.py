@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,7 +62,8 @@ class ConsoleBackend:
         self._cell = cell
         self._cell_interface = cell_interface
         self._policy = policy
-        self._start_poses = StartPoses(Task.of(cell.task, cell.pusher.radius_m), seed)
+        self._task = Task.of(cell.task, cell.pusher.radius_m)
+        self._start_poses = StartPoses(self._task, seed)
         self._outlines = Outlines(cell)
         self._camera = cell.camera(cell.teleop.camera)
         self._lens = active_lens(cell, self._camera.name)
@@ -99,7 +101,24 @@ class ConsoleBackend:
 
     def state(self) -> dict[str, Any]:
         """What a page shows."""
-        return {**self.view.state(), "start": self._start_poses.index}
+        return {
+            **self.view.state(),
+            "start": self._start_poses.index,
+            "judgement": self._judgement(),
+        }
+
+    def _judgement(self) -> dict[str, Any] | None:
+        """What a trial that ended now would count as; None while the slider is not seen."""
+        slider, pusher = self.view.slider.value, self.view.pusher.value
+        if slider is None or pusher is None:
+            return None
+        judgement = self._task.judge(slider, pusher.translation[:2], elapsed_s=0.0)
+        return {
+            "success": judgement.success,
+            "reason": judgement.reason,
+            "position_mm": round(1e3 * judgement.position_error_m, 1),
+            "angle_deg": round(math.degrees(judgement.angle_error_rad), 1),
+        }
 
     def picture_age_s(self, captured_s: float) -> float:
         """How old a picture of this capture stamp is now."""

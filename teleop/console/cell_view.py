@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from pushcell.geometry import Array, Pose
+from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.node_states import (
     DevicesState,
     MotionNodeState,
@@ -61,6 +61,7 @@ class CellView:
         self.calibration = Latest[ProcedureState]()
         self.budget = Latest[dict[str, str]]()
         self.commanded, self.pusher = Latest[Array](), Latest[Pose]()
+        self.slider = Latest[PlanarPose]()
         self.pictures = {name: Latest[float]() for name in cameras}
         self.press_latency = PressLatency()
         self._nodes: dict[str, tuple[Latest[str], int, str]] = {}

@@ -12,6 +12,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.browser import BrowserPage, found_browser, open_page
 from pushcell.config.cell import CellConfig
+from pushcell.geometry import PlanarPose, Pose
 from pushcell.node_states import ProcedureState
 from teleop.console.cell_view import CellView
 from tests.teleop.test_console_server import ServedConsole
@@ -72,3 +73,30 @@ def test_the_page_shows_where_a_chunks_time_goes(cell):
         assert "degradation" not in page.text("rates")
 
     look_at_page(cell, lambda view: view.put_node("policy_node", 0, "pushing", values), look)
+
+
+def test_the_page_shows_how_far_the_slider_is_from_its_goal(cell):
+    goal = cell.task.goal_pose
+    beside = PlanarPose(goal.x + 0.03, goal.y, goal.theta)
+    home = Pose.from_planar(PlanarPose(*cell.task.pusher_home_m, 0.0))
+    seen = [beside]
+
+    def put(view):
+        view.slider.put(seen[-1])
+        view.pusher.put(home)
+
+    def look(page):
+        wait = WebDriverWait(page.driver, PATIENCE_S)
+        wait.until(lambda _: "30.0 mm and 0.0 deg from its goal" in page.text("judgement"))
+        assert "position off by 30.0 mm > 15.0 mm" in page.text("judgement")
+        seen.append(goal)
+        wait.until(lambda _: page.text("judgement").endswith("its goal: a success"))
+
+    look_at_page(cell, put, look)
+
+
+def test_a_slider_that_is_not_seen_is_not_judged(cell):
+    backend = ServedConsole(cell).backend
+    assert backend.state()["judgement"] is None
+    backend.view.slider.put(cell.task.goal_pose)
+    assert backend.state()["judgement"] is None, "the pusher is not known"

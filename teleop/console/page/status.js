@@ -61,6 +61,16 @@ function showReasons(recorder) {
   }));
 }
 
+// Where the slider is, if a camera finds it: what the operator's verdict should be.
+function showJudgement(judgement) {
+  const element = document.getElementById("judgement");
+  element.className = judgement?.success ? "good" : "";
+  element.textContent = judgement
+    ? `slider ${judgement.position_mm.toFixed(1)} mm and ${judgement.angle_deg.toFixed(1)} deg from its goal: ` +
+      (judgement.success ? "a success" : judgement.reason)
+    : "";
+}
+
 function bannerText(state, welcome, connected) {
   if (!connected) return ["bad", "No connection to the console: what this page held is released. STOP does not reach the arm from here."];
   if (!welcome.may_act) return ["warn", "This page may only look, and stop: open the address with its token to drive."];
@@ -80,6 +90,7 @@ export function showStatus(state, welcome, connected, pressedMs = 0) {
   motionLight(state.motion);
   deadmanLight(state.devices, state.motion, pressedMs > VAIN_MS);
   recordingLights(state.recorder);
+  showJudgement(state.judgement);
   const [kind, text] = bannerText(state, welcome, connected);
   const banner = document.getElementById("banner");
   banner.hidden = !text;

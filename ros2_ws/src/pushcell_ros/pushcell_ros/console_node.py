@@ -42,6 +42,7 @@ from pushcell_ros.conversions import (
     status_values,
     to_image,
     to_motion_state,
+    to_planar,
     to_pose,
 )
 from pushcell_ros.names import live
@@ -200,6 +201,9 @@ class ConsoleNode(CellNode):
         self.create_subscription(PoseStamped, "motion/target", self._on_commanded, NEWEST)
         self.create_subscription(
             PoseStamped, "pusher/pose", lambda message: view.pusher.put(to_pose(message)), NEWEST
+        )
+        self.create_subscription(
+            PoseStamped, "slider/pose", lambda message: view.slider.put(to_planar(message)), NEWEST
         )
         self._listen("teleop/state", DevicesState, view.devices.put)
         self._listen("trials/state", TrialsState, view.trials.put)
