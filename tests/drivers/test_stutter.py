@@ -9,7 +9,7 @@ from pushcell.arm.kinematics import ArmKinematics
 from pushcell.drivers.arm import ArmReport
 from pushcell.drivers.guarded_arm import GuardedArm
 from pushcell.drivers.play_clock import MAX_SLEW
-from tests.drivers.test_guarded_arm import DIRECTION, ScriptedArm
+from tests.drivers.guarded_arm.rig import DIRECTION, ScriptedArm
 
 REST = np.zeros_like(DIRECTION)
 REPORT_MS, COMMAND_MS, LINKED_MS, RUN_MS = 5, 10, 100, 3000

@@ -10,6 +10,7 @@ from pushcell.action_chunk import ActionChunk
 from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config.cell import CellConfig
 from pushcell.motion.guard import MotionGuard, Phase, Source
+from pushcell.motion.reasons import Reason
 
 PERIOD_S = 0.01
 
@@ -86,3 +87,21 @@ class Rig:
     def speed(self) -> float:
         """Of the commanded tip [m/s]."""
         return float(np.linalg.norm(self.tips[-1] - self.tips[-2]) / PERIOD_S)
+
+
+def assert_stopped(rig: Rig, reason: Reason, limit_s: float = 0.0) -> None:
+    """It comes to a stop with a reason, within 300 ms of the watchdog's limit, straight on."""
+    before = rig.tips[-1] - rig.tips[-2]
+    took_s = rig.settle()
+    assert rig.guard.state.reason is reason
+    assert rig.guard.state.source is Source.HOLD
+    assert took_s <= limit_s + 0.3
+    way = rig.tips[-1] - rig.tips[-round(took_s / PERIOD_S) - 1]
+    across = way @ [-before[1], before[0]] / np.linalg.norm(before)
+    assert abs(across) < 2e-3
+    rig.run(0.5)
+    assert rig.speed < 1e-4
+
+
+def teleop(rig: Rig, offset: np.ndarray) -> None:
+    rig.guard.on_teleop(rig.now, rig.now - 0.01, rig.guard.tip + offset)

@@ -5,11 +5,9 @@ for.
 """
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pushcell.arm.kinematics import ArmKinematics
 from pushcell.motion.guard import Source
 from tests.conftest import SIM_CELL
 from tests.motion.adversary import Adversary
@@ -40,11 +38,6 @@ act = st.one_of(
     st.tuples(st.just("no_arm"), st.integers(1, 15), st.none()),
     st.tuples(st.just("time_jump"), st.integers(1, 5), st.floats(-10, 10)),
 )
-
-
-@pytest.fixture(scope="module")
-def kinematics(cell):
-    return ArmKinematics(cell)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

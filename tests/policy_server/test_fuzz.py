@@ -19,7 +19,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from websockets.sync.client import ClientConnection, connect
 
 from policy_server.bundle import load_policy
 from policy_server.bundle_files import read_bundle, write_bundle
@@ -31,7 +30,6 @@ from pushcell.config.cell import CellConfig
 from pushcell.errors import BundleError, PushcellError
 from tests.policy_server.examples import some_manifest
 from tests.policy_server.test_bundle import some_values
-from tests.policy_server.test_server import serving
 from tests.policy_server.toy_bundle import random_graphs, write_toy
 
 sending = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -73,20 +71,6 @@ def bundle(cell: CellConfig, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def policy(bundle: Path) -> BundlePolicy:
     return load_policy(bundle)
-
-
-@pytest.fixture(scope="module")
-def address(policy: BundlePolicy) -> Iterator[str]:
-    with serving(policy) as found:
-        yield found
-
-
-@pytest.fixture
-def connection(address: str) -> Iterator[ClientConnection]:
-    """One that has been greeted."""
-    with connect(address, max_size=None) as found:
-        found.recv(timeout=10)
-        yield found
 
 
 def damaged(data: st.DataObject, content: bytes, least: int = 0) -> bytes:

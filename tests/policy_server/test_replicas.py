@@ -21,8 +21,8 @@ from policy_server.replicas import ReplicatedPolicy, replicated
 from pushcell.config.cell import CellConfig
 from pushcell.processes.ray_cluster import LOCAL
 from tests.policy_server.examples import some_manifest
+from tests.policy_server.serving import serving
 from tests.policy_server.test_bundle import some_values
-from tests.policy_server.test_server import serving
 from tests.policy_server.toy_bundle import random_graphs, write_toy
 
 

@@ -21,7 +21,7 @@ from pushcell.geometry import PlanarPose
 from pushcell.node_states import LastEpisode
 from pushcell.recording.episode_steps import read_steps
 from pushcell.recording.streams import IMAGE_TOPIC, streams_of
-from tests.recording.test_recorder import Rig, by_topic, messages_of
+from tests.recording.rig import Rig, by_topic, messages_of
 
 S = 10**9
 POSES = ("/pusher/pose", "/motion/target")
