@@ -53,7 +53,11 @@ def export(
     that of the configuration, if any. Raises TrainingError or BundleError, before anything is
     written.
     """
-    if pose_estimator_path and _is_bundle(path):
+    if _is_bundle(path):
+        if pose_estimator_path is None:
+            raise TrainingError(
+                f"{path} is a bundle already; --pose-estimator makes one that observes images of it"
+            )
         if precision != "fp32":
             raise TrainingError(
                 f"the weights of {path} stay as they are: --precision {precision} needs its "

@@ -143,6 +143,8 @@ def _check_bundle_with_pose_estimator(policy, pose_estimator, folder, capsys):
     ):
         assert cli.main(["export", str(bundle), *options, *words]) == 2, bundle
         assert reason in capsys.readouterr().err
+    assert cli.main(["export", "target_state", "--out", str(folder / "no")]) == 2
+    assert "target_state is a bundle already" in capsys.readouterr().err
     assert not (folder / "no").exists()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from builtin_interfaces.msg import Time as TimeMsg
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from calibration.files import read_fiducials
@@ -34,7 +35,8 @@ _TICK_RATE_HZ = 100.0
 _APART_S = 0.1  # of an image and the pusher's pose
 _PUSHER_POSES = 100
 
-Finder = Callable[[Image, TimeMsg], SliderEstimate | None]
+Pixels = NDArray[np.uint8]
+Finder = Callable[[Pixels, TimeMsg], SliderEstimate | None]
 
 
 @dataclass(frozen=True)
@@ -101,23 +103,21 @@ class SliderNode(CellNode):
             )
         if params.fiducials:
             markers = SliderFinder(read_fiducials(Path(params.fiducials)), lens)
-            return lambda image, stamp: markers.find(
-                to_image(image), self.control_time(stamp), X_BaseCamera
-            )
+            return lambda image, stamp: markers.find(image, self.control_time(stamp), X_BaseCamera)
         appearance = SliderAppearance.load(Path(params.appearance))
         outline = OutlineFinder(appearance, self.cell, camera, lens, X_BaseCamera)
         self.create_subscription(PoseStamped, "pusher/pose", self._on_pusher, RELIABLE)
         return lambda image, stamp: self._find_outline(outline, image, stamp)
 
     def _find_outline(
-        self, outline: OutlineFinder, image: Image, stamp: TimeMsg
+        self, outline: OutlineFinder, image: Pixels, stamp: TimeMsg
     ) -> SliderEstimate | None:
         stamp_s = self.control_time(stamp)
         ages = [abs(self.control_time(p.header.stamp) - stamp_s) for p in self._pushers]
         if not ages or min(ages) > _APART_S:
             return None  # what the pusher and the arm hide is not known
         pusher = self._pushers[ages.index(min(ages))]
-        fit = outline.find(to_image(image), to_pose(pusher))
+        fit = outline.find(image, to_pose(pusher))
         if fit is None:
             return None
         covariance = fit.covariance + np.diag(FLOOR**2)
@@ -131,7 +131,14 @@ class SliderNode(CellNode):
         self._pushers.append(message)
 
     def _on_image(self, message: Image) -> None:
-        seen = self._finder(message, message.header.stamp)
+        try:
+            image = to_image(message)
+        except ValueError as error:
+            self.get_logger().error(
+                f"camera {self.params.camera}: {error}", throttle_duration_sec=1.0
+            )
+            return
+        seen = self._finder(image, message.header.stamp)
         if seen is not None:
             self._publish(self._filter.add(seen))
 
