@@ -15,7 +15,7 @@ BUNDLES = Path(__file__).parents[2] / "bundles"
 MOST_BYTES = 30e6
 
 
-@pytest.mark.parametrize("name", ["target_state", "target_image"])
+@pytest.mark.parametrize("name", ["target_state", "target_image", "recorded_image"])
 def test_it_loads_and_says_how_it_came_about(cell: CellConfig, name: str) -> None:
     manifest = load_policy(BUNDLES / name, cell).manifest
     assert sum(path.stat().st_size for path in (BUNDLES / name).iterdir()) < MOST_BYTES
@@ -24,13 +24,13 @@ def test_it_loads_and_says_how_it_came_about(cell: CellConfig, name: str) -> Non
     assert manifest.parity.max_abs < 1e-4
     assert manifest.latency is not None
     assert manifest.training.configuration["seed"] == manifest.training.seed
-    assert manifest.has_cameras == (name == "target_image")
+    assert manifest.has_cameras == name.endswith("_image")
     assert (manifest.training.pose_estimator is not None) == manifest.has_cameras
 
 
-@pytest.mark.parametrize(("name", "seed"), [("target_state", 7), ("target_image", 7)])
-def test_it_pushes_the_slider_home(cell: CellConfig, name: str, seed: int) -> None:
-    trial = Evaluation(cell, str(BUNDLES / name), "target", 0.01).run(seed)
+@pytest.mark.parametrize("name", ["target_state", "target_image", "recorded_image"])
+def test_it_pushes_the_slider_home(cell: CellConfig, name: str) -> None:
+    trial = Evaluation(cell, str(BUNDLES / name), "target", 0.01).run(7)
     assert trial.success, trial.reason
 
 
