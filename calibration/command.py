@@ -11,7 +11,7 @@ KINDS = {
     "intrinsics": "a camera's matrix and distortion, from images of a board",
     "hand-eye": "a camera's pose on the base or the hand, from arm poses with a board in view",
     "table": "the table's plane and the map from pixels to the table, from touched points",
-    "latency": "the delay between a command and its effect, from two signals",
+    "latency": "the delay of a camera's stamps, from an episode, or of an effect, from two signals",
     "drift": "whether a camera has moved, from a board that stays in view",
 }
 

@@ -24,8 +24,8 @@ from pushcell.errors import CalibrationError
 class CalibrateDrift:
     """Check whether a camera has moved since it was calibrated; if so, the exit code is 1.
 
-    Take a reference of a board that stays in view, and name its file in the cell file. Then compare
-    with it at any time.
+    Take a reference of a board that stays in view, and name its file in the cell file (calibration,
+    reference). Then compare with it at any time.
 
     examples:
       pushcell calibrate drift now.png --take chessboard:9x6:0.02 --reference ref.json
@@ -37,9 +37,11 @@ class CalibrateDrift:
     reference: Path
     """File of the reference."""
     take: Annotated[str | None, arg(metavar="BOARD")] = None
-    """Write the reference of this board instead of comparing."""
+    """Write the reference of this board (format: pushcell calibrate intrinsics --help) instead of
+    comparing."""
     intrinsics: Path | None = None
-    """The camera's camera_info YAML file; without it, a lens of normal width is assumed."""
+    """The camera's camera_info YAML file; without it, a field of view of 58 deg
+    along the longer side of the image is assumed."""
     max_px: float = 1.0
     """Limit: movement of the board in the image (px)."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None

@@ -49,7 +49,7 @@ _LIMITS = HandEyeLimits()
 
 @dataclass(frozen=True)
 class CalibrateHandEye:
-    """Calibrate a camera's pose in the base (eye-to-hand) or in the hand (eye-in-hand).
+    r"""Calibrate a camera's pose in the base (eye-to-hand) or in the hand (eye-in-hand).
 
     Give pairs of poses, or images of a board with the arm's poses. It saves the numbers as JSON and
     a report as HTML, with the date in the file names. A result that exceeds its limits is not
@@ -57,7 +57,7 @@ class CalibrateHandEye:
 
     examples:
       pushcell calibrate hand-eye --setup eye-to-hand --pairs pairs.json --out out
-      pushcell calibrate hand-eye --setup eye-in-hand --images images/ --robot-poses poses.json
+      pushcell calibrate hand-eye --setup eye-in-hand --images images/ --robot-poses poses.json \
         --intrinsics camera.yaml --board charuco:7x5:0.030:0.021:DICT_4X4_50 --out out
     """
 
@@ -66,13 +66,13 @@ class CalibrateHandEye:
     out: Path
     """Folder for the result."""
     pairs: Path | None = None
-    """JSON array (N, 2, 4, 4): poses of the hand in the base and of the target in the camera
-    (m)."""
+    """JSON array (N, 2, 4, 4), or (N, 2, 7) of x y z and quaternions x y z w: poses of the hand in
+    the base and of the target (the board) in the camera (m)."""
     images: tuple[Path, ...] = ()
     """Image files, or folders of image files."""
     robot_poses: Path | None = None
-    """JSON: poses of the hand in the base (m), as (N, 4, 4) in the order of the images, or as
-    {image name: 4x4}."""
+    """JSON: poses of the hand in the base (m), as (N, 4, 4) or (N, 7) (x y z, quaternion x y z w)
+    in the order of the images, or as {image name: pose}."""
     intrinsics: Path | None = None
     """The camera's camera_info YAML file."""
     board: str | None = None
@@ -83,8 +83,8 @@ class CalibrateHandEye:
     cell: Path = Path("sim")
     """The cell to whose arm --joints belong."""
     refine_lens: bool = False
-    """Also fit the lens to the arm's poses, from the images of --intrinsics; saves another
-    camera_info YAML file, which is valid together with this pose."""
+    """Also refine the lens of --intrinsics, from --images and the arm's poses; saves another
+    camera_info YAML file, which is valid only together with this pose."""
     camera: str = "camera"
     """Name of the camera in the cell file."""
     arm_mm: float = _LIMITS.arm_mm

@@ -20,6 +20,7 @@ from calibration.result_files import CalibrationOutcome, finish
 from calibration.views import Views, read_views
 from pushcell.cameras.camera_info import camera_info_text
 from pushcell.cameras.camera_model import Model
+from pushcell.errors import CalibrationError
 
 _MOST_TIMES = 3.0
 _FINE_PX = 0.15  # which is good, however quiet the corners are
@@ -37,7 +38,7 @@ class CalibrateIntrinsics:
     """
 
     images: Positional[tuple[Path, ...]]
-    """Image files, or folders of image files."""
+    """One or more image files, or folders of image files."""
     board: str
     """The board: charuco:7x5:0.030:0.021:DICT_4X4_50 (squares, size of squares and markers in
     metres) or chessboard:9x7:0.020 (inner corners, size of squares)."""
@@ -61,6 +62,8 @@ def main(words: Sequence[str]) -> int:
     """Run the command; raises CalibrationError."""
     prog = "pushcell calibrate intrinsics"
     options = tyro.cli(CalibrateIntrinsics, prog=prog, args=list(words))
+    if not options.images:
+        raise CalibrationError("give one or more images, or folders of images")
     views = read_views(options.images, parse_board(options.board))
     result = calibrate_intrinsics(views, options.model)
     return finish(outcome(options, views, result), options.out, options.force, options.json)

@@ -30,7 +30,7 @@ class CalibrateLatency:
     latency_s in the arm section of the cell file.
 
     examples:
-      pushcell calibrate latency --episode episodes/0001 --camera overhead --out out
+      pushcell calibrate latency --episode episodes/2026-11-20_14-03-11 --camera overhead --out out
       pushcell calibrate latency --cause command.csv --effect measured.csv --out out
     """
 
@@ -51,7 +51,7 @@ class CalibrateLatency:
     max_spread: float = 0.01
     """Limit: spread of the delay between parts of the record (s)."""
     min_correlation: float = 0.8
-    """Limit: least correlation of effect and cause."""
+    """Limit: minimum correlation of effect and cause."""
     force: bool = False
     """Save the result even if it exceeds its limits."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None

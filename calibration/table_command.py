@@ -30,14 +30,14 @@ from pushcell.geometry import Array
 
 @dataclass(frozen=True)
 class CalibrateTable:
-    """Calibrate the table's plane, and the map from a camera's pixels to it.
+    r"""Calibrate the table's plane, and the map from a camera's pixels to it.
 
     Touch marked points with the pusher's tip. For each, write down the tip's position and the pixel
     at which the camera sees the mark. With --hand-eye (a camera on the base) the map follows from
     the calibrated camera, and the touched points check it.
 
     example:
-      pushcell calibrate table touched.json --intrinsics camera.yaml --hand-eye hand_eye.json
+      pushcell calibrate table touched.json --intrinsics camera.yaml --hand-eye hand_eye.json \
         --out out
     """
 

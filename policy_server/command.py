@@ -31,11 +31,11 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class Serve:
     """Serve a bundle over websockets with openpi's protocol; /healthz answers while it runs.
 
-    If the environment variable PUSHCELL_POLICY_TOKEN is set, clients must send its value as a
-    token.
+    If the environment variable PUSHCELL_POLICY_TOKEN is set, clients must send its value in
+    the header "Authorization: Api-Key VALUE".
 
-    example:
-      pushcell serve target_state --port 8000
+    examples:
+      pushcell serve target_state --host 0.0.0.0
       pushcell serve target_state --ray 192.168.1.2:6379 --replicas 4
     """
 

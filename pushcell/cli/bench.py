@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     )
     asked = [
         parser.add_argument(
-            "--seconds", type=float, help="duration, for benchmarks that have one (s)"
+            "--seconds", type=float, help="duration in seconds, for benchmarks that have one"
         ),
         parser.add_argument("--cell", help="cell to run on, for benchmarks that use one"),
         parser.add_argument(

@@ -33,7 +33,7 @@ COMMANDS = {
         "pushcell.doctor.command:main",
     ),
     "calibrate": ("calibrate cameras, table and latencies", "calibration.command:main"),
-    "serve": ("serve a policy to other machines", "policy_server.command:main"),
+    "serve": ("serve a policy over websockets", "policy_server.command:main"),
     "teleop": ("write a button map for a new gamepad", "pushcell_ros.pad_map_node:teleop"),
     "import": ("import a published data set", "pushcell.formats.import_command:main"),
     "train": ("train a policy on data sets", "pushcell.training.command:main"),
@@ -98,7 +98,9 @@ def _help() -> str:
     lines = [f"  {name:<{width}}  {line}" for name, (line, _) in COMMANDS.items()]
     return "\n".join(
         [
-            "usage: pushcell COMMAND ... (details: pushcell COMMAND --help)",
+            "usage: pushcell COMMAND ... (details: pushcell COMMAND --help; pushcell --version)",
+            "",
+            "Train and run policies for a robot arm that pushes an object on a table.",
             "",
             *lines,
             "",

@@ -27,9 +27,9 @@ from pushcell.recording.steps import Steps
 class DaggerOptions:
     """Run a policy in the source world and record how the expert continues from its states.
 
-    From every eighth state, the expert records a short demonstration without noise. Without a
-    policy, the expert drives with noise. Each rollout depends only on the seed, its index
-    and the policy.
+    Every 8 actions (0.8 s), the expert records a demonstration of 2.4 s from the current state,
+    without noise. Without a policy, the expert itself drives, with noise. Each rollout depends only
+    on the seed, its index and the policy.
 
     examples:
       pushcell dagger --rollouts 600 --seed 0 --out sets/dagger_0.zarr
@@ -43,7 +43,7 @@ class DaggerOptions:
     seed: int = 0
     """Seed of the random starts."""
     policy: Path | None = None
-    """Path of a bundle that needs no camera."""
+    """The name of a shipped policy, or the path of a bundle; it must not need cameras."""
     workers: int | None = None
     """Number of processes; by default one per CPU."""
     cell: Path = Path("sim")

@@ -45,8 +45,7 @@ class Generate:
     world: Literal["source", "target"]
     """source: quasi-static, plain images; target: full contact physics, lights and shadows."""
     demonstrator: str
-    """The demonstrator: planner, scripted_operator or
-    memoryless_expert."""
+    """The demonstrator: planner, scripted_operator or memoryless_expert."""
     episodes: int
     """Number of episodes in the folder at the end."""
     out: Path
@@ -54,10 +53,12 @@ class Generate:
     seed: int = 0
     """Seed of the random starts."""
     shift: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
-    """Shift the world, as NAME=LEVEL: colour_mean, colour_randomisation, camera, centre_of_mass or
-    goal = 1 to 4; object = t, triangle, box, pentagon, hexagon, cross or s."""
+    """Shift the world, as NAME=LEVEL, such as camera=2. colour_mean, colour_randomisation, camera,
+    centre_of_mass and goal have the levels 1 to 4; object has t, triangle, box, pentagon, hexagon,
+    cross and s."""
     noise: Annotated[float, arg(metavar="METRES")] = 0.0
-    """Move the pusher off the demonstrator's path by this much; the clean action is recorded."""
+    """Standard deviation, in x and in y, of the noise added to the demonstrator's actions; the
+    action without noise is recorded."""
     visual_gap: bool = True
     """--no-visual-gap renders the source world like the target world."""
     physics_gap: bool = True

@@ -33,16 +33,18 @@ class Evaluate:
 
     Each trial depends only on its seed, not on the number of workers.
 
-    example:
+    examples:
       pushcell evaluate planner --world target --trials 200 --seed 0 --json planner.json
       pushcell evaluate target_state --world target --delay 0.2 --chunking realtime
     """
 
     policy: Positional[str]
-    """The name of a shipped policy, the path of a bundle (folder or zip), or a demonstrator:
-    planner, scripted_operator or memoryless_expert."""
+    """The name of a shipped policy (target_image, target_state, pusht_image, pusht_state), the path
+    of a bundle (folder or zip), or a demonstrator: planner, scripted_operator or
+    memoryless_expert."""
     world: Literal["source", "target", "pusht"]
-    """source: quasi-static; target: full contact physics; pusht: the Push-T benchmark."""
+    """source: quasi-static; target: full contact physics; pusht: the Push-T benchmark,
+    only for policies trained on it."""
     trials: int = 200
     """Number of trials."""
     seed: int = 0

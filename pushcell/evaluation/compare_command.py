@@ -23,16 +23,16 @@ class Compare:
     The p value comes from McNemar's exact test, the 95 % interval from a bootstrap over pairs of
     trials.
 
-    example:
+    examples:
       pushcell compare state.json images.json
       pushcell compare evaluated.json runs/20260101-120000/trials.jsonl
     """
 
     reports: Positional[tuple[Path, ...]]
-    """Two or more reports: output of ``pushcell evaluate ... --json FILE``, or ``trials.jsonl`` of
-    a rollout."""
+    """Two or more reports: output of `pushcell evaluate ... --json FILE`, or `trials.jsonl` of a
+    rollout."""
     key: str = "success"
-    """Field of each trial to compare."""
+    """Field of each trial to compare; its values must be true or false."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures as JSON to this file; - for standard output."""
 

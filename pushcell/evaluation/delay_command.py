@@ -30,7 +30,7 @@ class SweepDelay:
     The output folder contains one line per trial and a picture. To continue an interrupted study,
     or to add trials, delays or chunkings, give the command again with the same folder.
 
-    example:
+    examples:
       pushcell sweep delay target_state --out runs/delay
       pushcell sweep delay BUNDLE --out DIR --chunking realtime --delays 0 0.2 --trials 200
     """

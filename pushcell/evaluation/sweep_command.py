@@ -56,19 +56,19 @@ class Sweep:
 
     A built-in study evaluates one bundle under many delays: see pushcell sweep delay --help.
 
-    example:
+    examples:
       pushcell sweep sizes --out runs/sizes --picture sizes.png
       pushcell sweep delay target_state --out runs/delay
     """
 
     study: Positional[Path]
-    """The name of a shipped study, or the path of a study file."""
+    """The name of a shipped study, such as sizes, or the path of a study file."""
     out: Path
     """Folder for runs, bundles and reports; variants that are complete there are skipped."""
     set: Changes = ()
     """Further changes of the training, as KEY=VALUE, for all variants."""
     workers: int | None = None
-    """Number of processes of each evaluation."""
+    """Number of processes of each evaluation; by default one per CPU."""
     picture: Annotated[Path | None, arg(metavar="FILE.png")] = None
     """Write a picture of success against latency."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None

@@ -25,10 +25,12 @@ from pushcell.recording.store import PARTIAL, naming_a_full_disk
 
 @dataclass(frozen=True)
 class Convert:
-    """Convert between episodes and data sets. Converting there and back gives the same data.
+    """Convert between episodes and data sets.
 
-    The format of a source is detected: folders of episodes, zarr groups in the layout of the
-    published planar pushing sets, LeRobot data sets (v3.0) or packed files.
+    Conversion is exact in both directions, except for resized images (--image-px), videos, and
+    LeRobot's single precision. The format of a source is detected: folders of episodes, zarr groups
+    in the layout of the published planar pushing sets, LeRobot data sets (v2.0, v2.1 or v3.0) or
+    packed files (one Parquet file, written by --to packed).
 
     examples:
       pushcell convert sets/a sets/b --to zarr --out a_and_b.zarr
@@ -37,7 +39,7 @@ class Convert:
     """
 
     source: Positional[tuple[Path, ...]]
-    """Sources to convert, in this order."""
+    """One or more sources to convert, in this order."""
     to: Literal["zarr", "lerobot", "episodes", "packed"]
     """Output format. packed: one Parquet file, which needs little more than numpy and pyarrow."""
     out: Path
@@ -53,7 +55,7 @@ class Convert:
     image_px: tuple[int, int] = (128, 128)
     """Width and height to which images of episodes are resized (px)."""
     cell: Path = Path("sim")
-    """The cell whose task the imported episodes belong to."""
+    """With --to episodes: the cell whose task is written into the episodes."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures as JSON to this file; - for standard output."""
 
@@ -61,6 +63,8 @@ class Convert:
 def main(words: Sequence[str]) -> int:
     """Run the command; raises EpisodeError."""
     options = tyro.cli(Convert, prog="pushcell convert", args=list(words))
+    if not options.source:
+        raise EpisodeError("give one or more sources to convert")
     if options.video is not None and options.to != "lerobot":
         raise EpisodeError(f"--video is for --to lerobot, not for {options.to}: leave it out")
     partial = options.out.with_name(options.out.name + PARTIAL)

@@ -37,7 +37,8 @@ class Import:
     out: Path
     """Output file; it must not exist yet."""
     mirror: bool = False
-    """Mirror the episodes at the goal's stem; the physics is symmetric to it."""
+    """Mirror the episodes about the long axis of the goal's T, about which the physics is
+    symmetric."""
     finish: bool = False
     """Shift each episode so that its T ends exactly at the goal; images are dropped."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None

@@ -28,13 +28,15 @@ _LEFT = 1
 
 @dataclass(frozen=True)
 class Label:
-    """Estimate the slider's pose in the images of recorded episodes, without fiducials.
+    """Estimate the pose of the slider (the pushed object) in recorded images, without fiducials.
 
     The estimate uses the slider's outline and thickness, calibrated cameras (one fixed, one on the
     arm) and the pusher's pose, and assumes that the slider is at the goal when a success ends. Each
     episode gets a file slider_labels.json with a pose and its standard deviation for each image
-    whose estimate is certain enough. Episodes that are not a success are skipped. The exit code is
-    1 if an episode could not be labelled.
+    whose estimate is certain enough. Episodes that are not a success are skipped. If an
+    episode could not be labelled, the exit code is 1.
+
+    The training "recorded" also needs episodes of the source world: see docs/learning.md.
 
     example: pushcell label episodes --video label_videos
     """
@@ -79,7 +81,7 @@ def main(words: Sequence[str]) -> int:
         if errors is None:
             raise EpisodeError(f"{options.episodes} contains no true poses: omit --truth")
         figures |= errors.figures()
-    following = "pushcell train config/train/recorded.yaml" if labelled else ""
+    following = "pushcell train recorded --out runs/recorded" if labelled else ""
     shown = figures_table(f"{len(labelled)} of {len(episodes)} episodes labelled", figures)
     show_result({**figures, "not_labelled": problems}, shown, options.json, following)
     for problem in problems:

@@ -36,8 +36,8 @@ ROS_DOMAIN_ID is set; then namespace:=NAME separates several cells. Each run wri
 runs/<stamp> with the parameters and the output of every process. Ctrl-C stops the processes in
 order; a second Ctrl-C shortens the wait.
 
-exit code: the exit code of the process with `on_exit: shutdown`; 2 if another process ends
-unexpectedly or the file is invalid; 128 + N after signal N."""
+exit code: the exit code of the process with `on_exit: shutdown`; 2 if that is neither 0 nor 1, if
+another process ends with an error, or if the file is invalid; 128 + N after signal N."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,7 +50,10 @@ def main(argv: Sequence[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "file", metavar="FILE", help="path of a *.launch.yaml file, or the name of a shipped one"
+        "file",
+        metavar="FILE",
+        help="path of a *.launch.yaml file, or the name of a shipped one, such as rollout, collect "
+        "or calibrate",
     )
     parser.add_argument(
         "arguments",
@@ -71,11 +74,20 @@ def main(argv: Sequence[str]) -> int:
     declared = declared_arguments(file, given, os.environ)
     check_known(file, given, declared)
     if options.show_args:
-        print(describe_arguments(declared))
+        _print(describe_arguments(declared))
         return 0
     namespace = given.get("namespace", "")
     with held_domain(os.environ, default_lock_folder(), namespace) as domain:
         return _run(file, given, domain)
+
+
+def _print(text: str) -> None:
+    """To standard output, of which a reader such as ``head`` may want the beginning alone."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(file: Path, given: dict[str, str], domain: Domain) -> int:

@@ -59,6 +59,7 @@ class Show:
     """
 
     directory: Positional[Path]
+    """An episode, or a folder that contains exactly one."""
     json: Json = None
     """Write the output as JSON to this file; - for standard output."""
 
@@ -80,6 +81,7 @@ class Check:
     """
 
     directory: Positional[Path]
+    """An episode, or a folder of episodes."""
     cell: Path = _CELL
     """The cell whose quality thresholds apply."""
     json: Json = None
@@ -119,6 +121,7 @@ class Recover:
     """
 
     directory: Positional[Path]
+    """A folder of episodes."""
     cell: Path = _CELL
     """The cell whose quality thresholds apply."""
     json: Json = None
@@ -151,6 +154,7 @@ class Relabel:
     """
 
     directory: Positional[Path]
+    """An episode, or a folder of episodes."""
     verdict: Verdict | None = None
     """The new verdict."""
     reason: str = "relabelled by hand"
@@ -192,6 +196,7 @@ class Merge:
     """
 
     directory: Positional[tuple[Path, ...]]
+    """One or more folders of episodes."""
     out: Path
     """Path of the new folder."""
     json: Json = None
@@ -199,6 +204,8 @@ class Merge:
 
     def run(self) -> int:
         """0."""
+        if not self.directory:
+            raise EpisodeError("give one or more folders of episodes to merge")
         added = merge([_there(folder) for folder in self.directory], self.out)
         _show([entry_of(path, EpisodeInfo.load(path)) for path in added], self.json)
         return 0
@@ -212,8 +219,9 @@ class Split:
     """
 
     directory: Positional[Path]
+    """An episode, or a folder that contains exactly one."""
     at: tuple[float, ...] = field(default=())
-    """Times at which to cut, from the start of the episode (s)."""
+    """One or more times at which to cut, ascending, from the start of the episode (s)."""
     cell: Path = _CELL
     """The cell whose quality thresholds apply."""
     yes: bool = False

@@ -37,9 +37,10 @@ class Replay:
 
     It needs no ROS. The recorded messages pass through the robot's own observation, scheduler,
     sampler and motion code on a virtual clock; the same inputs give the same digest. The exit code
-    is 1 if predictions differ from the baseline, or if nothing could be replayed.
+    is 1 if predictions differ from the baseline, a recording of a folder is rejected, or a policy
+    never infers.
 
-    example:
+    examples:
       pushcell replay episodes/2026-11-20_14-03-11 --policy target_state --report push.html
       pushcell replay episodes --policy a --policy b --delay 0.2 --json replays.json
     """
@@ -50,16 +51,18 @@ class Replay:
     """The name of a shipped policy, or the path of a bundle; repeat it for several. Without it, the
     replay shows only the recording."""
     mapping: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Maps the topics of another system's bag; see docs/replay.md."""
+    """YAML file that maps the topics of another system's bag; see docs/replay.md."""
     chunking: str | None = None
-    """How action chunks are joined: receding, asynchronous, ensembling[:K], realtime (default)."""
+    """How action chunks are joined: receding, asynchronous, ensembling[:K] or realtime; by default
+    as recorded with the same policy, otherwise realtime."""
     delay: Annotated[str | None, arg(metavar="SECONDS")] = None
     """Injected inference delay of each chunk; LOW,HIGH for a low delay with bursts of a high
     one."""
     drop: Annotated[float, arg(metavar="P")] = 0.0
     """Share of the observed messages to drop, 0 to 1."""
     seed: int | None = None
-    """Seed of the policy's noise and of the dropped messages."""
+    """Seed of the policy's noise and of the dropped messages; by default as recorded with the same
+    policy, otherwise 0."""
     report: Annotated[Path | None, arg(metavar="FILE.html")] = None
     """Write a report with pictures, plots and a video."""
     baseline: Annotated[Path | None, arg(metavar="FILE.json")] = None

@@ -27,14 +27,16 @@ class Export:
     """
 
     policy: Positional[Path]
-    """Checkpoint that ``pushcell train`` wrote; its data sets must still exist. With
-    --pose-estimator also a bundle from poses: its folder, or the name of a shipped one."""
+    """Checkpoint that `pushcell train` wrote; its data sets must still exist. With --pose-estimator
+    also a bundle that observes the slider's pose: its folder, or a shipped name."""
     out: Path
     """Folder of the bundle; it must not exist yet."""
     pose_estimator: Path | None = None
-    """Checkpoint of kind pose: it estimates the slider's pose from images for the policy."""
+    """Checkpoint of a training with policy.kind: pose. It estimates the slider's pose from images
+    for the policy."""
     frames: int = LEAST_FRAMES
-    """Number of frames on which the whole chunk is compared with PyTorch's."""
+    """Number of recorded frames, at least 32, on which the whole chunk is compared with
+    PyTorch's."""
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     """Precision of the weights. Fewer bits make a smaller, less exact bundle: evaluate it again."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None

@@ -77,3 +77,38 @@ def test_bash_completes(typed: list[str], offered: str, capsys: pytest.CaptureFi
     )
     result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, cwd=ROOT)
     assert result.stdout.split() == [offered], result.stderr
+
+
+def test_arguments_are_shown_to_a_reader_that_stops_early() -> None:
+    command = [sys.executable, "-m", "pushcell.cli", "launch", "rollout", "--show-args"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "episodes merge --out new",
+        "convert --to packed --out new",
+        "compare",
+        "calibrate intrinsics --board chessboard:9x7:0.020 --out new",
+    ],
+)
+def test_a_command_without_its_inputs_is_refused(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(command.split()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -248,3 +248,34 @@ def test_every_node_of_every_shipped_launch_file_is_in_the_namespace() -> None:
             launch = resolve(file, {**said, "simulated": simulated}, ENVIRONMENT)
             if file.name != "operator.launch.yaml":
                 assert {p.ros.namespace for p in launch.processes if p.ros} <= {"/left"}, file
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, False),
+        ({"simulated": "false"}, True),
+        ({"simulated": "false", "require_deadman": "false"}, False),
+        ({"require_deadman": "true"}, True),
+    ],
+)
+def test_a_real_arm_is_calibrated_under_the_deadman_by_default(
+    given: dict[str, str], expected: bool
+) -> None:
+    pytest.importorskip("rclpy")
+    file = Path(__file__).parents[2] / "launch/calibrate.launch.yaml"
+    launch = resolve(file, {"cell": "iiwa", **given}, ENVIRONMENT)
+    (node,) = (p.ros for p in launch.processes if p.ros and p.ros.name == "calibrate_node")
+    told: dict[str, Any] = {}
+    for group in node.parameters:
+        assert isinstance(group, dict)
+        told.update(group)
+    assert told["require_deadman"] is expected
+
+
+def test_a_touch_check_is_simulated_by_default() -> None:
+    pytest.importorskip("rclpy")
+    file = Path(__file__).parents[2] / "launch/touch_check.launch.yaml"
+    names = {p.ros.name for p in resolve(file, {}, ENVIRONMENT).processes if p.ros}
+    assert "cell_node" in names
+    assert "overhead_camera_node" not in names

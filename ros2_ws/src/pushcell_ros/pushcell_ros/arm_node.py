@@ -1,8 +1,9 @@
 """Connects the arm: publishes its reports as ``/joint_states``, sends ``/arm/joint_command`` to it.
 
 The node answers every report of the arm with a command. A simulated arm uses the same link as a
-real one. While the arm is not connected or has a fault, there is no ``/joint_states``;
-``motion_node`` then stops, and starts again from the arm's position when it is back.
+real one. While the arm is not connected or has a fault, there is no ``/joint_states``
+and ``motion_node`` stops. When the arm is back, motion begins at its present position, and only
+after you have selected a source again.
 """
 
 from __future__ import annotations

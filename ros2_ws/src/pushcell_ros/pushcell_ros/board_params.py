@@ -13,9 +13,17 @@ from pushcell_ros.params import CellParams, parameter
 class BoardParams(CellParams):
     """Up to two boards."""
 
-    hand_board: str = parameter("", "board on the arm's last link, for cameras on the base")
+    hand_board: str = parameter(
+        "",
+        "board on the arm's last link, for cameras on the base; "
+        "format as in pushcell calibrate intrinsics --help",
+    )
     hand_board_pose: str = parameter("", "approximate x y z roll pitch yaw in that link [m, rad]")
-    table_board: str = parameter("", "board on the table, for cameras on the arm")
+    table_board: str = parameter(
+        "",
+        "board on the table, for cameras on the arm; "
+        "format as in pushcell calibrate intrinsics --help",
+    )
     table_board_pose: str = parameter("", "approximate x y z roll pitch yaw in the base [m, rad]")
 
     def boards(self, arm: ArmModelConfig) -> dict[str, MountedBoard]:

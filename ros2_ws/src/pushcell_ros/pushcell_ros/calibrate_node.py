@@ -37,9 +37,16 @@ class CalibrateParams(DrivingParams):
     views: int = parameter(30, "number of views of each camera", least=1)
     seed: int = parameter(0, "seed of the random views", least=0)
     touch: bool = parameter(False, "touch the table board; only if its given pose is exact")
-    compare: bool = parameter(False, "fail if the result differs from the cell's own cameras")
+    compare: bool = parameter(
+        False,
+        "fail if the result differs from the cameras in the cell file; for simulation, where those "
+        "are exact",
+    )
     slack: float = parameter(
-        1.0, "allowed difference, in multiples of 0.3 %, 1 mm, 0.1 deg", least=0.0
+        1.0,
+        "with compare: allowed difference, in multiples of 0.3 % (focal length), 1 mm (position), "
+        "0.1 deg (direction)",
+        least=0.0,
     )
 
 

@@ -1,6 +1,6 @@
-"""The simulated cameras for a calibration: fewer pictures, each drawn finely.
+"""Renders the simulated cameras' images for a calibration: fewer images, each supersampled.
 
-Simulated time waits while one is drawn.
+Simulated time waits while an image is rendered.
 """
 
 from __future__ import annotations

@@ -55,13 +55,13 @@ _REPEAT_S = 0.1
 class SimulatedCellParams:
     """Parameters of ``cell_node``."""
 
-    cell: str = parameter("", "path of the cell file")
+    cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
     participants: str = parameter(
         "", "nodes that simulated time waits for at the start, separated by spaces"
     )
     patience_s: float = parameter(
         PATIENCE_S,
-        "how long simulated time waits for a node that does not answer [s]",
+        "how long simulated time waits for a node that does not answer [s of real time]",
         least=0.0,
     )
     time_step_s: float = parameter(0.0, "time step [s]; 0: as in the cell file", least=0.0)

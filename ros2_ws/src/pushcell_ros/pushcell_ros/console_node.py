@@ -78,7 +78,7 @@ class ConsoleParams:
     )
     token: str = parameter("", "token for access beyond loopback; empty: random")
     seed: int = parameter(0, "seed of the random starts of episodes", least=0)
-    policy: str = parameter("none", "name of the policy in a rollout, shown on the page")
+    policy: str = parameter("none", "name of the policy that the page shows; starts no policy")
 
 
 class ConsoleNode(CellNode):

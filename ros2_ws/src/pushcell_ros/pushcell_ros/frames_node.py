@@ -3,7 +3,7 @@
 Base, arm links, the pusher's tip, both cameras' optical frames, table and goal come from one URDF
 of the whole cell; the slider comes from its pose. If robot_state_publisher is installed, it
 publishes the URDF and its frames. The node takes no part in the control loop: simulated time does
-not wait for it, and it publishes at a rate of real time.
+not wait for it, and it publishes at a fixed rate in real time.
 """
 
 from __future__ import annotations

@@ -32,7 +32,11 @@ class IntrinsicsParams(CellParams):
     """Parameters of ``intrinsics_node``."""
 
     camera: str = parameter("", "name of the camera in the cell file; it must be running")
-    board: str = parameter("", "the board that you hold in front of the camera")
+    board: str = parameter(
+        "",
+        "the board that you hold in front of the camera; "
+        "format as in pushcell calibrate intrinsics --help",
+    )
     views: int = parameter(
         ENOUGH_VIEWS, "number of views that are enough if they cover everything", least=1
     )

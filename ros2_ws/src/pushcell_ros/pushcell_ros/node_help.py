@@ -26,7 +26,7 @@ def help_text(node: Any) -> str:
     width = max(len(field.name) for field in fields)
     lines = [f"  {field.name:<{width}}  {_words(field)}" for field in fields]
     usage = f"usage: {Path(sys.argv[0]).name} {_ROS_ARGUMENTS} -p NAME:=VALUE ..."
-    return "\n".join([usage, "", purpose.strip(), "", "parameters:", *lines])
+    return "\n".join([usage, "", purpose.strip().replace("``", "`"), "", "parameters:", *lines])
 
 
 def _words(field: dataclasses.Field[Any]) -> str:

@@ -25,7 +25,8 @@ _DRIVER = "teleop_node"
 class MapPad:
     """Write a button map for a gamepad: it asks you for each control in turn.
 
-    A gamepad without a map does nothing. Start joy_node, run this command, press the controls that
+    Only for a gamepad that pushcell does not know: it has no effect until it has a map. Start
+    joy_node (ROS package joy) in the same ROS_DOMAIN_ID, run this command, press the controls that
     it asks for, and give the file to the launch argument devices.
 
     examples:
@@ -40,7 +41,8 @@ class MapPad:
     title: str = ""
     """Name of the gamepad on the operator's page; by default its own, or its number of controls."""
     actions: tuple[str, ...] = ("stop", "start", "success", "failure", "discard", "prepare")
-    """Buttons to ask for besides driving; arm, policy and hold are possible too."""
+    """Buttons of the operator's page to map besides driving; start is Record, prepare is Next
+    start. arm, policy (Policy drives) and hold (Hold) are possible too."""
     dead_zone: float = 0.12
     """Share of the stick's travel that counts as rest, 0 to 1."""
     expo: float = 0.4

@@ -59,7 +59,7 @@ class PolicyParams:
         "bundle's latency record; measured: the measured time, for replays",
     )
     delay_s: float = parameter(
-        0.0, "least inference time of each chunk, for tests of delay [s]", least=0.0
+        0.0, "minimum inference time of each chunk, for tests of delay [s]", least=0.0
     )
     slider_topic: str = parameter(
         "slider/pose", "topic of the slider's pose, for policies that use it"

@@ -38,7 +38,11 @@ class TouchCheckParams(CellParams):
     """Parameters of ``touch_check_node``."""
 
     camera: str = parameter("overhead", "name of the camera on the base that sees the marks")
-    board: str = parameter("", "board on the table; its corners are the marks")
+    board: str = parameter(
+        "",
+        "board on the table; its corners are the marks; "
+        "format as in pushcell calibrate intrinsics --help",
+    )
     height: float = parameter(0.0, "thickness of that board [m]", least=0.0)
 
 

@@ -89,7 +89,7 @@ class TrialParams:
     on_request: bool = parameter(False, "run trials on requests to /trials/request, until stopped")
     min_success: float = parameter(
         0.0,
-        "least success rate, 0 to 1; below it the node ends with exit code 1",
+        "minimum success rate, 0 to 1; below it the node ends with exit code 1",
         least=0.0,
         most=1.0,
     )
