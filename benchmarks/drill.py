@@ -79,7 +79,7 @@ class Drill:
 
     def __enter__(self) -> Drill:
         # Ended from outside, too, it leaves no process behind.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+        self._before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
         # The middleware's threads inherit it, the nodes must not.
         ProcessPriority.REAL_TIME.apply()
         rclpy.init(domain_id=DOMAIN)
@@ -96,6 +96,8 @@ class Drill:
         # Else its stop switch would stay pressed for the next drill of this process.
         self.node.destroy_node()
         rclpy.shutdown()
+        ProcessPriority.NORMAL.apply()
+        signal.signal(signal.SIGTERM, self._before)
 
     # Processes
 

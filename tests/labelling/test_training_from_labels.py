@@ -54,6 +54,6 @@ def test_recordings_become_a_bundle(cell: CellConfig, recorded: Path, tmp_path: 
 
 
 def test_labels_are_for_those_who_look_at_each_picture_by_itself(tmp_path: Path) -> None:
-    sets = "data.sets=[{name: source, path: a}, {name: target, path: episodes, slider: labels}]"
+    sets = "data.sets=[{name: demonstrations, path: episodes, slider: labels}]"
     with pytest.raises(ConfigError, match="labels, which have gaps"):
         load_train_config(Path("demonstrations"), (sets,))
