@@ -43,7 +43,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneGrap
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of running nodes come first; on a busy machine they may need two tries."""
+    """Tests of running nodes come first; on a busy machine they may need more than one try."""
     items.sort(key=lambda item: not runs_nodes(item.nodeid))
     for item in items:
         if runs_nodes(item.nodeid):

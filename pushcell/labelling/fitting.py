@@ -22,6 +22,9 @@ COARSE_TO_FINE = (3.0, 1.5, 0.7)
 FINE = (1.5, 0.7)
 """Widths of the silhouette's border [px], one after the other."""
 
+SURE_AGREEMENT = 0.75
+"""Of an outline that is the slider's."""
+
 _SHARPEST_PX = COARSE_TO_FINE[-1]
 _REACH = 2.7  # lines' half length, in widths of the border
 _STEPS = 5

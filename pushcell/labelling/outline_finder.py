@@ -13,13 +13,12 @@ from pushcell.errors import ConfigError
 from pushcell.geometry import Array, Pose, polygon_area_and_centroid
 from pushcell.labelling.appearance import SliderAppearance
 from pushcell.labelling.arm_mask import visible
-from pushcell.labelling.fitting import Evidence, PoseFit, agreement_of, fit_pose
+from pushcell.labelling.fitting import SURE_AGREEMENT, Evidence, PoseFit, agreement_of, fit_pose
 from pushcell.labelling.silhouette import Prism
 from pushcell.labelling.tracking import best_fit
 from pushcell.labelling.undistorted import pinhole_matrix, reduced, undistorted
 from pushcell.task import slider_of
 
-_AGREES = 0.75
 # Where little of the border is to be seen a wrong pose may agree as well; it then says little.
 _MOST_DEVIATION = np.array([1e-3, 1e-3, np.deg2rad(0.8)])
 _HEADINGS, _TRIED = 16, 4
@@ -62,9 +61,9 @@ class OutlineFinder:
         fit = None
         if self._last is not None:
             fit = fit_pose(self._last, pictures, self._prism)
-        if fit is None or fit.agreement < _AGREES:
+        if fit is None or fit.agreement < SURE_AGREEMENT:
             fit = best_fit(self._guesses(pictures[0]), pictures, self._prism)
-        if fit is None or fit.agreement < _AGREES or (fit.deviation > _MOST_DEVIATION).any():
+        if fit is None or fit.agreement < SURE_AGREEMENT or (fit.deviation > _MOST_DEVIATION).any():
             return None
         self._last = fit.pose
         return fit

@@ -20,7 +20,7 @@ from pushcell.geometry import Array, PlanarPose
 from pushcell.labelling.appearance import SliderAppearance
 from pushcell.labelling.arm_mask import visible
 from pushcell.labelling.colours import ColourCounts, ColourModel
-from pushcell.labelling.fitting import fit_pose
+from pushcell.labelling.fitting import SURE_AGREEMENT, fit_pose
 from pushcell.labelling.recorded_views import RecordedViews, read_views
 from pushcell.labelling.silhouette import Prism, excess
 from pushcell.labelling.smoothing import smooth, wrapped
@@ -32,8 +32,6 @@ from pushcell.task import slider_of
 _ANCHORS = 12  # episodes whose ends tell the fixed camera's colours
 _FOLLOWED = 3  # of those, episodes that tell all cameras'
 _EACH = 5  # pictures
-_SURE_AGREEMENT = 0.75
-_FITS = 0.75  # of an outline that is the slider's
 _STILL_M = 2e-4  # how far a slider that nobody pushes may creep from picture to picture
 _MOST_DEVIATION = np.array([4e-3, 4e-3, np.deg2rad(3)])
 _TELLS = 0.9  # share of pixels that colours tell rightly
@@ -105,7 +103,7 @@ class Labeller:
             start = self._end_pose(views)
             fits = follow(views, self._model, start, backwards=True)
             for step in range(0, len(views), _EACH):
-                if fits[step].agreement > _SURE_AGREEMENT:
+                if fits[step].agreement > SURE_AGREEMENT:
                     for number, camera in enumerate(views.cameras):
                         followed[camera.name] += self._counts(
                             views, number, step, fits[step].pose, _CLOSELY
@@ -119,7 +117,7 @@ class Labeller:
         forth = follow(views, self._model, back[0].pose, backwards=False)
         best = [a if a.agreement >= b.agreement else b for a, b in zip(forth, back, strict=True)]
         both = [
-            min(a.agreement, b.agreement) >= _SURE_AGREEMENT
+            min(a.agreement, b.agreement) >= SURE_AGREEMENT
             for a, b in zip(forth, back, strict=True)
         ]
         apart = np.where(both, distances(forth, back, prism.lever_m), 0.0)
@@ -127,7 +125,7 @@ class Labeller:
         agreement = np.array([fit.agreement for fit in best])
         covariances = np.array([fit.covariance for fit in best])
         # A fit that does not agree with its pictures says nothing, however sharp it is.
-        covariances[agreement < _SURE_AGREEMENT] += np.diag([1.0, 1.0, 10.0])
+        covariances[agreement < SURE_AGREEMENT] += np.diag([1.0, 1.0, 10.0])
         covariances += (apart**2)[:, None, None] * spread
         found = np.array([fit.pose for fit in best])
         reach = np.array(
@@ -150,7 +148,7 @@ class Labeller:
         """Why a pose is not sure; empty where it is."""
         if (deviation > _MOST_DEVIATION).any():
             return "too uncertain"
-        if seen and agreement < _SURE_AGREEMENT:
+        if seen and agreement < SURE_AGREEMENT:
             return "the outline does not agree"
         if gap_m < 0:
             return "the pusher would be inside"
@@ -176,7 +174,7 @@ class Labeller:
         pictures = self._model.evidence(views, len(views) - 1).fixed
         fit = fit_pose(goal.as_array(), pictures, self._model.prism)
         offset_m, turn_rad = PlanarPose.from_array(fit.pose).distance_to(goal)
-        if fit.agreement < _FITS or not fit.seen:
+        if fit.agreement < SURE_AGREEMENT or not fit.seen:
             raise EpisodeError(
                 f"{views.path}: no slider {self._model.shape.name!r} is seen at the goal at its "
                 f"end ({fit.agreement:.0%} of the pixels at its outline agree): it is not in the "

@@ -13,7 +13,7 @@ from policy_server.bundle_files import read_bundle
 from policy_server.bundle_format import DENOISER, ENCODER, Manifest
 from policy_server.bundle_sections import CellTask, ObservationSpec, PushTTask
 from policy_server.sampler import InpaintingGuide
-from pushcell.config.cell import load_cell
+from pushcell.config.cell import CellConfig, load_cell
 from pushcell.errors import TrainingError
 from pushcell.shipped import POLICIES
 from pushcell.training.data_module import DataModule
@@ -32,8 +32,11 @@ def unchecked_with_pose_estimator(name: Path, pose_estimator_path: Path) -> Unch
     path = POLICIES.find(name)
     policy, (manifest, contents) = load_policy(path), read_bundle(path)
     pose_estimator = TrainedPoseEstimator.load(pose_estimator_path, manifest.task.kind)
-    _check_fits(manifest, pose_estimator, str(name), str(pose_estimator_path))
-    combined = _combined_manifest(manifest, pose_estimator)
+    config = pose_estimator.config
+    cell = load_cell(config.cell) if config.task == "cell" else None
+    task = CellTask.of(cell) if cell else PushTTask()
+    _check_fits(manifest, task, str(name), str(pose_estimator_path))
+    combined = _combined_manifest(manifest, pose_estimator, cell)
     graph = SliderPoseGraph(pose_estimator.policy, combined)
 
     def reference(
@@ -50,12 +53,12 @@ def unchecked_with_pose_estimator(name: Path, pose_estimator_path: Path) -> Unch
         combined,
         {ENCODER: encoder, DENOISER: contents[DENOISER]},
         reference,
-        DataModule.shown_to(pose_estimator, pose_estimator.config),
+        DataModule.shown_to(pose_estimator, config),
     )
 
 
 def _check_fits(
-    manifest: Manifest, pose_estimator: TrainedPoseEstimator, bundle: str, estimator: str
+    manifest: Manifest, task: CellTask | PushTTask, bundle: str, estimator: str
 ) -> None:
     if "slider" not in manifest.observation.keys:
         raise TrainingError(
@@ -66,7 +69,6 @@ def _check_fits(
             f"{bundle} takes images or normalised poses besides the slider's pose: export its "
             "checkpoint instead"
         )
-    task = _task_of(pose_estimator)
     if task != manifest.task:
         raise TrainingError(
             f"{bundle} is for the {manifest.task.kind} task {manifest.task}, the pose estimator "
@@ -74,14 +76,10 @@ def _check_fits(
         )
 
 
-def _task_of(pose_estimator: TrainedPoseEstimator) -> CellTask | PushTTask:
+def _combined_manifest(
+    manifest: Manifest, pose_estimator: TrainedPoseEstimator, cell: CellConfig | None
+) -> Manifest:
     config = pose_estimator.config
-    return CellTask.of(load_cell(config.cell)) if config.task == "cell" else PushTTask()
-
-
-def _combined_manifest(manifest: Manifest, pose_estimator: TrainedPoseEstimator) -> Manifest:
-    config = pose_estimator.config
-    cell = load_cell(config.cell) if config.task == "cell" else None
     others = [key for key in manifest.observation.keys if key not in ("pusher", "slider")]
     observation = ObservationSpec(
         steps=manifest.observation.steps,

@@ -271,6 +271,8 @@ def test_a_real_arm_is_calibrated_under_the_deadman_by_default(
         assert isinstance(group, dict)
         told.update(group)
     assert told["require_deadman"] is expected
+    shown = "console_node" in {p.ros.name for p in launch.processes if p.ros}
+    assert shown is (given.get("simulated") == "false"), "the page has the deadman"
 
 
 def test_a_touch_check_is_simulated_by_default() -> None:

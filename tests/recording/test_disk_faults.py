@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ from benchmarks.synthetic_cell import Heard, live, recording_cell
 from pushcell.config.cell import CellConfig
 from pushcell.recording.episode_info import EpisodeInfo
 from tests.recording.rig import Rig, messages_of
+from tests.small_disk import mounted
 
 
 def test_a_folder_that_is_gone_is_told(rig: Rig) -> None:
@@ -44,13 +43,8 @@ def test_little_room_is_told_before(cell: CellConfig, tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no right to mount a small file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "small", megabytes=12) as folder:
+        yield folder
 
 
 def test_a_full_disk_ends_the_recording_with_a_valid_file(

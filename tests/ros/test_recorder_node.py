@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from pushcell.recording.episode_info import EpisodeInfo
 from pushcell.recording.store import find_episodes
 from pushcell.recording.streams import IMAGE_TOPIC, JOINTS_TOPIC
 from tests.conftest import SIM_CELL
+from tests.small_disk import mounted
 
 DOMAIN = 94
 WRIST = IMAGE_TOPIC.format("wrist")
@@ -29,13 +28,8 @@ WRIST = IMAGE_TOPIC.format("wrist")
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no right to mount a small file system")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted(tmp_path / "small", megabytes=20) as folder:
+        yield folder
 
 
 def rig_in(tmp_path: Path, size: tuple[int, int], episodes: Path | None = None) -> RecordingRig:
