@@ -39,9 +39,9 @@ class Evaluate:
     """
 
     policy: Positional[str]
-    """The name of a shipped policy (target_image, target_state, pusht_image, pusht_state), the path
-    of a bundle (folder or zip), or a demonstrator: planner, scripted_operator or
-    memoryless_expert."""
+    """The name of a shipped policy (target_image, recorded_image, target_state, pusht_image,
+    pusht_state), the path of a bundle (folder or zip), or a demonstrator: planner,
+    scripted_operator or memoryless_expert."""
     world: Literal["source", "target", "pusht"]
     """source: quasi-static; target: full contact physics; pusht: the Push-T benchmark,
     only for policies trained on it."""

@@ -72,14 +72,7 @@ class SliderLabels:
             raise EpisodeError(
                 f"{episode} has no labels: run pushcell label {episode.parent}"
             ) from None
-        except (
-            OSError,
-            ValueError,
-            LookupError,
-            TypeError,
-            ArithmeticError,
-            RecursionError,
-        ) as error:
+        except _UNREADABLE as error:
             raise EpisodeError(
                 f"{path} cannot be read ({str(error)[:200]}): label the episode again"
             ) from None

@@ -21,10 +21,15 @@ _MAY_CHANGE = ("device", "log")
 
 @dataclass(frozen=True)
 class Train:
-    """Train a policy. Ctrl-C or SIGTERM stops it (exit code 130); --resume continues it. A resumed
-    run has the same losses as an uninterrupted one. examples: pushcell train pusht_state --out
-    runs/pusht_state pushcell train pusht_state --out runs/pusht_state --resume pushcell train
-    pusht_state --out runs/seed_1 --set seed=1"""
+    """Train a policy. Ctrl-C or SIGTERM stops it (exit code 130); --resume continues it.
+
+    A resumed run has the same losses as an uninterrupted one.
+
+    examples:
+      pushcell train pusht_state --out runs/pusht_state
+      pushcell train pusht_state --out runs/pusht_state --resume
+      pushcell train pusht_state --out runs/seed_1 --set seed=1
+    """
 
     config: Positional[Path]
     """The name of a shipped training, such as target_state, or the path of a training file; a wrong
