@@ -19,8 +19,8 @@ _POLL_S = 0.005
 def open_lcm(url: str) -> DrakeLcm:
     """A link on a ``udpm://`` URL.
 
-    Raises ArmLinkError where multicast cannot be sent: LCM would fall silent there without
-    saying so.
+    Raises ArmLinkError where another program has the port, and where multicast cannot be sent:
+    LCM would fall silent there without saying so.
     """
     address, port = re.findall(r"[^/:?]+", url.partition("//")[2])[:2]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -32,7 +32,13 @@ def open_lcm(url: str) -> DrakeLcm:
                 "multicast; on one without a network `sudo ip link set lo up multicast on; "
                 "sudo ip route add 224.0.0.0/4 dev lo` makes one"
             ) from None
-    return DrakeLcm(url)
+    try:
+        return DrakeLcm(url)
+    except RuntimeError:
+        raise ArmLinkError(
+            f"LCM cannot use {url}: another program has port {port}; give the run another "
+            "ROS_DOMAIN_ID, of 0 to 101: Linux gives the ports of higher ones to other programs"
+        ) from None
 
 
 def is_published(url: str, channel: str) -> bool:

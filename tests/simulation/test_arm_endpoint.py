@@ -1,6 +1,7 @@
 """The simulated arm on its link, spoken to as a real arm is."""
 
 import os
+import socket
 import threading
 import time
 
@@ -22,7 +23,8 @@ from pushcell.simulation.arm_endpoint import SimulatedArmEndpoint
 COARSE_S = 0.005
 GUARD_STEPS = 51  # of 5 ms: a little more than the 0.25 s in which no command may come
 PATIENCE = 5000  # steps for a datagram to arrive in, on a busy machine
-INSTANCE = 1 + os.getpid() % 230  # so that test runs side by side do not hear each other
+# Test runs side by side do not hear each other, and Linux gives these ports to no other program.
+INSTANCE = 30 + 2 * (os.getpid() % 20)
 
 
 class ArmLink:
@@ -295,6 +297,14 @@ def test_a_port_that_there_is_not_is_refused() -> None:
 
 def port_of(url: str) -> int:
     return int(url.rpartition(":")[2].partition("?")[0])
+
+
+def test_a_port_that_another_program_has_is_one_sentence() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("", 0))
+        port = other.getsockname()[1]
+        with pytest.raises(ArmLinkError, match=f"another program has port {port}; give the run"):
+            open_lcm(f"udpm://239.255.76.67:{port}?ttl=0")
 
 
 def test_unroutable_address_is_one_sentence() -> None:
