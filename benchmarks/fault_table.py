@@ -8,15 +8,8 @@ from dataclasses import dataclass
 from benchmarks import fault_strikes as strikes
 from benchmarks.drill import Drill
 from benchmarks.fault_strikes import Strike
-from pushcell.motion.reasons import Reason
 
 HELD_S = (0.06, 0.3, 0.5, 5.0)
-HELD_NODES = {
-    "policy": "policy_node",
-    "motion": "motion_node",
-    "arm node": "arm_node",
-    "camera": "render_node",
-}
 
 
 @dataclass(frozen=True)
@@ -33,10 +26,11 @@ class FaultCase:
     arm_alone: bool = False
 
 
-# Where motion may go on or end, but has a name.
-_ANY = tuple(reason.name.lower() for reason in Reason)
 _CONFUSED = ("out_of_order", "command_silent", "observation_old")
 _LOST = ("arm_status_old", "not_selected")
+_SILENT = ("command_silent",)
+# Who was held up long enough also finds the arm's reports old, or a chunk newer than its own time.
+_HELD_UP = ("held_up", "stamp_ahead", *_LOST)
 _FROZEN = (
     "arm_status_old",
     "command_silent",
@@ -56,24 +50,22 @@ def faults(drill: Drill) -> list[FaultCase]:
 def _of_processes(drill: Drill) -> list[FaultCase]:
     motion, arm = drill.cell.motion, drill.cell.arm
     silence, status, last = motion.command_silence_s, motion.arm_status_age_s, arm.command_silence_s
-    # The exerciser falls silent when blind, after its own limit.
-    unseen = 0.25 + silence
+    unseen = _unseen_s(drill)
     kill, send, restart, stop = strikes.kill, strikes.send, strikes.restart, signal.SIGSTOP
-    silent = ("command_silent",)
     begun = ("", "not_selected", "emergency_stop")
     return [
-        FaultCase("kill -9 policy", kill("policy_node"), silence, silent),
-        FaultCase("SIGSTOP policy", send("policy_node", stop), silence, silent),
-        FaultCase("restart policy", restart("policy_node"), silence, silent),
+        FaultCase("kill -9 policy", kill("policy_node"), silence, _SILENT),
+        FaultCase("SIGSTOP policy", send("policy_node", stop), silence, _SILENT),
+        FaultCase("restart policy", restart("policy_node"), silence, _SILENT),
         FaultCase("kill -9 motion", kill("motion_node"), last, ("",)),
         FaultCase("SIGSTOP motion", send("motion_node", stop), last, ("",)),
         FaultCase("restart motion", restart("motion_node"), last, begun),
         FaultCase("kill -9 arm node", kill("arm_node"), status, _LOST, arm_alone=True),
         FaultCase("SIGSTOP arm node", send("arm_node", stop), status, _LOST, arm_alone=True),
         FaultCase("restart arm node", restart("arm_node"), status, _LOST, arm_alone=True),
-        FaultCase("SIGSTOP camera", send("render_node", stop), unseen, silent),
-        FaultCase("kill -9 camera", kill("render_node"), unseen, silent),
-        FaultCase("restart camera", restart("render_node"), unseen, silent),
+        FaultCase("SIGSTOP camera", send("render_node", stop), unseen, _SILENT),
+        FaultCase("kill -9 camera", kill("render_node"), unseen, _SILENT),
+        FaultCase("restart camera", restart("render_node"), unseen, _SILENT),
         # Nothing can be seen on the link while it is cut: at rest by then is what can be said.
         FaultCase("arm's link cut 1 s", strikes.cut_link, strikes.CUT_S, _LOST, arm_alone=True),
         FaultCase("kill -9 arm", kill("cell_node"), status, ("arm_status_old", "")),
@@ -84,30 +76,47 @@ def _of_processes(drill: Drill) -> list[FaultCase]:
     ]
 
 
+def _unseen_s(drill: Drill) -> float:
+    """The exerciser falls silent when blind, after its own limit."""
+    return 0.25 + drill.cell.motion.command_silence_s
+
+
 def _held(drill: Drill) -> list[FaultCase]:
     """Stopped for a while, of simulated time where the process is not that time itself."""
-    found = [
-        FaultCase(f"SIGSTOP {said} {held_s:g} s", strikes.hold(node, held_s), None, _ANY)
-        for said, node in HELD_NODES.items()
-        for held_s in HELD_S
-    ]
+    motion, unseen_s = drill.cell.motion, _unseen_s(drill)
+    found = []
+    for held_s in HELD_S:
+        # What is sent again every 50 ms may once come a little late.
+        noticed = held_s > motion.command_silence_s
+        for said, node, limit_s, reasons in (
+            ("policy", "policy_node", motion.command_silence_s if noticed else None, _SILENT),
+            ("motion", "motion_node", held_s + drill.cell.arm.command_silence_s, _HELD_UP),
+            ("arm node", "arm_node", held_s + motion.arm_status_age_s, _LOST),
+            ("camera", "render_node", unseen_s if noticed else None, _SILENT),
+        ):
+            allowed = reasons if limit_s is not None else ("none", *reasons)
+            strike = strikes.hold(node, held_s)
+            name, alone = f"SIGSTOP {said} {held_s:g} s", node == "arm_node"
+            found.append(FaultCase(name, strike, limit_s, allowed, arm_alone=alone))
     # Simulated time stands still with the arm, so that nothing is late when it goes on.
     found += [
         FaultCase(f"SIGSTOP arm {s:g} s", strikes.freeze_cell(s), None, ("none", *_FROZEN))
         for s in (*HELD_S[:3], 1.0, HELD_S[3])
     ]
     times = f"{strikes.STUTTERS} x {1e3 * strikes.STUTTER_S:.0f} ms"
+    all_s = strikes.STUTTERS * (strikes.STUTTER_S + strikes.BETWEEN_S)
     return found + [
-        FaultCase(f"{said} stutters {times}", strikes.stutter(HELD_NODES[said]), None, _ANY)
-        for said in ("arm node", "motion")
+        FaultCase(f"{said} stutters {times}", strikes.stutter(node), all_s, reasons, alone)
+        for said, node, reasons, alone in (
+            ("arm node", "arm_node", _LOST, True),
+            ("motion", "motion_node", _HELD_UP, False),
+        )
     ]
 
 
 def _of_inputs(drill: Drill) -> list[FaultCase]:
     motion, tell = drill.cell.motion, strikes.tell_policy
-    # What was taken before it was noticed is followed to its end.
-    chunk_s = 1.6 + motion.observation_age_s
-    repeated = ("observation_old", "chunk_exhausted")
+    silence = motion.command_silence_s
     jump = strikes.jump_clock
     return [
         FaultCase("delayed commands", tell("delayed"), 0.1, ("observation_old", "out_of_order")),
@@ -115,7 +124,7 @@ def _of_inputs(drill: Drill) -> list[FaultCase]:
         FaultCase("NaN in a command", tell("not finite"), 0.05, ("not_finite",)),
         FaultCase("target 1 m away", tell("far target"), 0.05, ("target_outside",)),
         FaultCase("chunks stamped 10 s ahead", tell("from the future"), 0.05, ("stamp_ahead",)),
-        FaultCase("one stamp, new content", tell("repeated stamp"), chunk_s, repeated),
+        FaultCase("one stamp, new content", tell("repeated stamp"), silence, _SILENT),
         FaultCase("duplicated commands", tell("duplicated"), None, ("none",)),
         FaultCase("deadman released", strikes.deadman(False), 0.05, ("deadman_released",)),
         FaultCase("deadman silent", strikes.deadman(None), motion.deadman_s, ("deadman_released",)),

@@ -35,7 +35,7 @@ ALLOWED = {
     "demonstrations": "evaluation simulation formats policy_server recording demonstrators"
     " arm bags processes task config",
     "labelling": "recording cameras arm bags se3 task config",
-    "evaluation": "simulation policy_server motion demonstrators arm cli processes"
+    "evaluation": "simulation policy_server motion cameras demonstrators arm cli processes"
     " action_chunk task config",
     "training": "formats policy_server recording cameras task config",
     "simulation": "calibration demonstrators drivers arm limit_surface task config",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -12,6 +15,19 @@ from pushcell.config.cell import CellConfig
 from pushcell.evaluation.simulated_cameras import SimulatedCameras
 from pushcell.evaluation.stepped_policy import SteppedPolicy
 from pushcell.geometry import Array, PlanarPose
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What there was when images were taken: the pusher at (2,) [m], RGB images by camera."""
+
+    time_s: float
+    slider: PlanarPose
+    pusher: Array
+    images: Mapping[str, NDArray[np.uint8]]
+
+
+Watch = Callable[[Moment], None]
 
 
 class BundleController:
@@ -29,8 +45,10 @@ class BundleController:
         seed: int = 0,
         cameras: SimulatedCameras | None = None,
         lookahead_s: float = 0.0,
+        watch: Watch | None = None,
     ) -> None:
-        self._cell, self._policy, self._cameras = cell, policy, cameras
+        """``watch`` is told of each moment whose images the policy takes."""
+        self._cell, self._policy, self._cameras, self._watch = cell, policy, cameras, watch
         self._chunking, self._delay, self._seed = chunking, delay or InjectedDelay(), seed
         self._lookahead_s = lookahead_s
         self.reset()
@@ -70,9 +88,10 @@ class BundleController:
         observer.push_pose("slider", time_s, slider.as_array())
         if self._cameras is not None:
             self._cameras.follow(pusher)
-            if self.stepped_policy.needs_images(
-                time_s
-            ):  # drawing takes longer than all the rest of a trial
+            if self.stepped_policy.needs_images(time_s):
+                # Drawing takes longer than all the rest of a trial.
                 self._images = self._cameras.images(slider)
+                if self._watch is not None:
+                    self._watch(Moment(time_s, slider, pusher, self._images))
             for name, image in self._images.items():
                 observer.push_image(name, time_s, image)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -17,6 +17,7 @@ from pushcell import old_names
 from pushcell.command_output import console_beside, nothing_done, show_result
 from pushcell.config.cell import load_cell
 from pushcell.errors import ConfigError
+from pushcell.evaluation.failure_sheets import FailureSheets, causes_table
 from pushcell.evaluation.pictures import Drawn, Ground, draw_failures, draw_starts
 from pushcell.evaluation.report import figures, table, void_reasons
 from pushcell.evaluation.trial import Evaluation, Motion
@@ -64,6 +65,9 @@ class Evaluate:
     straight from action to action, like the demonstrators."""
     failures: Annotated[Path | None, arg(metavar="FILE.png")] = None
     """Write a picture of the paths of failed trials."""
+    failure_sheets: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Run the failed trials of a policy from images once more, and write a contact sheet of each,
+    by cause: what it saw, and where it took the slider to be."""
     picture: Annotated[Path | None, arg(metavar="FILE.png")] = None
     """Write a picture of the starts, coloured by outcome."""
     cell: Path = Path("sim")
@@ -94,6 +98,7 @@ def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, worker
     evaluation = Evaluation(
         cell, options.policy, world, options.time_step, options.chunking, delay, options.motion
     )
+    sheets = FailureSheets(evaluation, folder) if (folder := options.failure_sheets) else None
     trials, seconds = _run(evaluation, options, seeds, workers)
     if all(trial.void for trial in trials):
         why = f"all {len(trials)} trials were void: {void_reasons(trials)}"
@@ -101,13 +106,20 @@ def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, worker
     shown = {**figures(evaluation, trials), "seconds": seconds}
     following = f"pushcell launch rollout.launch.yaml policy:={options.policy}"
     show_result(shown, table(shown), options.json, following)
-    _draw(evaluation.ground, [trial for trial in trials if not trial.void], options)
+    trials = [trial for trial in trials if not trial.void]
+    _draw(evaluation.ground, trials, options)
+    failed = [trial.seed for trial in trials if not trial.success]
+    if sheets is not None and failed:
+        watched = list(_shown(run_trials(sheets, failed, workers), "sheets", len(failed), options))
+        console_beside(options.json).print(causes_table(watched))
     return 0
 
 
 def _evaluate_pusht(options: Evaluate, delay: InjectedDelay, seeds: range, workers: int) -> None:
     from pushcell.evaluation import pusht
 
+    if options.failure_sheets:
+        raise ConfigError("--world pusht has no --failure-sheets: --failures draws its paths")
     if options.time_step or options.motion != "guarded":
         raise ConfigError("--world pusht has no --time-step and no --motion: nothing guards it")
     evaluation = pusht.PushTEvaluation(options.policy, options.chunking or "receding", delay)
@@ -131,6 +143,10 @@ def _run(
     """The trials, and how long they took [s]."""
     began = time.monotonic()
     running = run_trials(evaluation, seeds, workers)
-    console = console_beside(options.json)
-    trials = list(track(running, "trials", total=options.trials, console=console))
+    trials = list(_shown(running, "trials", options.trials, options))
     return trials, time.monotonic() - began
+
+
+def _shown(running: Iterable[T], what: str, total: int, options: Evaluate) -> Iterable[T]:
+    """With a bar of progress."""
+    return track(running, what, total=total, console=console_beside(options.json))

@@ -12,11 +12,11 @@ from policy_server.bundle import load_policy
 from policy_server.chunking import scheduler
 from policy_server.compatibility import check_fits_cell
 from policy_server.delay import InjectedDelay
-from policy_server.policy import Policy
+from policy_server.policy import BundlePolicy
 from pushcell.config.cell import CellConfig
 from pushcell.demonstrators.registry import DEMONSTRATORS, demonstrator
 from pushcell.errors import ConfigError
-from pushcell.evaluation.bundle_controller import BundleController
+from pushcell.evaluation.bundle_controller import BundleController, Watch
 from pushcell.evaluation.guarded_loop import Smoothness, lookahead_s, run_guarded
 from pushcell.evaluation.pictures import Ground
 from pushcell.evaluation.simulated_cameras import SimulatedCameras
@@ -50,7 +50,7 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         if self.is_bundle:
-            manifest = _load(self.policy).manifest
+            manifest = self.loaded.manifest
             check_fits_cell(manifest, self.cell, self.policy)
             scheduler(self.chunking or _CHUNKING, manifest)
         else:
@@ -90,18 +90,19 @@ class Evaluation:
             thinned(np.hstack([result.slider_poses, result.pusher_positions])),
         )
 
-    def rollout(self, seed: int) -> TrialResult:
+    def rollout(self, seed: int, watch: Watch | None = None) -> TrialResult:
         """The states of the trial of that seed, one per period of the policy.
 
-        Raises NothingServedError for a bundle that fails, or gives no chunk.
+        ``watch`` is told of each moment whose images a bundle takes. Raises NoChunkError for a
+        bundle that fails, or gives no chunk.
         """
         task = self.task
         world = self._make_world()
         world.reset(task.sample_start(np.random.default_rng(seed)), task.pusher_home)
-        return self._push(world, task, seed)[0]
+        return self._push(world, task, seed, watch)[0]
 
     def _push(
-        self, world: PushingWorld, task: Task, seed: int
+        self, world: PushingWorld, task: Task, seed: int, watch: Watch | None = None
     ) -> tuple[TrialResult, Smoothness | None]:
         """Raises NoChunkError for a bundle that fails, or gives no chunk."""
         if not self.is_bundle:
@@ -110,10 +111,10 @@ class Evaluation:
             return run_closed_loop(world, controller, task), None
         smoothness = None
         if self.motion == "direct":
-            driven, rate_hz = self._bundle(seed, 0.0)
+            driven, rate_hz = self._bundle(seed, 0.0, watch)
             result = run_closed_loop(world, driven, task, rate_hz, ends_at_success=True)
         else:
-            driven, _ = self._bundle(seed, lookahead_s(self.cell))
+            driven, _ = self._bundle(seed, lookahead_s(self.cell), watch)
             result, smoothness = run_guarded(world, driven, task, self.cell)
         if not driven.stepped_policy.gave_chunk:
             raise NoChunkError("the policy gave no chunk in time")
@@ -137,14 +138,23 @@ class Evaluation:
         """Whether a bundle pushes, and not one of the demonstrators."""
         return self.policy not in DEMONSTRATORS
 
-    def _bundle(self, seed: int, lookahead_s: float) -> tuple[BundleController, float]:
+    @property
+    def loaded(self) -> BundlePolicy:
+        """The bundle that pushes; built once in a process."""
+        return _load(self.policy)
+
+    def _bundle(
+        self, seed: int, lookahead_s: float, watch: Watch | None
+    ) -> tuple[BundleController, float]:
         """The bundle's controller, and its rate [Hz]."""
-        policy, cameras = _load(self.policy), None
+        policy, cameras = self.loaded, None
         if policy.manifest.has_cameras:
             cameras = _simulated_cameras(self.policy, self.cell.model_dump_json(), self.world)
         chunking = self.chunking or _CHUNKING
         return (
-            BundleController(self.cell, policy, chunking, self.delay, seed, cameras, lookahead_s),
+            BundleController(
+                self.cell, policy, chunking, self.delay, seed, cameras, lookahead_s, watch
+            ),
             policy.manifest.rate_hz,
         )
 
@@ -189,7 +199,7 @@ def thinned(states: Array) -> tuple[tuple[float, ...], ...]:
 
 
 @functools.lru_cache(maxsize=1)
-def _load(path: str) -> Policy:
+def _load(path: str) -> BundlePolicy:
     return load_policy(path)
 
 

@@ -173,6 +173,8 @@ class MotionGuard:
             self._status_s = -np.inf
             self._deadman.forget()
             self._end_turn(Reason.CLOCK_JUMPED)
+        elif self._held_up(now_s):
+            self._end_turn(Reason.HELD_UP)
         self._ticked_s = now_s
         self._deadman.ticked()
         self._meet_arm(now_s)
@@ -185,6 +187,11 @@ class MotionGuard:
         self._obey(answer)
         self.state = replace(self.state, phase=self._phase(reference, self._arm))
         return target
+
+    def _held_up(self, now_s: float) -> bool:
+        """Whether no command went out for so long that the driver has stopped the joints."""
+        in_turn = self.state.source is not Source.HOLD
+        return in_turn and is_older(now_s, self._ticked_s, self._cell.arm.command_silence_s)
 
     def _meet_arm(self, now_s: float) -> None:
         """Begin with a new arm from where it is; stop a lost one, then forget where it was."""

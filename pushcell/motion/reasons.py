@@ -34,3 +34,4 @@ class Reason(str, Enum):
     OUTSIDE_WORKSPACE = "the pusher is outside the workspace: move the arm inside by hand"
     NO_JOINT_MOTION = "no joint motion within the limits follows the tip"
     CLOCK_JUMPED = "the control clock went back"
+    HELD_UP = "the guard was held up for so long that the arm stopped by itself"

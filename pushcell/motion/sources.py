@@ -93,11 +93,13 @@ class ChunkSource:
         self._heard_s = -np.inf
 
     def on_chunk(self, now_s: float, chunk: ActionChunk, tip: Array) -> Halt | None:
-        """Take a chunk; the same one again says that its sender is alive.
+        """Take a chunk; the same again, or one of a newer capture, shows that its sender lives.
 
         What differs from the last one is as old as its capture, also where that is the same.
         """
-        self._heard_s = now_s
+        again = self._taken is not None and _same(chunk, self._taken)
+        if again or chunk.capture_s > self._capture_s:
+            self._heard_s = now_s
         if chunk.capture_s < self._capture_s:
             return Halt(Reason.OUT_OF_ORDER, ends_turn=True)
         if chunk.capture_s - now_s > _STAMP_AHEAD_S:
@@ -106,7 +108,7 @@ class ChunkSource:
             return Halt(Reason.CHUNK_TOO_LONG, ends_turn=True)
         if _far_outside(chunk.positions, self._workspace, self._motion):
             return Halt(Reason.TARGET_OUTSIDE, ends_turn=True)
-        if self._taken is None or not _same(chunk, self._taken):
+        if not again:
             if is_older(now_s, chunk.capture_s, self._motion.observation_age_s):
                 # The one before still lasts, or a fresher one may be waited for.
                 self._pause = Halt(Reason.OBSERVATION_OLD, ends_turn=False)

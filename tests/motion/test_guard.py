@@ -1,6 +1,7 @@
 """The motion guard: what moves the arm, what ends that, and where it stands then."""
 
 import numpy as np
+import pytest
 
 from pushcell.action_chunk import ActionChunk
 from pushcell.motion.guard import Phase, Source
@@ -84,6 +85,20 @@ def test_a_clock_that_goes_back_stops(rig):
     assert rig.guard.state.source is Source.HOLD
     rig.settle()
     assert rig.guard.state.reason in (Reason.CLOCK_JUMPED, Reason.ARM_STATUS_OLD)
+
+
+@pytest.mark.parametrize(("held_up_s", "goes_on"), [(0.03, True), (0.07, False), (0.3, False)])
+def test_a_guard_that_was_held_up_goes_on_only_while_the_driver_did_not_stop(
+    rig, held_up_s, goes_on
+):
+    chunk = rig.drive_policy()
+    rig.now += held_up_s
+    rig.guard.on_chunk(rig.now, chunk)
+    rig.tick()
+    if goes_on:
+        assert rig.guard.state.phase is Phase.MOVING
+    else:
+        assert_stopped(rig, Reason.HELD_UP)
 
 
 def test_another_source_begins_after_a_stop(rig):
