@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -38,6 +38,8 @@ class Train:
     """Folder for checkpoints and losses; by default runs/train/<name of the training>."""
     resume: bool = False
     """Continue from the last checkpoint in the folder."""
+    device: Literal["auto", "cpu", "cuda"] | None = None
+    """Processor to train on; by default device.accelerator of the training file."""
     set: tuple[str, ...] = ()
     """Change values of the training file, as KEY=VALUE."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
@@ -47,7 +49,8 @@ class Train:
 def main(words: Sequence[str]) -> int:
     """Run the command; 0 when all steps are done, 130 when it was interrupted."""
     options = tyro.cli(Train, prog="pushcell train", args=list(words))
-    config = load_train_config(options.config, options.set)
+    device = (f"device.accelerator={options.device}",) if options.device else ()
+    config = load_train_config(options.config, (*options.set, *device))
     folder = options.out or Path("runs") / "train" / options.config.stem
 
     from pushcell.training.checkpoint import Checkpoint
@@ -72,7 +75,9 @@ def main(words: Sequence[str]) -> int:
         def on_progress(step: int, values: dict[str, float]) -> None:
             bar.update(task, completed=step)
             if "loss" in values:
-                bar.update(task, description=f"loss {values['loss']:.4g}")
+                each_s = (time.monotonic() - began) / (step - first)
+                rate = config.training.batch_size / each_s
+                bar.update(task, description=f"loss {values['loss']:.4g}, {rate:.0f} samples/s")
 
         outcome = train(config, folder, checkpoint, on_progress)
     if outcome is None:

@@ -77,6 +77,11 @@ def train(
     if config.device.threads:
         torch.set_num_threads(config.device.threads)
     device = config.device
+    if device.accelerator == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(
+            f"device cuda: PyTorch {torch.__version__} finds no GPU here; install a build with "
+            "CUDA and the driver, or take --device cpu"
+        )
     fabric = Fabric(
         accelerator=device.accelerator, devices=device.devices, precision=device.precision
     )

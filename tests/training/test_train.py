@@ -99,6 +99,14 @@ def test_a_run_that_diverges_keeps_what_was_good(walks, capsys, monkeypatch):
     assert Checkpoint.load(out / "last.pt").step == 5
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_one_sentence(walks, capsys):
+    words = ["train", str(_write(walks)), "--out", str(walks / "out"), "--device"]
+    assert cli.main([*words, "cuda"]) == 2
+    assert "finds no GPU here" in capsys.readouterr().err
+    assert cli.main([*words, "cpu"]) == 0
+
+
 def test_a_log_that_cannot_be_written(walks, capsys):
     path, out = _write(walks), walks / "out"
     out.mkdir()
