@@ -91,7 +91,7 @@ def _held(drill: Drill) -> list[FaultCase]:
         for said, node, limit_s, reasons in (
             ("policy", "policy_node", motion.command_silence_s if noticed else None, _SILENT),
             ("motion", "motion_node", held_s + drill.cell.arm.command_silence_s, _HELD_UP),
-            ("arm node", "arm_node", held_s + motion.arm_status_age_s, _LOST),
+            ("arm node", "arm_node", held_s + motion.arm_status_age_s, (*_LOST, "arm_frozen")),
             ("camera", "render_node", unseen_s if noticed else None, _SILENT),
         ):
             allowed = reasons if limit_s is not None else ("none", *reasons)
