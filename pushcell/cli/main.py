@@ -24,6 +24,10 @@ COMMANDS = {
         "run trials and print the success rate",
         "pushcell.evaluation.command:main",
     ),
+    "robustness": (
+        "run the same trials in shifted worlds",
+        "pushcell.evaluation.robustness_command:main",
+    ),
     "compare": ("compare evaluations, trial by trial", "pushcell.evaluation.compare_command:main"),
     "convert": ("convert between episodes and data sets", "pushcell.formats.command:main"),
     "label": ("estimate the slider's pose in recorded images", "pushcell.labelling.command:main"),

@@ -46,16 +46,19 @@ class BundleController:
         cameras: SimulatedCameras | None = None,
         lookahead_s: float = 0.0,
         watch: Watch | None = None,
+        frame_in_slider: PlanarPose | None = None,
     ) -> None:
-        """``watch`` is told of each moment whose images the policy takes."""
+        """``watch`` is told of each moment whose images the policy takes; ``frame_in_slider`` is
+        the frame whose pose it gets as the slider's, where that is not the slider's own."""
         self._cell, self._policy, self._cameras, self._watch = cell, policy, cameras, watch
+        self._frame_in_slider = frame_in_slider
         self._chunking, self._delay, self._seed = chunking, delay or InjectedDelay(), seed
         self._lookahead_s = lookahead_s
         self.reset()
 
     def reset(self) -> None:
         """A new trial begins; it is the same again."""
-        goal = np.array(self._cell.task.goal)
+        goal = self._told(self._cell.task.goal_pose)
         self.stepped_policy = SteppedPolicy(
             self._policy,
             goal,
@@ -85,7 +88,7 @@ class BundleController:
         """Show the policy what there is now, the pusher at (2,) [m]."""
         observer = self.stepped_policy.observer
         observer.push_pose("pusher", time_s, [*pusher, self._cell.pusher.tip_yaw_rad])
-        observer.push_pose("slider", time_s, slider.as_array())
+        observer.push_pose("slider", time_s, self._told(slider))
         if self._cameras is not None:
             self._cameras.follow(pusher)
             if self.stepped_policy.needs_images(time_s):
@@ -95,3 +98,8 @@ class BundleController:
                     self._watch(Moment(time_s, slider, pusher, self._images))
             for name, image in self._images.items():
                 observer.push_image(name, time_s, image)
+
+    def _told(self, slider: PlanarPose) -> Array:
+        """(3,) a slider's pose as the policy is told it."""
+        frame = self._frame_in_slider
+        return (slider if frame is None else slider @ frame).as_array()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Annotated, Literal, TypeVar
 
 import tyro
 from rich.progress import track
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from policy_server.delay import InjectedDelay
 from pushcell import old_names
@@ -23,7 +24,7 @@ from pushcell.evaluation.report import figures, table, void_reasons
 from pushcell.evaluation.trial import Evaluation, Motion
 from pushcell.evaluation.workers import SeededTrials, run_trials
 from pushcell.processes.worker_pool import worker_count
-from pushcell.simulation.shifts import World
+from pushcell.simulation.shifts import Shifts, World
 
 T = TypeVar("T")
 
@@ -60,6 +61,9 @@ class Evaluate:
     delay: Annotated[str | None, arg(metavar="SECONDS")] = None
     """Injected inference delay of each chunk; LOW,HIGH for a low delay with bursts of a high
     one."""
+    shift: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
+    """Shift the world, as NAME=LEVEL, such as camera=2: as in pushcell generate. Starts stay the
+    same, so pushcell compare pairs the trials with those of no shift."""
     motion: Motion = "guarded"
     """How a bundle moves the pusher. guarded: through the robot's checks and filter; direct:
     straight from action to action, like the demonstrators."""
@@ -96,7 +100,14 @@ def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, worker
     world: World = "source" if options.world == "source" else "target"
     cell = load_cell(options.cell)
     evaluation = Evaluation(
-        cell, options.policy, world, options.time_step, options.chunking, delay, options.motion
+        cell,
+        options.policy,
+        world,
+        options.time_step,
+        options.chunking,
+        delay,
+        options.motion,
+        Shifts.parse(itertools.chain.from_iterable(options.shift)),
     )
     sheets = FailureSheets(evaluation, folder) if (folder := options.failure_sheets) else None
     trials, seconds = _run(evaluation, options, seeds, workers)
@@ -118,6 +129,8 @@ def _evaluate_cell(options: Evaluate, delay: InjectedDelay, seeds: range, worker
 def _evaluate_pusht(options: Evaluate, delay: InjectedDelay, seeds: range, workers: int) -> None:
     from pushcell.evaluation import pusht
 
+    if options.shift:
+        raise ConfigError("--world pusht has no --shift: it is the benchmark's own")
     if options.failure_sheets:
         raise ConfigError("--world pusht has no --failure-sheets: --failures draws its paths")
     if options.time_step or options.motion != "guarded":

@@ -91,9 +91,9 @@ class FailureSheets:
         reader = EstimatedSlider.of(self.evaluation.loaded, self.evaluation.policy)
         if reader is None:
             return []
-        cell = self.evaluation.cell
+        cell = self.evaluation.shifted_cell
         yaw, goal = cell.pusher.tip_yaw_rad, np.array(cell.task.goal)
-        return [
+        poses = [
             reader.pose(
                 {
                     "pusher": np.array([*moment.pusher, yaw]),
@@ -103,6 +103,8 @@ class FailureSheets:
             )
             for moment in moments
         ]
+        frame = self.evaluation.frame_in_slider
+        return poses if frame is None else [pose @ frame.inverse() for pose in poses]
 
     def _draw(
         self,

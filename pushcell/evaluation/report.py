@@ -28,6 +28,7 @@ def figures(evaluation: Evaluation, trials: Sequence[Trial]) -> dict[str, Any]:
         "chunking": evaluation.chunking,
         "delay_s": list(asdict(evaluation.delay).values()),
         "motion": evaluation.motion if evaluation.is_bundle else "direct",
+        "shifts": dict(sorted(evaluation.shifts.levels.items())),
         "smoothness": _smoothness(trials),
         "trials": len(trials),
         "void": len(every) - len(trials),

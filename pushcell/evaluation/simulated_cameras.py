@@ -10,19 +10,21 @@ from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.simulation.rendering import SceneRenderer
-from pushcell.simulation.shifts import Shifts, VisualRandomization, World
+from pushcell.simulation.shifts import Shifts, VisualRandomization, World, shifted_cell
 
 
 class SimulatedCameras:
     """Images at the size that the policy's are stored in, drawn as those of demonstrations are."""
 
-    def __init__(self, cell: CellConfig, spec: ObservationSpec, world: World) -> None:
+    def __init__(
+        self, cell: CellConfig, spec: ObservationSpec, world: World, shifts: Shifts
+    ) -> None:
         self._sizes = {c.name: (c.width_px, c.height_px) for c in spec.cameras}
         self._kinematics = ArmKinematics(cell)
         self._height_m = cell.simulated.physics.slider_height_m / 2
         self._home = np.array(cell.task.pusher_home_m)
-        self._randomization = VisualRandomization(cell, world, Shifts())
-        self._renderer = SceneRenderer(cell, world)
+        self._randomization = VisualRandomization(cell, world, shifts)
+        self._renderer = SceneRenderer(shifted_cell(cell, shifts), world)
         self.begin(np.random.default_rng(0))
 
     def begin(self, rng: np.random.Generator) -> None:

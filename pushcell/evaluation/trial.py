@@ -21,9 +21,9 @@ from pushcell.evaluation.guarded_loop import Smoothness, lookahead_s, run_guarde
 from pushcell.evaluation.pictures import Ground
 from pushcell.evaluation.simulated_cameras import SimulatedCameras
 from pushcell.evaluation.stepped_policy import NoChunkError
-from pushcell.geometry import Array
+from pushcell.geometry import Array, PlanarPose
 from pushcell.simulation.closed_loop import TrialResult, run_closed_loop
-from pushcell.simulation.shifts import World
+from pushcell.simulation.shifts import Shifts, World, shifted_cell
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.simulation.target_world import TargetWorld
 from pushcell.simulation.world import PushingWorld
@@ -47,6 +47,7 @@ class Evaluation:
     chunking: str | None = None  # of a bundle; None: receding horizon
     delay: InjectedDelay = field(default_factory=InjectedDelay)  # of a bundle
     motion: Motion = "guarded"  # of a bundle
+    shifts: Shifts = field(default_factory=Shifts)  # of the world, of which a bundle is not told
 
     def __post_init__(self) -> None:
         if self.is_bundle:
@@ -62,17 +63,20 @@ class Evaluation:
         if self.time_step_s is not None and not 0 < self.time_step_s <= 0.01:
             raise ConfigError(f"--time-step must be above 0 and at most 0.01 s: {self.time_step_s}")
 
+    @functools.cached_property
+    def shifted_cell(self) -> CellConfig:
+        """The cell as its world is."""
+        return shifted_cell(self.cell, self.shifts)
+
     @property
     def task(self) -> Task:
         """What is to be done."""
-        return Task.of(self.cell.task, self.cell.pusher.radius_m)
+        return Task.of(self.shifted_cell.task, self.cell.pusher.radius_m)
 
     def run(self, seed: int) -> Trial:
         """The trial of that seed, in a world of its own."""
-        task = self.task
-        start = task.sample_start(np.random.default_rng(seed))
-        world = self._make_world()
-        world.reset(start, task.pusher_home)
+        task, start = self.task, self._start(seed)
+        world = self._world_from(start)
         try:
             result, smoothness = self._push(world, task, seed)
         except NoChunkError as error:
@@ -96,10 +100,24 @@ class Evaluation:
         ``watch`` is told of each moment whose images a bundle takes. Raises NoChunkError for a
         bundle that fails, or gives no chunk.
         """
-        task = self.task
-        world = self._make_world()
-        world.reset(task.sample_start(np.random.default_rng(seed)), task.pusher_home)
-        return self._push(world, task, seed, watch)[0]
+        return self._push(self._world_from(self._start(seed)), self.task, seed, watch)[0]
+
+    def _start(self, seed: int) -> PlanarPose:
+        """Where the outline is at first: the same under every shift."""
+        own = Task.of(self.cell.task, self.cell.pusher.radius_m)
+        return own.sample_start(np.random.default_rng(seed))
+
+    @property
+    def frame_in_slider(self) -> PlanarPose | None:
+        """The frame whose pose a policy is told; None where it is that of the centre of mass."""
+        moved = np.array(self.shifted_cell.task.centre_of_mass_m) - self.cell.task.centre_of_mass_m
+        return PlanarPose.from_array([*-moved, 0.0]) if moved.any() else None
+
+    def _world_from(self, start: PlanarPose) -> PushingWorld:
+        """A world of its own, with the slider's outline at a start."""
+        world, frame = self._make_world(), self.frame_in_slider
+        world.reset(start if frame is None else start @ frame.inverse(), self.task.pusher_home)
+        return world
 
     def _push(
         self, world: PushingWorld, task: Task, seed: int, watch: Watch | None = None
@@ -107,7 +125,7 @@ class Evaluation:
         """Raises NoChunkError for a bundle that fails, or gives no chunk."""
         if not self.is_bundle:
             rng = np.random.default_rng([seed, _CONTROLLER_STREAM])
-            controller = demonstrator(self.policy)(self.cell, rng)
+            controller = demonstrator(self.policy)(self.shifted_cell, rng)
             return run_closed_loop(world, controller, task), None
         smoothness = None
         if self.motion == "direct":
@@ -149,19 +167,29 @@ class Evaluation:
         """The bundle's controller, and its rate [Hz]."""
         policy, cameras = self.loaded, None
         if policy.manifest.has_cameras:
-            cameras = _simulated_cameras(self.policy, self.cell.model_dump_json(), self.world)
+            shifts = tuple(sorted(self.shifts.levels.items()))
+            cell = self.cell.model_dump_json()
+            cameras = _simulated_cameras(self.policy, cell, self.world, shifts)
         chunking = self.chunking or _CHUNKING
         return (
             BundleController(
-                self.cell, policy, chunking, self.delay, seed, cameras, lookahead_s, watch
+                self.shifted_cell,
+                policy,
+                chunking,
+                self.delay,
+                seed,
+                cameras,
+                lookahead_s,
+                watch,
+                self.frame_in_slider,
             ),
             policy.manifest.rate_hz,
         )
 
     def _make_world(self) -> PushingWorld:
         if self.world == "source":
-            return SourceWorld(self.cell)
-        return TargetWorld(self.cell, self.time_step_s)
+            return SourceWorld(self.shifted_cell)
+        return TargetWorld(self.shifted_cell, self.time_step_s)
 
 
 @dataclass(frozen=True)
@@ -204,6 +232,8 @@ def _load(path: str) -> BundlePolicy:
 
 
 @functools.lru_cache(maxsize=1)
-def _simulated_cameras(path: str, cell_json: str, world: World) -> SimulatedCameras:
-    cell = CellConfig.model_validate_json(cell_json)
-    return SimulatedCameras(cell, _load(path).manifest.observation, world)
+def _simulated_cameras(
+    path: str, cell_json: str, world: World, shifts: tuple[tuple[str, str], ...]
+) -> SimulatedCameras:
+    cell, spec = CellConfig.model_validate_json(cell_json), _load(path).manifest.observation
+    return SimulatedCameras(cell, spec, world, Shifts(dict(shifts)))

@@ -28,7 +28,7 @@ CENTRE_OF_MASS_Y_M = (0.0, 0.03, -0.03, -0.06)
 GOAL_Y_M = (0.0, -0.025, -0.05, -0.10)
 
 _LEVELS = ("1", "2", "3", "4")
-_ALLOWED: dict[str, tuple[str, ...]] = {
+SHIFTS: dict[str, tuple[str, ...]] = {
     "colour_mean": _LEVELS,
     "colour_randomisation": _LEVELS,
     "camera": _LEVELS,
@@ -36,7 +36,8 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     "goal": _LEVELS,
     "object": tuple(SLIDERS),
 }
-_VISUAL_SHIFTS = ("colour_mean", "colour_randomisation", "camera")
+"""Name -> its levels."""
+VISUAL_SHIFTS = ("colour_mean", "colour_randomisation", "camera")
 
 # The source world's cameras are not quite where the cell's, which are the target world's, are.
 _CAMERA_OFFSET_M = (0.004, -0.003, 0.005)
@@ -56,12 +57,12 @@ class Shifts:
 
     def __post_init__(self) -> None:
         for name, level in self.levels.items():
-            if name not in _ALLOWED:
-                raise ConfigError(f"there is no shift {name!r}; known are: {', '.join(_ALLOWED)}")
-            if level not in _ALLOWED[name]:
-                allowed = ", ".join(_ALLOWED[name])
+            if name not in SHIFTS:
+                raise ConfigError(f"there is no shift {name!r}; known are: {', '.join(SHIFTS)}")
+            if level not in SHIFTS[name]:
+                allowed = ", ".join(SHIFTS[name])
                 raise ConfigError(f"shift {name} has no level {level!r}; allowed: {allowed}")
-        visual = [name for name in _VISUAL_SHIFTS if name in self.levels]
+        visual = [name for name in VISUAL_SHIFTS if name in self.levels]
         if visual and not self.visual_gap:
             raise ConfigError(
                 f"without a visual gap the source world looks as the target does: leave out the "
