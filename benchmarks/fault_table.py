@@ -86,7 +86,7 @@ def _held(drill: Drill) -> list[FaultCase]:
     motion, unseen_s = drill.cell.motion, _unseen_s(drill)
     found = []
     for held_s in HELD_S:
-        # What is sent again every 50 ms may once come a little late.
+        # What is sent again at 25 Hz may once come a little late.
         noticed = held_s > motion.command_silence_s
         for said, node, limit_s, reasons in (
             ("policy", "policy_node", motion.command_silence_s if noticed else None, _SILENT),

@@ -65,6 +65,18 @@ def draw_task(
     """Draw goal (green) and slider (red) on an image, in place."""
     for pose, colour in ((task.goal, _GOAL_RGB), (slider, _SLIDER_RGB)):
         if pose is not None:
-            outline = task.shape.outline_at(pose)
-            on_table = np.column_stack([outline, np.zeros(len(outline))])
-            draw_outline(image, camera, X_BaseCamera, on_table, colour)
+            draw_slider(image, camera, X_BaseCamera, task, pose, colour)
+
+
+def draw_slider(
+    image: NDArray[np.uint8],
+    camera: LensLike,
+    X_BaseCamera: Pose,
+    task: Task,
+    pose: PlanarPose,
+    colour_rgb: tuple[int, int, int],
+) -> None:
+    """Draw the slider's outline on the table, in place."""
+    outline = task.shape.outline_at(pose)
+    on_table = np.column_stack([outline, np.zeros(len(outline))])
+    draw_outline(image, camera, X_BaseCamera, on_table, colour_rgb)

@@ -35,10 +35,20 @@ def open_lcm(url: str) -> DrakeLcm:
     try:
         return DrakeLcm(url)
     except RuntimeError:
-        raise ArmLinkError(
-            f"LCM cannot use {url}: another program has port {port}; give the run another "
-            "ROS_DOMAIN_ID, of 0 to 101: Linux gives the ports of higher ones to other programs"
-        ) from None
+        raise ArmLinkError(f"LCM cannot use {url}: {_why_not(int(port))}") from None
+
+
+def _why_not(port: int) -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return (
+                f"another program has port {port}; end that, or take another port: for a simulated "
+                "cell by another ROS_DOMAIN_ID, of 0 to 101, otherwise by arm.link.lcm.url"
+            )
+    return "for the reason that LCM printed above"
 
 
 def is_published(url: str, channel: str) -> bool:

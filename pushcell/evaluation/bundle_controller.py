@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from policy_server.delay import InjectedDelay
 from policy_server.loop import max_off_plan_m
 from policy_server.policy import Policy
-from pushcell.config.cell import CellConfig
+from pushcell.config.cell import CameraConfig, CellConfig
 from pushcell.evaluation.simulated_cameras import SimulatedCameras
 from pushcell.evaluation.stepped_policy import SteppedPolicy
 from pushcell.geometry import Array, PlanarPose
@@ -19,12 +19,16 @@ from pushcell.geometry import Array, PlanarPose
 
 @dataclass(frozen=True)
 class Moment:
-    """What there was when images were taken: the pusher at (2,) [m], RGB images by camera."""
+    """What there was when images were taken: the pusher at (2,) [m], RGB images by camera.
+
+    ``cameras`` are those that took them.
+    """
 
     time_s: float
     slider: PlanarPose
     pusher: Array
     images: Mapping[str, NDArray[np.uint8]]
+    cameras: Sequence[CameraConfig]
 
 
 Watch = Callable[[Moment], None]
@@ -46,19 +50,16 @@ class BundleController:
         cameras: SimulatedCameras | None = None,
         lookahead_s: float = 0.0,
         watch: Watch | None = None,
-        frame_in_slider: PlanarPose | None = None,
     ) -> None:
-        """``watch`` is told of each moment whose images the policy takes; ``frame_in_slider`` is
-        the frame whose pose it gets as the slider's, where that is not the slider's own."""
+        """``watch`` is told of each moment whose images the policy takes."""
         self._cell, self._policy, self._cameras, self._watch = cell, policy, cameras, watch
-        self._frame_in_slider = frame_in_slider
         self._chunking, self._delay, self._seed = chunking, delay or InjectedDelay(), seed
         self._lookahead_s = lookahead_s
         self.reset()
 
     def reset(self) -> None:
         """A new trial begins; it is the same again."""
-        goal = self._told(self._cell.task.goal_pose)
+        goal = np.array(self._cell.task.goal)
         self.stepped_policy = SteppedPolicy(
             self._policy,
             goal,
@@ -88,18 +89,13 @@ class BundleController:
         """Show the policy what there is now, the pusher at (2,) [m]."""
         observer = self.stepped_policy.observer
         observer.push_pose("pusher", time_s, [*pusher, self._cell.pusher.tip_yaw_rad])
-        observer.push_pose("slider", time_s, self._told(slider))
+        observer.push_pose("slider", time_s, slider.as_array())
         if self._cameras is not None:
             self._cameras.follow(pusher)
             if self.stepped_policy.needs_images(time_s):
                 # Drawing takes longer than all the rest of a trial.
                 self._images = self._cameras.images(slider)
                 if self._watch is not None:
-                    self._watch(Moment(time_s, slider, pusher, self._images))
+                    self._watch(Moment(time_s, slider, pusher, self._images, self._cameras.cameras))
             for name, image in self._images.items():
                 observer.push_image(name, time_s, image)
-
-    def _told(self, slider: PlanarPose) -> Array:
-        """(3,) a slider's pose as the policy is told it."""
-        frame = self._frame_in_slider
-        return (slider if frame is None else slider @ frame).as_array()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from policy_server.bundle import load_policy
 from policy_server.bundle_files import read_bundle
 from policy_server.bundle_format import ENCODER
 from policy_server.onnx_networks import RuntimeOptions
@@ -28,12 +30,13 @@ class EstimatedSlider:
         self._session = RuntimeOptions().session(encoder.SerializeToString(), where)
 
     @classmethod
-    def of(cls, policy: BundlePolicy, name: str) -> EstimatedSlider | None:
+    @functools.lru_cache(maxsize=1)
+    def of(cls, name: str) -> EstimatedSlider | None:
         """For a bundle (folder, zip or shipped name); None where its graph has no such pose."""
         path = POLICIES.find(name)
         encoder = onnx.load_model_from_string(read_bundle(path)[1][ENCODER])
         made = {output for node in encoder.graph.node for output in node.output}
-        return cls(policy, encoder, str(path)) if _SLIDER in made else None
+        return cls(load_policy(path), encoder, str(path)) if _SLIDER in made else None
 
     def pose(self, values: Mapping[str, NDArray[Any]]) -> PlanarPose:
         """In the base frame, from an observation's values of one moment."""

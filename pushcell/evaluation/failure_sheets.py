@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.table import Table
 
-from pushcell.cameras.overlay import draw_outline
+from pushcell.cameras.overlay import draw_slider
 from pushcell.config.cell import CameraConfig
 from pushcell.errors import ConfigError
 from pushcell.evaluation.bundle_controller import Moment
@@ -66,11 +66,13 @@ class FailureSheets:
     folder: Path
 
     def __post_init__(self) -> None:
-        if not (self.evaluation.is_bundle and self.evaluation.loaded.manifest.has_cameras):
+        if not self.evaluation.sees_images:
             raise ConfigError(
                 f"{self.evaluation.policy} sees no images: --failure-sheets shows what a policy "
                 "from images saw; --failures draws the paths of any policy"
             )
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ConfigError(f"--failure-sheets {self.folder} is a file, and must be a folder")
 
     def run(self, seed: int) -> FailedTrial:
         """The trial of that seed, and its sheet in the folder of its cause."""
@@ -83,17 +85,19 @@ class FailureSheets:
         why = cause(result, errors, self.evaluation.task)
         trial = FailedTrial(seed, why, result.reason, errors)
         path = self.folder / trial.cause.replace(" ", "_") / f"seed_{seed}.png"
+        for old in self.folder.glob(f"*/{path.name}"):
+            old.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._draw(trial, moments, estimated, path)
         return trial
 
     def _estimates(self, moments: Sequence[Moment]) -> list[PlanarPose]:
-        reader = EstimatedSlider.of(self.evaluation.loaded, self.evaluation.policy)
+        reader = EstimatedSlider.of(self.evaluation.policy)
         if reader is None:
             return []
-        cell = self.evaluation.shifted_cell
+        cell = self.evaluation.told_cell
         yaw, goal = cell.pusher.tip_yaw_rad, np.array(cell.task.goal)
-        poses = [
+        return [
             reader.pose(
                 {
                     "pusher": np.array([*moment.pusher, yaw]),
@@ -103,8 +107,6 @@ class FailureSheets:
             )
             for moment in moments
         ]
-        frame = self.evaluation.frame_in_slider
-        return poses if frame is None else [pose @ frame.inverse() for pose in poses]
 
     def _draw(
         self,
@@ -114,7 +116,7 @@ class FailureSheets:
         path: Path,
     ) -> None:
         task = self.evaluation.task
-        cameras = [c for c in self.evaluation.cell.cameras if c.name in moments[0].images]
+        cameras = moments[0].cameras
         chosen = np.unique(np.linspace(0, len(moments) - 1, _TILES).round().astype(int))
         figure = Figure(figsize=(16, 1.7 * len(cameras) + 3), layout="constrained")
         grid = figure.subplots(len(cameras) + 1, height_ratios=[1.0] * len(cameras) + [1.5])
@@ -136,12 +138,10 @@ class FailureSheets:
         """What a camera saw, with outlines where it is fixed to the base."""
         image = cv2.resize(moment.images[camera.name], (_TILE_PX, _TILE_PX)).astype(np.uint8)
         if camera.link == self.evaluation.cell.arm.model.base_link:
-            shown, shape = camera.resized(_TILE_PX, _TILE_PX), self.evaluation.task.shape
+            shown, task = camera.resized(_TILE_PX, _TILE_PX), self.evaluation.task
             for pose, colour in ((moment.slider, _TRUE_RGB), (estimate, _ESTIMATE_RGB)):
                 if pose is not None:
-                    outline = shape.outline_at(pose)
-                    on_table = np.column_stack([outline, np.zeros(len(outline))])
-                    draw_outline(image, shown, camera.pose_in_link, on_table, colour)
+                    draw_slider(image, shown, camera.pose_in_link, task, pose, colour)
         return image
 
 
@@ -166,6 +166,8 @@ def cause(result: TrialResult, errors: Array, task: Task) -> str:
 def causes_table(trials: Sequence[FailedTrial]) -> Table:
     """The causes, how often each was, and how far off the estimates were."""
     shown = Table(title="failed trials by cause")
+    if not any(len(trial.errors) for trial in trials):
+        shown.caption = "this bundle's graph has no slider's pose to read: nothing is told misread"
     for title in ("cause", "trials", "slider's error p50 / p95 [mm]", "[deg]", "seeds"):
         shown.add_column(title)
     for name, count in Counter(trial.cause for trial in trials).most_common():

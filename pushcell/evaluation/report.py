@@ -54,7 +54,9 @@ def table(shown: dict[str, Any]) -> Table:
     low, high = shown["wilson95"]
     place, angle = shown["final_position_error_m"], shown["final_angle_error_rad"]
     duration = shown["duration_s_of_successes"]
-    result = Table(title=f"{shown['policy']} in the {shown['world']} world", show_header=False)
+    shifts = "".join(f", {name}={level}" for name, level in shown["shifts"].items())
+    title = f"{shown['policy']} in the {shown['world']} world{shifts}"
+    result = Table(title=title, show_header=False)
     result.add_row("succeeded", f"{shown['successes']} of {shown['trials']}")
     result.add_row("rate", f"{shown['success_rate']:.1%}, 95 % interval {low:.1%} to {high:.1%}")
     for name, values, scale in (

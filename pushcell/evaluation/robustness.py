@@ -6,6 +6,7 @@ Each condition's trials are a report of their own in the study's folder, as `pus
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,14 +22,14 @@ from pushcell.command_output import write_json
 from pushcell.config.cell import CellConfig
 from pushcell.errors import ConfigError
 from pushcell.evaluation.comparison import Report, compare
-from pushcell.evaluation.report import figures
+from pushcell.evaluation.report import figures, void_reasons
 from pushcell.evaluation.trial import Evaluation
 from pushcell.evaluation.workers import run_trials
 from pushcell.shipped import POLICIES
 from pushcell.simulation.shifts import SHIFTS, VISUAL_SHIFTS, Shifts
 
 CONTROL = "control"
-_SAME = ("sha256", "time_step_s", "seeds")  # of all reports of a study
+_FIGURES = ("trials", "void", "successes", "success_rate", "wilson95")
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,21 @@ class ShiftedWorld:
 def conditions(cell: CellConfig, sees_images: bool, wanted: Iterable[str]) -> list[ShiftedWorld]:
     """The control, and all levels of the wanted shifts (NAME, or NAME=LEVEL; none: all there are).
 
-    Left out are the cell's own levels, and shifts of pictures for a policy without cameras. Raises
-    ConfigError for an unknown shift or level.
+    Left out are levels that shift nothing, and shifts of pictures for a policy without cameras.
+    Raises ConfigError for an unknown shift or level.
     """
     names = [name for name in SHIFTS if sees_images or name not in VISUAL_SHIFTS]
+    none = {**dict.fromkeys(SHIFTS, "1"), "object": cell.task.slider}
+    del none["colour_randomisation"]  # the target world has none of it
     found = [ShiftedWorld()]
     for word in tuple(wanted) or tuple(names):
-        name, given, level = word.partition("=")
-        Shifts({name: level if given else SHIFTS.get(name, ("1",))[0]})
+        name, given, level = word.replace("-", "_").partition("=")
+        if given or name not in SHIFTS:
+            Shifts({name: level})
         if name not in names:
             raise ConfigError(f"the policy sees no images: there is nothing to shift by {name}")
-        own = cell.task.slider if name == "object" else SHIFTS[name][0]
-        levels = (level,) if given else tuple(other for other in SHIFTS[name] if other != own)
-        found += [ShiftedWorld(name, one) for one in levels]
+        levels = (level,) if given else SHIFTS[name]
+        found += [ShiftedWorld(name, one) for one in levels if given or one != none.get(name)]
     return list(dict.fromkeys(found))
 
 
@@ -83,8 +86,13 @@ class RobustnessStudy:
         manifest = read_manifest(POLICIES.find(policy))
         self.policy, self.seeds = policy, seeds
         self.conditions = conditions(cell, manifest.has_cameras, wanted)
-        self._sha256 = manifest.sha256
-        self._time_step_s = time_step_s
+        self.settings = {
+            "sha256": manifest.sha256,
+            "cell_sha256": hashlib.sha256(cell.model_dump_json().encode()).hexdigest(),
+            "time_step_s": time_step_s or cell.simulated.physics.time_step_s,
+            "seeds": [seeds.start, seeds.stop],
+        }
+        """What all of its trials have in common."""
         self._evaluations = {
             one: Evaluation(cell, policy, "target", time_step_s, shifts=one.shifts)
             for one in self.conditions
@@ -93,33 +101,31 @@ class RobustnessStudy:
     def run(self, workers: int, folder: Path) -> Iterator[tuple[ShiftedWorld, dict[str, Any]]]:
         """Each condition with its report, the control first.
 
-        Raises ConfigError for a folder of another study.
+        Raises ConfigError for a folder of another study, and where all trials are void.
         """
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"--out {folder} is a file, and must be a folder")
         folder.mkdir(parents=True, exist_ok=True)
         for condition, evaluation in self._evaluations.items():
             path = folder / f"{condition.name}.json"
             report = self._known(path)
             if report is None:
                 trials = list(run_trials(evaluation, self.seeds, workers))
-                report = {**self._settings, **figures(evaluation, trials)}
+                if all(trial.void for trial in trials):
+                    raise ConfigError(
+                        f"{condition.name}: all trials were void: {void_reasons(trials)}"
+                    )
+                report = {**figures(evaluation, trials), **self.settings}
                 partial = path.with_name(f"{path.name}.partial")
                 write_json(report, partial)
                 os.replace(partial, path)
             yield condition, report
 
-    @property
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "sha256": self._sha256,
-            "time_step_s": self._time_step_s,
-            "seeds": [self.seeds.start, self.seeds.stop],
-        }
-
     def _known(self, path: Path) -> dict[str, Any] | None:
         if not path.exists():
             return None
         report = dict(Report.load(path).values)
-        for key, value in self._settings.items():
+        for key, value in self.settings.items():
             if report.get(key) != value:
                 raise ConfigError(
                     f"{path} is of another study, with {key} {report.get(key)} and not {value}: "
@@ -129,21 +135,32 @@ class RobustnessStudy:
 
 
 def card(study: RobustnessStudy, reports: dict[ShiftedWorld, dict[str, Any]]) -> dict[str, Any]:
-    """A row for each condition, with its difference from the control on the same starts."""
-    control = Report(CONTROL, reports[ShiftedWorld()])
+    """A row for each condition, with its difference from the control on the starts of both."""
     rows = []
     for condition, report in reports.items():
-        compared = compare(control, Report(condition.name, report))
+        control = Report(CONTROL, reports[ShiftedWorld()])
+        told = compare(*_paired(control, Report(condition.name, report))).describe()
         rows.append(
             {
                 "shift": condition.shift,
                 "level": condition.level,
-                **{key: report[key] for key in ("trials", "successes", "success_rate", "wilson95")},
-                **{key: compared.describe()[key] for key in ("difference", "interval95", "p")},
+                **{key: report[key] for key in _FIGURES},
+                **{key: told[key] for key in ("difference", "interval95", "p")},
             }
         )
-    settings = {key: control.values[key] for key in _SAME}
-    return {"policy": study.policy, **settings, "conditions": rows}
+    return {"policy": study.policy, **study.settings, "conditions": rows}
+
+
+def _paired(a: Report, b: Report) -> tuple[Report, Report]:
+    """Both without the trials that are void in one of them."""
+
+    def only_both(report: Report) -> Report:
+        both = [
+            trial for seed, trial in report.trials.items() if seed in a.trials and seed in b.trials
+        ]
+        return Report(report.name, {**report.values, "per_trial": both})
+
+    return only_both(a), only_both(b)
 
 
 def table(shown: dict[str, Any]) -> Table:
@@ -155,7 +172,8 @@ def table(shown: dict[str, Any]) -> Table:
         (low, high), (less, more) = row["wilson95"], row["interval95"]
         result.add_row(
             f"{row['shift']} = {row['level']}" if row["shift"] else CONTROL,
-            f"{row['successes']} of {row['trials']}",
+            f"{row['successes']} of {row['trials']}"
+            + (f", {row['void']} void" if row["void"] else ""),
             f"{low:.0%} to {high:.0%}",
             f"{row['difference']:+.0%} [{less:+.0%}, {more:+.0%}]" if row["shift"] else "",
             f"{row['p']:.2g}" if row["shift"] else "",
@@ -167,8 +185,8 @@ def draw(shown: dict[str, Any], picture: Path) -> None:
     """Success with its interval under each shift and level, beside that of the control."""
     control, *rows = shown["conditions"]
     names = list(dict.fromkeys(row["shift"] for row in rows))
-    figure = Figure(figsize=(2.4 * max(1, len(names)) + 1, 3.6), layout="constrained")
-    grid = figure.subplots(1, max(1, len(names)), sharey=True, squeeze=False)[0]
+    figure = Figure(figsize=(2.4 * len(names) + 1, 3.6), layout="constrained")
+    grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, name in zip(grid, names, strict=False):
         mine = [row for row in rows if row["shift"] == name]
         rates = np.array([row["success_rate"] for row in mine])

@@ -10,7 +10,8 @@ from pushcell.arm.kinematics import ArmKinematics
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.simulation.rendering import SceneRenderer
-from pushcell.simulation.shifts import Shifts, VisualRandomization, World, shifted_cell
+from pushcell.simulation.shifted_world import told_cell
+from pushcell.simulation.shifts import Shifts, VisualRandomization, World
 
 
 class SimulatedCameras:
@@ -24,7 +25,8 @@ class SimulatedCameras:
         self._height_m = cell.simulated.physics.slider_height_m / 2
         self._home = np.array(cell.task.pusher_home_m)
         self._randomization = VisualRandomization(cell, world, shifts)
-        self._renderer = SceneRenderer(shifted_cell(cell, shifts), world)
+        appearance = self._randomization.draw(np.random.default_rng(0)).appearance
+        self._renderer = SceneRenderer(told_cell(cell, shifts), appearance)
         self.begin(np.random.default_rng(0))
 
     def begin(self, rng: np.random.Generator) -> None:
@@ -32,7 +34,7 @@ class SimulatedCameras:
         visuals = self._randomization.draw(rng)
         if self._randomization.vary:
             self._renderer.recolour(visuals.appearance)
-        self._cameras = [
+        self.cameras = [
             c.resized(*self._sizes[c.name]) for c in visuals.cameras if c.name in self._sizes
         ]
         self._joints = self._kinematics.home_joints(self._home)
@@ -45,4 +47,4 @@ class SimulatedCameras:
     def images(self, slider: PlanarPose) -> dict[str, NDArray[np.uint8]]:
         """RGB images (H, W, 3) by camera."""
         self._renderer.pose(self._joints, Pose.from_planar(slider, self._height_m))
-        return {camera.name: self._renderer.image(camera) for camera in self._cameras}
+        return {camera.name: self._renderer.image(camera) for camera in self.cameras}

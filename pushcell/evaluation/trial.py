@@ -15,7 +15,7 @@ from policy_server.delay import InjectedDelay
 from policy_server.policy import BundlePolicy
 from pushcell.config.cell import CellConfig
 from pushcell.demonstrators.registry import DEMONSTRATORS, demonstrator
-from pushcell.errors import ConfigError
+from pushcell.errors import ConfigError, PushcellError
 from pushcell.evaluation.bundle_controller import BundleController, Watch
 from pushcell.evaluation.guarded_loop import Smoothness, lookahead_s, run_guarded
 from pushcell.evaluation.pictures import Ground
@@ -23,7 +23,8 @@ from pushcell.evaluation.simulated_cameras import SimulatedCameras
 from pushcell.evaluation.stepped_policy import NoChunkError
 from pushcell.geometry import Array, PlanarPose
 from pushcell.simulation.closed_loop import TrialResult, run_closed_loop
-from pushcell.simulation.shifts import Shifts, World, shifted_cell
+from pushcell.simulation.shifted_world import CENTRE_OF_MASS, OutlineFrameWorld, told_cell
+from pushcell.simulation.shifts import VISUAL_SHIFTS, Shifts, World, shifted_cell
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.simulation.target_world import TargetWorld
 from pushcell.simulation.world import PushingWorld
@@ -34,6 +35,10 @@ Motion = Literal["guarded", "direct"]
 _CHUNKING = "receding"
 _WAY_STATES = 40
 _CONTROLLER_STREAM = 1  # the start's generator has the seed alone, the controller's this beside it
+
+
+class NoStartError(PushcellError):
+    """A shift leaves nothing to be tried from a start."""
 
 
 @dataclass(frozen=True)
@@ -62,24 +67,27 @@ class Evaluation:
             raise ConfigError("the source world is quasi-static and has no --time-step")
         if self.time_step_s is not None and not 0 < self.time_step_s <= 0.01:
             raise ConfigError(f"--time-step must be above 0 and at most 0.01 s: {self.time_step_s}")
+        unseen = [name for name in VISUAL_SHIFTS if name in self.shifts.levels]
+        if unseen and not self.sees_images:
+            raise ConfigError(f"{self.policy} sees no images: {unseen[0]} shifts nothing for it")
 
     @functools.cached_property
-    def shifted_cell(self) -> CellConfig:
-        """The cell as its world is."""
-        return shifted_cell(self.cell, self.shifts)
+    def told_cell(self) -> CellConfig:
+        """The shifted cell as its cameras see it and as poses are told, judged and drawn."""
+        return told_cell(self.cell, self.shifts)
 
     @property
     def task(self) -> Task:
         """What is to be done."""
-        return Task.of(self.shifted_cell.task, self.cell.pusher.radius_m)
+        return Task.of(self.told_cell.task, self.cell.pusher.radius_m)
 
     def run(self, seed: int) -> Trial:
         """The trial of that seed, in a world of its own."""
-        task, start = self.task, self._start(seed)
-        world = self._world_from(start)
+        task, start, world = self.task, self._start(seed), self._make_world()
         try:
+            self._begin(world, start)
             result, smoothness = self._push(world, task, seed)
-        except NoChunkError as error:
+        except (NoChunkError, NoStartError) as error:
             where = (start.x, start.y, start.theta)
             return Trial(seed, where, False, str(error), None, None, world.time_s, void=True)
         return Trial(
@@ -100,24 +108,24 @@ class Evaluation:
         ``watch`` is told of each moment whose images a bundle takes. Raises NoChunkError for a
         bundle that fails, or gives no chunk.
         """
-        return self._push(self._world_from(self._start(seed)), self.task, seed, watch)[0]
+        world = self._make_world()
+        self._begin(world, self._start(seed))
+        return self._push(world, self.task, seed, watch)[0]
 
     def _start(self, seed: int) -> PlanarPose:
         """Where the outline is at first: the same under every shift."""
         own = Task.of(self.cell.task, self.cell.pusher.radius_m)
         return own.sample_start(np.random.default_rng(seed))
 
-    @property
-    def frame_in_slider(self) -> PlanarPose | None:
-        """The frame whose pose a policy is told; None where it is that of the centre of mass."""
-        moved = np.array(self.shifted_cell.task.centre_of_mass_m) - self.cell.task.centre_of_mass_m
-        return PlanarPose.from_array([*-moved, 0.0]) if moved.any() else None
-
-    def _world_from(self, start: PlanarPose) -> PushingWorld:
-        """A world of its own, with the slider's outline at a start."""
-        world, frame = self._make_world(), self.frame_in_slider
-        world.reset(start if frame is None else start @ frame.inverse(), self.task.pusher_home)
-        return world
+    def _begin(self, world: PushingWorld, start: PlanarPose) -> None:
+        """Raises NoStartError where a shifted slider or goal leaves no trial to be run."""
+        task = self.task
+        if self.shifts.levels and task.judge(start, task.pusher_home, 0.0).success:
+            raise NoStartError("the slider begins at the shifted goal")
+        try:
+            world.reset(start, task.pusher_home)
+        except PushcellError as error:
+            raise NoStartError(f"another slider does not fit there: {error}") from error
 
     def _push(
         self, world: PushingWorld, task: Task, seed: int, watch: Watch | None = None
@@ -125,7 +133,7 @@ class Evaluation:
         """Raises NoChunkError for a bundle that fails, or gives no chunk."""
         if not self.is_bundle:
             rng = np.random.default_rng([seed, _CONTROLLER_STREAM])
-            controller = demonstrator(self.policy)(self.shifted_cell, rng)
+            controller = demonstrator(self.policy)(self.told_cell, rng)
             return run_closed_loop(world, controller, task), None
         smoothness = None
         if self.motion == "direct":
@@ -157,6 +165,11 @@ class Evaluation:
         return self.policy not in DEMONSTRATORS
 
     @property
+    def sees_images(self) -> bool:
+        """Whether it is a bundle with cameras."""
+        return self.is_bundle and self.loaded.manifest.has_cameras
+
+    @property
     def loaded(self) -> BundlePolicy:
         """The bundle that pushes; built once in a process."""
         return _load(self.policy)
@@ -173,23 +186,20 @@ class Evaluation:
         chunking = self.chunking or _CHUNKING
         return (
             BundleController(
-                self.shifted_cell,
-                policy,
-                chunking,
-                self.delay,
-                seed,
-                cameras,
-                lookahead_s,
-                watch,
-                self.frame_in_slider,
+                self.told_cell, policy, chunking, self.delay, seed, cameras, lookahead_s, watch
             ),
             policy.manifest.rate_hz,
         )
 
     def _make_world(self) -> PushingWorld:
-        if self.world == "source":
-            return SourceWorld(self.shifted_cell)
-        return TargetWorld(self.shifted_cell, self.time_step_s)
+        shifted = shifted_cell(self.cell, self.shifts)
+        world: PushingWorld = (
+            SourceWorld(shifted)
+            if self.world == "source"
+            else TargetWorld(shifted, self.time_step_s)
+        )
+        moved = CENTRE_OF_MASS in self.shifts.levels
+        return OutlineFrameWorld(world, self.cell, shifted) if moved else world
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 from pushcell.action_chunk import ActionChunk
 from pushcell.arm.joint_names import in_order
 from pushcell.arm.kinematics import ArmKinematics
+from pushcell.config.bounds import LONGEST_JOINT_STOP_S
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array
 from pushcell.motion.commanded import CommandedArm, JointTarget
@@ -91,6 +92,7 @@ class MotionGuard:
         self._publishers: dict[Source, int] = {}
         self._ticked_s = -np.inf
         self._settling = False
+        self._in_turn = False  # at the end of the last tick
         self.emergency_stop = EmergencyStop()
         self.state = MotionState(Source.HOLD, Phase.NO_ARM, Reason.ARM_STATUS_OLD)
 
@@ -173,11 +175,13 @@ class MotionGuard:
             self._status_s = -np.inf
             self._deadman.forget()
             self._end_turn(Reason.CLOCK_JUMPED)
-        elif self._held_up(now_s):
-            self._end_turn(Reason.HELD_UP)
+        held_up = self._held_up(now_s)
         self._ticked_s = now_s
         self._deadman.ticked()
         self._meet_arm(now_s)
+        if held_up:
+            self._end_turn(Reason.HELD_UP)
+        self._in_turn = False
         if self._arm is None:
             return None
         answer = self._answer(now_s, self._arm)
@@ -186,12 +190,19 @@ class MotionGuard:
         target = self._arm.move(reference, limits)
         self._obey(answer)
         self.state = replace(self.state, phase=self._phase(reference, self._arm))
+        self._in_turn = self.state.source is not Source.HOLD
         return target
 
     def _held_up(self, now_s: float) -> bool:
-        """Whether no command went out for so long that the driver has stopped the joints."""
-        in_turn = self.state.source is not Source.HOLD
-        return in_turn and is_older(now_s, self._ticked_s, self._cell.arm.command_silence_s)
+        """Whether in a turn no command went out for so long that the driver has stopped the joints.
+
+        It begins to stop them a tick after `ArmConfig.command_silence_s`.
+        """
+        silence_s = self._cell.arm.command_silence_s + self._cell.motion.tick_s
+        moves = self._arm is not None and not self._arm.still
+        if moves and is_older(now_s, self._ticked_s, silence_s + LONGEST_JOINT_STOP_S):
+            self._arm = None  # the joints rest by now, and not where they were commanded to be
+        return self._in_turn and is_older(now_s, self._ticked_s, silence_s)
 
     def _meet_arm(self, now_s: float) -> None:
         """Begin with a new arm from where it is; stop a lost one, then forget where it was."""

@@ -66,6 +66,7 @@ def main(words: Sequence[str]) -> int:
         )
     folder.mkdir(parents=True, exist_ok=True)
     began, first = time.monotonic(), checkpoint.step if checkpoint else 0
+    told_s, told = began, first  # when a loss was told last, and at which step
     columns = (
         MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}")
     )  # fmt: skip
@@ -75,8 +76,9 @@ def main(words: Sequence[str]) -> int:
         def on_progress(step: int, values: dict[str, float]) -> None:
             bar.update(task, completed=step)
             if "loss" in values:
-                each_s = (time.monotonic() - began) / (step - first)
-                rate = config.training.batch_size / each_s
+                nonlocal told_s, told
+                rate = (step - told) * config.training.batch_size / (time.monotonic() - told_s)
+                told_s, told = time.monotonic(), step
                 bar.update(task, description=f"loss {values['loss']:.4g}, {rate:.0f} samples/s")
 
         outcome = train(config, folder, checkpoint, on_progress)

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from policy_server.bundle import load_policy
 from pushcell.cli import main as cli
 from pushcell.config.cell import CellConfig
 from pushcell.errors import ConfigError
 from pushcell.evaluation.robustness import ShiftedWorld, conditions
+from pushcell.evaluation.simulated_cameras import SimulatedCameras
 from pushcell.evaluation.trial import Evaluation
 from pushcell.geometry import PlanarPose
 from pushcell.simulation.shifts import CENTRE_OF_MASS_Y_M, Shifts
@@ -20,7 +22,7 @@ def evaluation(cell: CellConfig, *words: str, policy: str = "planner") -> Evalua
     return Evaluation(cell, policy, "source", shifts=Shifts.parse(words))
 
 
-@pytest.mark.parametrize("shift", ["goal=3", "centre_of_mass=4", "object=box", "camera=2"])
+@pytest.mark.parametrize("shift", ["goal=3", "centre_of_mass=4", "object=box"])
 def test_starts_are_the_same_under_every_shift(cell: CellConfig, shift: str) -> None:
     plain, shifted = evaluation(cell), evaluation(cell, shift)
     assert shifted._start(7) == plain._start(7)
@@ -28,28 +30,49 @@ def test_starts_are_the_same_under_every_shift(cell: CellConfig, shift: str) -> 
 
 def test_a_shifted_centre_of_mass_leaves_the_outline_where_it_was(cell: CellConfig) -> None:
     shifted = evaluation(cell, "centre_of_mass=3")
-    start = shifted._start(7)
-    world = shifted._world_from(start)
-    outline = shifted.task.shape.outline_at(world.slider_pose)
-    plain = evaluation(cell).task.shape.outline_at(start)
-    np.testing.assert_allclose(outline, plain, atol=1e-12)
-    moved = world.slider_pose.inverse() @ start
-    assert moved.y == pytest.approx(-CENTRE_OF_MASS_Y_M[2])
-    # The goal asks for the same place of the outline.
-    goal = evaluation(cell).task
-    np.testing.assert_allclose(
-        shifted.task.shape.outline_at(shifted.task.goal),
-        goal.shape.outline_at(goal.goal),
-        atol=1e-12,
-    )
+    start, world = shifted._start(7), shifted._make_world()
+    shifted._begin(world, start)
+    assert world.slider_pose.distance_to(start) == pytest.approx((0, 0), abs=1e-12)
+    assert shifted.task.goal == evaluation(cell).task.goal
+    inner = world._world
+    assert (inner.slider_pose.inverse() @ start).y == pytest.approx(-CENTRE_OF_MASS_Y_M[2])
+    # Pushed through its own centre of mass it does not turn; through the shifted one it does.
+    turned = []
+    for words in ((), ("centre_of_mass=3",)):
+        pushed = evaluation(cell, *words)
+        world = pushed._make_world()
+        pose = PlanarPose(0.6, 0.0, 0.0)
+        world.reset(pose, [0.6, 0.1])
+        world.advance([0.6, -0.05], 5.0)
+        world.advance([0.62, -0.05], 5.0)
+        turned.append(world.slider_pose.theta)
+    assert abs(turned[1] - turned[0]) > 1e-3
 
 
 def test_a_policy_is_told_of_the_outline_and_of_a_shifted_goal(cell: CellConfig) -> None:
     shifted = evaluation(cell, "centre_of_mass=3", "goal=2", policy="target_state")
-    controller, _ = shifted._bundle(0, 0.0, None)
-    told = controller._told(shifted.task.goal)
     x, y, theta = cell.task.goal
-    np.testing.assert_allclose(told, [x, y - 0.025, theta], atol=1e-12)
+    np.testing.assert_allclose(shifted.told_cell.task.goal, [x, y - 0.025, theta], atol=1e-12)
+
+
+def test_a_shift_of_colours_is_seen(cell: CellConfig) -> None:
+    spec = load_policy("target_image").manifest.observation
+    slider = PlanarPose(0.6, 0.0, 0.5)
+    plain, moved, turned = (
+        SimulatedCameras(cell, spec, "target", Shifts.parse(words)).images(slider)["overhead"]
+        for words in ((), ("colour_mean=4",), ("camera=3",))
+    )
+    for other in (moved, turned):
+        assert np.abs(other.astype(int) - plain).mean() > 5
+    with pytest.raises(ConfigError, match="target_state sees no images"):
+        Evaluation(cell, "target_state", "target", shifts=Shifts.parse(["camera=2"]))
+
+
+def test_a_start_that_leaves_nothing_to_try_is_void(cell: CellConfig) -> None:
+    triangle = Evaluation(cell, "planner", "source", shifts=Shifts.parse(["object=triangle"]))
+    trial = triangle.run(36)
+    assert trial.void
+    assert "another slider does not fit there" in trial.reason
 
 
 def test_planners_succeed_where_the_goal_is_shifted(cell: CellConfig) -> None:
@@ -63,7 +86,8 @@ def test_planners_succeed_where_the_goal_is_shifted(cell: CellConfig) -> None:
 def test_the_conditions(cell: CellConfig) -> None:
     everything = conditions(cell, True, ())
     assert everything[0] == ShiftedWorld()
-    assert len(everything) == 1 + 5 * 3 + 6
+    assert len(everything) == 1 + 4 * 3 + 4 + 6
+    assert ShiftedWorld("colour_randomisation", "1") in everything
     assert ShiftedWorld("object", "t") not in everything
     assert {one.shift for one in conditions(cell, False, ())[1:]} == {
         "centre_of_mass", "goal", "object"

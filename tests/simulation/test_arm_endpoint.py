@@ -303,7 +303,7 @@ def test_a_port_that_another_program_has_is_one_sentence() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("", 0))
         port = other.getsockname()[1]
-        with pytest.raises(ArmLinkError, match=f"another program has port {port}; give the run"):
+        with pytest.raises(ArmLinkError, match=f"another program has port {port}; end that"):
             open_lcm(f"udpm://239.255.76.67:{port}?ttl=0")
 
 
