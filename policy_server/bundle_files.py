@@ -11,6 +11,7 @@ import lzma
 import os
 import stat
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ UNREADABLE_ZIP = (
     OverflowError,
     struct.error,
     zlib.error,
+    SyntaxError,  # numpy reads an array's header as Python
+    tokenize.TokenError,
     lzma.LZMAError,
 )
 """What Python raises for zips that are damaged, encrypted, or packed in unknown ways."""

@@ -1,6 +1,9 @@
 """Fixtures that many tests share."""
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,21 @@ def cell() -> CellConfig:
 def runs_nodes(path: str) -> bool:
     """Whether the tests of a file start processes of the graph."""
     return path.startswith(("tests/ros/", "tests/system/", "tests/test_examples.py"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_of_nodes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nodes of this process leave its priority low, and DDS participants as garbage.
+
+    The next tests would be slow by the one, and by the other may hang: Fast DDS now and then waits
+    for ever where a service ends while another node begins.
+    """
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    yield
+    if runs_nodes(request.node.nodeid):
+        gc.collect()
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 class OneGraphAtATime(LoadScopeScheduling):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ from pushcell.errors import ConfigError
 from pushcell.labelling.colours import COLOURS, ColourModel
 
 _MOST_BYTES = 16 << 20
-# What numpy raises for files that are none of its own, or damaged.
+# What numpy raises for files that are none of its own, or damaged; it reads headers as Python.
 _UNREADABLE = (
     OSError, ValueError, KeyError, AttributeError, EOFError, NotImplementedError, RuntimeError,
-    zipfile.BadZipFile, zlib.error,
+    SyntaxError, TypeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 

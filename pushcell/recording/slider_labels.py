@@ -62,7 +62,7 @@ class SliderLabels:
             content = json.loads(path.read_bytes())
             labels = cls(
                 content["camera"],
-                np.array(content["stamps_ns"], np.int64),
+                np.array(content["stamps_ns"], np.int64).reshape(-1),
                 np.array(content["poses_m_rad"], float).reshape(-1, 3),
                 np.array(content["deviations_m_rad"], float).reshape(-1, 3),
                 int(content["pictures"]),

@@ -34,8 +34,9 @@ from hypothesis import strategies as st
 from benchmarks.synthetic_cell import START_NS, live, recording_cell
 from calibration.drift import DriftReference
 from calibration.files import read_fiducials, read_pairs, read_signal, read_touched
+from policy_server import bundle
 from policy_server.bundle_files import read_manifest
-from policy_server.bundle_format import MANIFEST
+from policy_server.bundle_format import MANIFEST, PARITY
 from policy_server.message_codec import pack, unpack
 from pushcell.bags.bag_reader import BagReader
 from pushcell.bags.bag_writer import BagWriter
@@ -152,6 +153,18 @@ def status() -> bytes:
     return message.encode()
 
 
+def parity_frame() -> bytes:
+    stream, manifest = io.BytesIO(), some_manifest(CELL)
+    shapes = {**manifest.observation.shapes, "chunk": (1, manifest.action.horizon, 2)}
+    shapes["noise"] = shapes["chunk"]
+    np.savez(stream, **{name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+    return stream.getvalue()
+
+
+def read_parity_frame(path: Path) -> object:
+    return bundle._parity_frame(some_manifest(CELL), path.read_bytes(), path.parent)
+
+
 def appearance() -> bytes:
     colours = ColourModel(np.full(COLOURS, 0.5, np.float32))
     with tempfile.TemporaryDirectory() as folder:
@@ -266,6 +279,7 @@ FORMATS = [
     of_json("fiducials", FIDUCIALS, read_fiducials),
     of_json("slider labels", LABELS, lambda p: SliderLabels.load(p.parent), LABELS_FILE),
     Format("slider's appearance", appearance(), SliderAppearance.load, "a.npz"),
+    Format("bundle's parity frame", parity_frame(), read_parity_frame, PARITY),
     Format("signal", SIGNAL, read_signal),
     Format("journal", JOURNAL, lambda p: list(Journal(p).entries())),
     Format("MCAP, whole", bag(), read_bag),
