@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -33,8 +34,8 @@ def runs_nodes(path: str) -> bool:
     return path.startswith(("tests/ros/", "tests/system/", "tests/test_examples.py"))
 
 
-@pytest.fixture(autouse=True)
-def nothing_left_of_nodes(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left_of_nodes() -> Iterator[None]:
     """Nodes of this process leave its priority low, and DDS participants as garbage.
 
     The next tests would be slow by the one, and by the other may hang: Fast DDS now and then waits
@@ -42,10 +43,11 @@ def nothing_left_of_nodes(request: pytest.FixtureRequest) -> Iterator[None]:
     """
     before = os.getpriority(os.PRIO_PROCESS, 0)
     yield
-    if runs_nodes(request.node.nodeid):
-        gc.collect()
+    if os.getpriority(os.PRIO_PROCESS, 0) != before:
         with suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, before)
+    if "rclpy" in sys.modules:
+        gc.collect()
 
 
 class OneGraphAtATime(LoadScopeScheduling):

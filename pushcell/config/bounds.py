@@ -21,7 +21,7 @@ from pushcell.geometry import ConvexPolygon
 _REDUCED_SPEED = "reduced speed of a tool, ISO 10218-1"
 _DRILLED = "chosen: {} times what the fault drill was run with"
 # A joint that takes longer to stop from its highest speed cannot hold any stop [s].
-LONGEST_JOINT_STOP_S = 0.5
+_LONGEST_JOINT_STOP_S = 0.5
 # A watchdog that expects a message more often than this many of its periods trips by chance.
 _PERIODS = 2.0
 _ONE_FOR_EACH_JOINT = (
@@ -282,11 +282,11 @@ def _joints_stop_too_late(arm: ArmConfig) -> Iterator[str]:
     stop_s = np.array(arm.joint_velocity_limits_rad_s) / acceleration
     stop_s += acceleration / np.array(arm.joint_jerk_limits_rad_s3)
     joint = int(np.argmax(stop_s))
-    if stop_s[joint] > LONGEST_JOINT_STOP_S:
+    if stop_s[joint] > _LONGEST_JOINT_STOP_S:
         yield (
             f"arm.joint_acceleration_limits_rad_s2 and arm.joint_jerk_limits_rad_s3: joint "
             f"{joint + 1} needs {stop_s[joint]:.2f} s to stop from its highest speed, allowed: "
-            f"{LONGEST_JOINT_STOP_S:g} s"
+            f"{_LONGEST_JOINT_STOP_S:g} s"
         )
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from pushcell.action_chunk import ActionChunk
 from pushcell.arm.joint_names import in_order
 from pushcell.arm.kinematics import ArmKinematics
-from pushcell.config.bounds import LONGEST_JOINT_STOP_S
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array
 from pushcell.motion.commanded import CommandedArm, JointTarget
@@ -175,12 +174,11 @@ class MotionGuard:
             self._status_s = -np.inf
             self._deadman.forget()
             self._end_turn(Reason.CLOCK_JUMPED)
-        held_up = self._held_up(now_s)
+        if self._held_up(now_s):
+            self._end_turn(Reason.HELD_UP)
         self._ticked_s = now_s
         self._deadman.ticked()
         self._meet_arm(now_s)
-        if held_up:
-            self._end_turn(Reason.HELD_UP)
         self._in_turn = False
         if self._arm is None:
             return None
@@ -196,12 +194,10 @@ class MotionGuard:
     def _held_up(self, now_s: float) -> bool:
         """Whether in a turn no command went out for so long that the driver has stopped the joints.
 
-        It begins to stop them a tick after `ArmConfig.command_silence_s`.
+        It begins to stop them a tick after `ArmConfig.command_silence_s`. The guard brakes from
+        what it has commanded: whether the joints rest, or time alone has jumped, it cannot know.
         """
         silence_s = self._cell.arm.command_silence_s + self._cell.motion.tick_s
-        moves = self._arm is not None and not self._arm.still
-        if moves and is_older(now_s, self._ticked_s, silence_s + LONGEST_JOINT_STOP_S):
-            self._arm = None  # the joints rest by now, and not where they were commanded to be
         return self._in_turn and is_older(now_s, self._ticked_s, silence_s)
 
     def _meet_arm(self, now_s: float) -> None:

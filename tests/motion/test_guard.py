@@ -101,21 +101,6 @@ def test_a_guard_that_was_held_up_goes_on_only_while_the_driver_did_not_stop(
         assert_stopped(rig, Reason.HELD_UP)
 
 
-def test_a_guard_that_was_held_up_for_long_begins_where_the_joints_rest(rig):
-    chunk = rig.drive_policy()
-    # The driver let them come to rest a little further on.
-    rig.q = rig.kinematics.home_joints(rig.tips[-1] + [0.0, -0.01])
-    rested = rig.kinematics.tip_pose(rig.q).translation[:2]
-    rig.now += 5.0
-    rig.guard.on_chunk(rig.now, chunk)
-    tips = len(rig.tips)
-    rig.tick()
-    assert rig.guard.state.reason is Reason.HELD_UP
-    rig.run(0.3)
-    assert np.abs(np.array(rig.tips[tips:]) - rested).max() < 1e-4
-    assert rig.guard.state.source is Source.HOLD
-
-
 def test_a_turn_that_begins_after_a_hold_up_is_not_ended_by_it(rig):
     rig.drive_policy()
     rig.guard.select(Source.HOLD)
