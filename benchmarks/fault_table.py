@@ -84,13 +84,15 @@ def _unseen_s(drill: Drill) -> float:
 def _held(drill: Drill) -> list[FaultCase]:
     """Stopped for a while, of simulated time where the process is not that time itself."""
     motion, unseen_s = drill.cell.motion, _unseen_s(drill)
+    silence_s = drill.cell.arm.command_silence_s
     found = []
     for held_s in HELD_S:
         # What is sent again at 25 Hz may once come a little late.
         noticed = held_s > motion.command_silence_s
+        felt = held_s > silence_s + motion.tick_s
         for said, node, limit_s, reasons in (
             ("policy", "policy_node", motion.command_silence_s if noticed else None, _SILENT),
-            ("motion", "motion_node", held_s + drill.cell.arm.command_silence_s, _HELD_UP),
+            ("motion", "motion_node", held_s + silence_s if felt else None, _HELD_UP),
             ("arm node", "arm_node", held_s + motion.arm_status_age_s, (*_LOST, "arm_frozen")),
             ("camera", "render_node", unseen_s if noticed else None, _SILENT),
         ):

@@ -11,7 +11,6 @@ STRUCK = (
     "kill -9 policy",
     "SIGSTOP motion",
     "kill -9 arm node",
-    "NaN in a command",
     "emergency stop",
 )
 
