@@ -14,17 +14,17 @@ from tyro.conf import Positional, arg
 
 from pushcell.command_output import console_beside, show_result
 from pushcell.config.cell import load_cell
-from pushcell.errors import ConfigError
 from pushcell.evaluation.delay_report import draw, figures, table
 from pushcell.evaluation.delay_study import DelayStudy
+from pushcell.evaluation.study_options import StudyOptions
 from pushcell.processes.worker_pool import worker_count
 from pushcell.shipped import POLICIES
 
 PICTURE = "delay.png"
 
 
-@dataclass(frozen=True)
-class SweepDelay:
+@dataclass(frozen=True, kw_only=True)
+class SweepDelay(StudyOptions):
     """Run the same starts in the target world under every chunking and every delay.
 
     The output folder contains one line per trial and a picture. To continue an interrupted study,
@@ -37,33 +37,18 @@ class SweepDelay:
 
     policy: Positional[Path]
     """The name of a shipped policy, or the path of a bundle (folder or zip)."""
-    out: Annotated[Path, arg(metavar="DIR")]
-    """Folder for the trials and the picture."""
     chunking: tuple[str, ...] = ("receding", "asynchronous", "ensembling", "realtime")
     """How action chunks are joined; one or more."""
     delays: Annotated[tuple[str, ...], arg(metavar="SECONDS")] = (
         "0", "0.1", "0.2", "0.3", "0.5", "0.05,0.3", "0.1,0.5"
     )  # fmt: skip
     """Injected inference delays; LOW,HIGH for bursts of HIGH. Differences are against the first."""
-    trials: int = 25
-    """Number of starts of each condition."""
-    seed: int = 0
-    """Seed of the first start; start i has this seed plus i."""
-    workers: int | None = None
-    """Number of processes; by default one per CPU."""
-    time_step: Annotated[float | None, arg(metavar="SECONDS")] = None
-    """Time step of the physics; by default that of the cell file."""
-    cell: Path = Path("sim")
-    """The cell: the name of a shipped cell, or the path of a cell file."""
-    json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:
     """Run the study; 0 when its trials were run, whatever they came to."""
     options = tyro.cli(SweepDelay, prog="pushcell sweep delay", args=list(words))
-    if options.trials < 1 or options.seed < 0:
-        raise ConfigError("--trials must be at least 1, --seed at least 0")
+    seeds = options.seeds
     study = DelayStudy(
         load_cell(options.cell),
         POLICIES.find(options.policy),
@@ -72,7 +57,6 @@ def main(words: Sequence[str]) -> int:
         options.time_step,
     )
     workers = worker_count(options.workers)
-    seeds = range(options.seed, options.seed + options.trials)
     began = time.monotonic()
     running = study.run(seeds, workers, options.out)
     total = len(study.conditions) * options.trials

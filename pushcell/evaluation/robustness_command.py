@@ -5,24 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
 import tyro
 from rich.progress import track
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import Positional, UseAppendAction
 
 from pushcell.command_output import console_beside, show_result
 from pushcell.config.cell import load_cell
-from pushcell.errors import ConfigError
 from pushcell.evaluation.robustness import RobustnessStudy, card, draw, table
+from pushcell.evaluation.study_options import StudyOptions
 from pushcell.processes.worker_pool import worker_count
 
 PICTURE = "robustness.png"
 
 
-@dataclass(frozen=True)
-class Robustness:
+@dataclass(frozen=True, kw_only=True)
+class Robustness(StudyOptions):
     """Run the same starts in the target world under each shift and level, and under none.
 
     The output folder contains a report per condition, as of pushcell evaluate, and a picture. To
@@ -35,31 +33,15 @@ class Robustness:
 
     policy: Positional[str]
     """The name of a shipped policy, or the path of a bundle (folder or zip)."""
-    out: Annotated[Path, arg(metavar="DIR")]
-    """Folder for the reports and the picture."""
     shift: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
     """Shifts, as NAME for all its levels or NAME=LEVEL; by default all that the policy can be
     subject to: colour_mean, colour_randomisation, camera, centre_of_mass, goal, object."""
-    trials: int = 25
-    """Number of starts of each condition."""
-    seed: int = 0
-    """Seed of the first start; start i has this seed plus i."""
-    workers: int | None = None
-    """Number of processes; by default one per CPU."""
-    time_step: Annotated[float | None, arg(metavar="SECONDS")] = None
-    """Time step of the physics; by default that of the cell file."""
-    cell: Path = Path("sim")
-    """The cell: the name of a shipped cell, or the path of a cell file."""
-    json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write the figures as JSON to this file; - for standard output."""
 
 
 def main(words: Sequence[str]) -> int:
     """Run the study; 0 when its trials were run, whatever they came to."""
     options = tyro.cli(Robustness, prog="pushcell robustness", args=list(words))
-    if options.trials < 1 or options.seed < 0:
-        raise ConfigError("--trials must be at least 1, --seed at least 0")
-    seeds = range(options.seed, options.seed + options.trials)
+    seeds = options.seeds
     wanted = list(itertools.chain.from_iterable(options.shift))
     study = RobustnessStudy(
         load_cell(options.cell), options.policy, seeds, options.time_step, wanted
