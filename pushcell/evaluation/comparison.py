@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from pushcell.errors import ConfigError
+from pushcell.evaluation.sequential import anytime_p, decided_after, probability_higher
+from pushcell.geometry import Array
 
 _RESAMPLES = 10_000
 _SAME_WORLD = ("world", "time_step_s")
+_Trials = Mapping[int, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,14 @@ class Report:
         return cls(str(path), values)
 
     @property
-    def trials(self) -> dict[int, Mapping[str, Any]]:
+    def trials(self) -> _Trials:
         """By their seeds; void ones say nothing of the policy and are left out."""
         told = (trial for trial in self.values["per_trial"] if not trial.get("void"))
         return {trial["seed"]: trial for trial in told}
+
+    def chosen(self, seeds: Set[int] | None) -> _Trials:
+        """The trials of these seeds; None: of all."""
+        return {seed: one for seed, one in self.trials.items() if seeds is None or seed in seeds}
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,9 @@ class Comparison:
     only: tuple[int, int]  # trials in which A alone succeeded, in which B alone did
     difference: float  # of the success rates
     interval95: tuple[float, float]  # of the difference
-    p: float  # that chance alone makes the two differ so much
+    p: float  # that chance alone makes the two differ so much, the number of trials being fixed
+    anytime_p: Array  # (trials,) after each trial, by seed; holds whenever one stops
+    b_better: float  # posterior probability that B's success rate is the higher one
 
     def describe(self) -> dict[str, Any]:
         """Plain values."""
@@ -73,16 +82,23 @@ class Comparison:
             "difference": self.difference,
             "interval95": list(self.interval95),
             "p": self.p,
+            "anytime_p": float(self.anytime_p[-1]),
+            "decided_after": decided_after(self.anytime_p),
+            "b_better": self.b_better,
         }
 
 
-def compare(a: Report, b: Report, key: str = "success", seed: int = 0) -> Comparison:
+def compare(
+    a: Report, b: Report, key: str = "success", seed: int = 0, so_far: bool = False
+) -> Comparison:
     """Compare how often ``key`` is true; raises ConfigError unless both began alike.
 
-    p is of McNemar's exact test, the interval of a bootstrap over pairs.
+    p is of McNemar's exact test, the interval of a bootstrap over pairs. So far: only the seeds
+    that both have, while trials are still to come.
     """
-    _check_alike(a, b)
-    ours, theirs = a.trials, b.trials
+    common = a.trials.keys() & b.trials.keys() if so_far else None
+    ours, theirs = a.chosen(common), b.chosen(common)
+    _check_alike(a, b, ours, theirs)
     for report, trials in ((a, ours), (b, theirs)):
         if not all(isinstance(trial.get(key), bool) for trial in trials.values()):
             raise ConfigError(f"{report.name}: the trials do not tell {key!r} as true or false")
@@ -100,6 +116,8 @@ def compare(a: Report, b: Report, key: str = "success", seed: int = 0) -> Compar
         float(differences.mean()),
         bootstrap_interval(differences, seed),
         mcnemar_exact(*only),
+        anytime_p(differences),
+        probability_higher(int(first.sum()), int(second.sum()), len(differences)),
     )
 
 
@@ -128,16 +146,15 @@ def _is_trial(values: Any) -> bool:
     return isinstance(values, dict) and {"seed", "start", "success"} <= set(values)
 
 
-def _check_alike(a: Report, b: Report) -> None:
+def _check_alike(a: Report, b: Report, ours: _Trials, theirs: _Trials) -> None:
     for key in _SAME_WORLD:
-        ours, theirs = a.values.get(key), b.values.get(key)
-        if key in a.values and key in b.values and ours != theirs:
-            raise ConfigError(f"{a.name} has {key} {ours}, {b.name} has {theirs}: not comparable")
-    ours, theirs = a.trials, b.trials
-    if set(ours) != set(theirs):
+        one, other = a.values.get(key), b.values.get(key)
+        if key in a.values and key in b.values and one != other:
+            raise ConfigError(f"{a.name} has {key} {one}, {b.name} has {other}: not comparable")
+    if not ours or set(ours) != set(theirs):
         raise ConfigError(
             f"{a.name} and {b.name} are of different seeds: evaluate both with the same --seed "
-            "and --trials"
+            "and --trials, or compare with --so-far the seeds that both have"
         )
     for number in sorted(ours):
         if ours[number]["start"] != theirs[number]["start"]:

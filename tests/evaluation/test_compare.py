@@ -3,6 +3,7 @@
 import json
 import math
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +11,12 @@ from hypothesis import strategies as st
 
 from pushcell.cli import main as cli
 from pushcell.evaluation.comparison import bootstrap_interval, mcnemar_exact
+from pushcell.evaluation.sequential import (
+    anytime_p,
+    decided_after,
+    posterior_density,
+    probability_higher,
+)
 
 
 def _report(path, successes, **changes):
@@ -86,3 +93,54 @@ def test_what_cannot_be_compared(tmp_path, capsys):
     assert cli.main(["compare", a]) == 2
     assert cli.main(["compare", a, a, "--key", "seed"]) == 2
     assert "do not tell 'seed' as true or false" in capsys.readouterr().err
+
+
+def test_looking_after_each_trial_is_no_more_often_wrong_than_it_says():
+    rng = np.random.default_rng(0)
+    equal = rng.choice([-1, 0, 1], (400, 150), p=[0.15, 0.7, 0.15])
+    assert np.mean([decided_after(anytime_p(pairs)) is not None for pairs in equal]) <= 0.05
+    better = rng.choice([-1, 0, 1], (100, 150), p=[0.02, 0.68, 0.3])
+    decided = [decided_after(anytime_p(pairs)) for pairs in better]
+    assert None not in decided
+    assert np.median(decided) < 75
+
+
+@given(st.lists(st.sampled_from([-1, 0, 1]), min_size=1, max_size=80))
+def test_evidence_only_grows_and_takes_no_side(differences):
+    ps = anytime_p(differences)
+    assert ((ps > 0) & (ps <= 1)).all()
+    assert (np.diff(ps) <= 0).all()
+    assert (anytime_p([-one for one in differences]) == ps).all()
+    assert len(anytime_p([0, *differences])) == len(ps) + 1
+    assert (anytime_p([0, *differences])[1:] == ps).all()  # equal pairs say nothing
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_the_posterior_of_two_rates(a, b):
+    rates = np.linspace(0, 1, 4001)
+    density = posterior_density(rates, a, 40)
+    assert np.trapezoid(density, rates) == pytest.approx(1, abs=1e-3)
+    assert np.trapezoid(rates * density, rates) == pytest.approx((a + 1) / 42, abs=1e-3)
+    higher = probability_higher(a, b, 40)
+    assert higher + probability_higher(b, a, 40) == pytest.approx(1, abs=1e-3)
+    drawn = np.random.default_rng(0)
+    rivals = drawn.beta(1 + b, 41 - b, 4000) > drawn.beta(1 + a, 41 - a, 4000)
+    assert higher == pytest.approx(rivals.mean(), abs=0.04)
+
+
+def test_trials_so_far_are_compared_and_drawn(tmp_path, capsys):
+    a = _report(tmp_path / "a.json", [False] * 30)
+    b = _report(tmp_path / "b.json", [True] * 12)
+    assert cli.main(["compare", a, b]) == 2
+    assert "--so-far" in capsys.readouterr().err
+    picture = tmp_path / "comparison.png"
+    words = ["compare", a, b, "--so-far", "--picture", str(picture), "--json", "-"]
+    assert cli.main(words) == 0
+    (one,) = json.loads(capsys.readouterr().out)["comparisons"]
+    assert one["trials"] == 12
+    assert one["decided_after"] == 8  # 2^8 / 9 is the first to exceed 20
+    assert one["anytime_p"] == pytest.approx(13 / 2**12)
+    assert one["b_better"] > 0.999
+    height, width, _ = cv2.imread(str(picture)).shape
+    assert width > height > 300
+    assert cli.main(["compare", a, _report(tmp_path / "none.json", []), "--so-far"]) == 2
