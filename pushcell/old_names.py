@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-COMMANDS = {"lessons": "dagger"}
+COMMANDS = {"lessons": "dagger", "sweep": "study"}
 """Renamed commands of ``pushcell``."""
 
 DEMONSTRATORS = {"operator": "scripted_operator", "steady": "memoryless_expert"}

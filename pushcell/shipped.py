@@ -86,7 +86,7 @@ class Shipped:
 
 CELLS = Shipped("cell", "config/cell.*.yaml", ConfigError)
 TRAININGS = Shipped("training", "config/train/*.yaml", ConfigError)
-STUDIES = Shipped("study", "config/sweep/*.yaml", ConfigError)
+STUDIES = Shipped("study", "config/study/*.yaml", ConfigError)
 LAUNCH_FILES = Shipped("launch file", "launch/*.launch.yaml", LaunchError)
 POLICIES = Shipped("policy", "bundles/*", BundleError, marker="bundle.yaml")
 

@@ -39,7 +39,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (CELLS, "sim", "config/cell.sim.yaml"),
         (CELLS, "cell.sim.yaml", "config/cell.sim.yaml"),
         (TRAININGS, "target_state", "config/train/target_state.yaml"),
-        (STUDIES, "sizes", "config/sweep/sizes.yaml"),
+        (STUDIES, "sizes", "config/study/sizes.yaml"),
         (LAUNCH_FILES, "rollout", "launch/rollout.launch.yaml"),
         (LAUNCH_FILES, "rollout.launch.yaml", "launch/rollout.launch.yaml"),
         (POLICIES, "target_image", "bundles/target_image"),

@@ -42,9 +42,9 @@ COMMANDS = {
     "import": ("import a published data set", "pushcell.formats.import_command:main"),
     "train": ("train a policy on data sets", "pushcell.training.command:main"),
     "export": ("export a checkpoint as a policy bundle", "pushcell.training.export_command:main"),
-    "sweep": (
-        "train and evaluate the variants of a study",
-        "pushcell.evaluation.sweep_command:main",
+    "study": (
+        "generate, train and evaluate every cell of a grid",
+        "pushcell.studies.command:main",
     ),
     "replay": (
         "run a policy on recorded episodes or bags, reproducibly",

@@ -27,8 +27,8 @@ def draw(comparisons: Sequence[Comparison], picture: Path) -> None:
         rates.fill_between(_RATES, density, color=colour, alpha=0.2)
     rates.set(xlabel="success rate", ylabel="posterior density", xlim=(0, 1), ylim=(0, None))
     for k, one in enumerate(comparisons):
-        trials = np.arange(1, one.trials + 1)
-        evidence.step(trials, one.anytime_p, where="post", color=f"C{k}", label=one.b)
+        count = np.arange(1, one.trials + 1)
+        evidence.step(count, one.anytime_p, where="post", color=f"C{k}", label=one.b)
     evidence.axhline(LEVEL, color="grey", linestyle="--")
     evidence.set(xlabel="trials", ylabel="p, any time", yscale="log")
     for axes in (rates, evidence):

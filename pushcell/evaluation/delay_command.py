@@ -1,4 +1,4 @@
-"""``pushcell sweep delay``: how success and smoothness of every chunking bear delay."""
+"""``pushcell study delay``: how success and smoothness of every chunking bear delay."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ PICTURE = "delay.png"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepDelay(StudyOptions):
+class StudyDelay(StudyOptions):
     """Run the same starts in the target world under every chunking and every delay.
 
     The output folder contains one line per trial and a picture. To continue an interrupted study,
     or to add trials, delays or chunkings, give the command again with the same folder.
 
     examples:
-      pushcell sweep delay target_state --out runs/delay
-      pushcell sweep delay BUNDLE --out DIR --chunking realtime --delays 0 0.2 --trials 200
+      pushcell study delay target_state --out runs/delay
+      pushcell study delay BUNDLE --out DIR --chunking realtime --delays 0 0.2 --trials 200
     """
 
     policy: Positional[Path]
@@ -47,7 +47,7 @@ class SweepDelay(StudyOptions):
 
 def main(words: Sequence[str]) -> int:
     """Run the study; 0 when its trials were run, whatever they came to."""
-    options = tyro.cli(SweepDelay, prog="pushcell sweep delay", args=list(words))
+    options = tyro.cli(StudyDelay, prog="pushcell study delay", args=list(words))
     seeds = options.seeds
     study = DelayStudy(
         load_cell(options.cell),

@@ -23,7 +23,13 @@ class SeededTrials(Protocol[T_co]):
 def run_trials(
     evaluation: SeededTrials[T_co], seeds: Iterable[int], workers: int
 ) -> Iterator[T_co]:
-    """The trials as they get done; raises PushcellError when a worker dies."""
+    """The trials as they get done, with one worker in this process.
+
+    Raises PushcellError when a worker dies.
+    """
+    if workers == 1:
+        yield from map(evaluation.run, seeds)
+        return
     pool = worker_pool(workers)
     try:
         for future in as_completed([pool.submit(evaluation.run, seed) for seed in seeds]):

@@ -12,14 +12,14 @@ from pushcell.errors import EpisodeError
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path, waits: bool = False) -> Iterator[None]:
     """Hold the folder's lock, which the system lets go however its holder ends.
 
-    Raises EpisodeError where another process holds it.
+    Where another process holds it: waits for it, or raises EpisodeError.
     """
     lock = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
         raise EpisodeError(

@@ -1,4 +1,4 @@
-"""``pushcell sweep delay``: the same starts under every condition, kept, and told."""
+"""``pushcell study delay``: the same starts under every condition, kept, and told."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def sweep(cell: CellConfig, tmp_path: Path):
 
     def run(*words: str) -> tuple[int, dict]:
         options = ["--out", str(tmp_path / "out"), "--cell", str(short), "--json", str(told)]
-        code = cli.main(["sweep", "delay", bundle, *options, *CONDITIONS, *words])
+        code = cli.main(["study", "delay", bundle, *options, *CONDITIONS, *words])
         return code, json.loads(told.read_text()) if told.exists() else {}
 
     return run
@@ -66,5 +66,5 @@ def test_a_study_is_paired_kept_and_goes_on(sweep, tmp_path: Path, capsys) -> No
     ],
 )
 def test_what_cannot_be_run_is_told(words: list[str], message: str, capsys) -> None:
-    assert cli.main(["sweep", "delay", *words]) == 2
+    assert cli.main(["study", "delay", *words]) == 2
     assert message in capsys.readouterr().err

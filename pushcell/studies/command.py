@@ -1,0 +1,147 @@
+"""``pushcell study``: a grid of trainings; what has been done is left.
+
+``pushcell study delay`` is a study of its own: of one bundle under many delays.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from tyro.conf import Positional, arg
+
+from pushcell import __version__
+from pushcell.command_output import console_beside, show_result, write_json
+from pushcell.config.validation import read_schema
+from pushcell.errors import ConfigError
+from pushcell.processes.worker_pool import worker_count
+from pushcell.recording.folder_lock import alone_in
+from pushcell.shipped import STUDIES
+from pushcell.studies.cell_run import CellRun
+from pushcell.studies.estimate import estimate
+from pushcell.studies.generated_sets import generate_sets
+from pushcell.studies.grid import cells_of, sets_of
+from pushcell.studies.report import draw, pooled, table
+from pushcell.studies.run import completed
+from pushcell.studies.schema import Changes, Study
+
+RESULT, PICTURE = "study.json", "study.png"
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """Generate, train, export and evaluate every cell of a grid.
+
+    The folder contains the sets, a folder for each cell, study.json and study.png. The same
+    command continues a study that was stopped; a cell whose inputs have not changed is not run
+    again. A built-in study evaluates one bundle under many delays: see pushcell study delay --help.
+
+    examples:
+      pushcell study mixing --out runs/mixing --dry-run
+      pushcell study mixing --out runs/mixing
+      pushcell study delay target_state --out runs/delay
+    """
+
+    study: Positional[Path]
+    """The name of a shipped study, such as mixing or sizes, or the path of a study file."""
+    out: Path
+    """Folder for the study; cells that are complete there are skipped."""
+    set: Changes = ()
+    """Further changes of the training, as KEY=VALUE, for all cells."""
+    trials: int | None = None
+    """Trials of each cell; by default those of the study file."""
+    dry_run: bool = False
+    """Print the cells, and about how many hours and GB they take here, and run none."""
+    workers: int | None = None
+    """Number of cells at once, each with one thread; by default one per CPU."""
+    ray: Annotated[str | None, arg(metavar="ADDRESS")] = None
+    """Run the cells on a Ray cluster whose machines share the folder: its address, auto or
+    local."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures as JSON to this file as well; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; 1 where a cell failed. Raises ConfigError, and what generating raises."""
+    if words and words[0] == "delay":
+        from pushcell.evaluation.delay_command import main as delay
+
+        return delay(words[1:])
+    options = tyro.cli(StudyOptions, prog="pushcell study", args=list(words))
+    study = read_schema(Study, STUDIES.find(options.study))
+    if options.trials is not None:
+        study = study.changed(evaluate=study.evaluate.changed(trials=options.trials))
+    out = options.out.resolve()
+    cells = cells_of(study, out, options.set)
+    runs = [CellRun(cell, study.evaluate, out) for cell in cells]
+    console = console_beside(options.json)
+    if options.dry_run:
+        told = estimate(runs, sets_of(cells), out, worker_count(options.workers))
+        console.print(told.table(study))
+        write_json(told.describe(), options.json)
+        return 0
+    _open_folder(out, study)
+    with alone_in(out):
+        return _run(study, runs, options, out)
+
+
+def _run(study: Study, runs: list[CellRun], options: StudyOptions, out: Path) -> int:
+    console, began = console_beside(options.json), time.monotonic()
+    generate_sets(sets_of([run.cell for run in runs]), out, options.workers)
+    new = sum(not run.report.exists() for run in runs)
+    rows, failed = [], {}
+    with _progress_bar(console, len(runs)) as advance:
+        for run, problem in completed(runs, worker_count(options.workers), options.ray):
+            if problem:
+                failed[run.cell.name] = problem
+                console.print(f"failed: {run.cell.name}: {problem}", markup=False, soft_wrap=True)
+            advance()
+    rows = [run.row() for run in runs if run.cell.name not in failed]
+    hours = (time.monotonic() - began) / 3600
+    points = pooled(rows)
+    figures: dict[str, Any] = {
+        "study": study.model_dump(mode="json"),
+        "pushcell": __version__,
+        "machine": {"cpus": os.cpu_count()},
+        "cells": rows,
+        "points": points,
+        "failed": failed,
+        "hours": hours,
+        "cells_per_hour": new / hours,
+    }
+    write_json(figures, out / RESULT)
+    if points:
+        draw(study, points).savefig(out / PICTURE, dpi=110)
+    console.print(f"{new} cells in {hours:.2f} h; {out / RESULT}, {out / PICTURE}", highlight=False)
+    show_result(figures, table(study, points), options.json)
+    return 1 if failed else 0
+
+
+def _open_folder(out: Path, study: Study) -> None:
+    """Make the folder, or raise ConfigError where it is another study's."""
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out} is a file, and must be a folder")
+    out.mkdir(parents=True, exist_ok=True)
+    note = out / "title.txt"
+    title = note.read_text(encoding="utf-8").strip() if note.exists() else None
+    if title is None and any(out.iterdir()):
+        raise ConfigError(f"--out {out} contains something else than a study: choose another")
+    if title not in (None, study.title):
+        raise ConfigError(f"--out {out} is of the study {title!r}: choose another folder")
+    note.write_text(f"{study.title}\n", encoding="utf-8")
+
+
+@contextmanager
+def _progress_bar(console: Console, total: int) -> Iterator[Callable[[], None]]:
+    columns = (MofNCompleteColumn(), BarColumn(), TextColumn("cells"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda: bar.advance(task)

@@ -1,0 +1,41 @@
+"""The episodes of a study: generated once, as many as its largest cell needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pushcell.cli import main as cli
+from pushcell.errors import ConfigError
+from pushcell.studies.grid import EpisodeSet
+
+
+def generate_sets(sets: Sequence[EpisodeSet], out: Path, workers: int | None) -> None:
+    """Make or complete each set that is not there; raises ConfigError where that fails."""
+    for one in sets:
+        folder = one.folder(out)
+        note = folder.with_name(f"{folder.name}.txt")  # how many it was complete with
+        if one.spec.path is not None:
+            if not folder.exists():
+                raise ConfigError(f"sets.{one.name}: {folder} is not there")
+            continue
+        if note.exists() and int(note.read_text(encoding="utf-8")) >= one.episodes:
+            continue
+        code = cli.main(command(one, folder, workers))
+        if code:
+            raise ConfigError(f"sets.{one.name} could not be generated (exit code {code})")
+        note.write_text(f"{one.episodes}\n", encoding="utf-8")
+
+
+def command(one: EpisodeSet, folder: Path, workers: int | None, episodes: int = 0) -> list[str]:
+    """The words that a person would give to make the set."""
+    spec = one.spec
+    words = ["generate", "--world", str(spec.world), "--demonstrator", str(spec.demonstrator)]
+    words += ["--episodes", str(episodes or one.episodes), "--seed", str(spec.seed)]
+    words += ["--out", str(folder), "--cell", str(one.cell)]
+    words += ["--shift", *spec.shift] if spec.shift else []
+    words += [] if spec.visual_gap else ["--no-visual-gap"]
+    words += [] if spec.physics_gap else ["--no-physics-gap"]
+    words += [] if spec.images else ["--no-images"]
+    words += ["--workers", str(workers)] if workers else []
+    return words

@@ -1,0 +1,187 @@
+"""From a study to its cells: what each trains on, from what, and the digests of it all.
+
+A digest covers everything that decides about a result, so a cell whose inputs did not change is
+found again, and one whose inputs did is run anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pushcell.config.cell import load_cell
+from pushcell.errors import ConfigError
+from pushcell.recording.episode_info import configuration_sha256
+from pushcell.shipped import CELLS
+from pushcell.studies.schema import PLAIN, SOURCE, TARGET, Changes, Study, StudySet, Variant
+from pushcell.training.config import TrainConfig, load_train_config
+
+_OF_THE_MACHINE = ("device", "log")
+Point = dict[str, Any]
+"""Axis -> its value, of one cell."""
+
+
+@dataclass(frozen=True)
+class EpisodeSet:
+    """Episodes that cells take their first ones of."""
+
+    name: str
+    spec: StudySet
+    episodes: int
+    cell: Path
+
+    @property
+    def digest(self) -> str:
+        """Of what decides about each episode; of how many there are it does not tell."""
+        spec = self.spec.model_dump(mode="json", exclude={"path"})
+        given = None if self.spec.path is None else _contents(self.spec.path)
+        return digest_of([spec, given, configuration_sha256(load_cell(CELLS.find(self.cell)))])
+
+    def folder(self, out: Path) -> Path:
+        """Where its episodes are."""
+        spec = self.spec
+        return spec.path or out / "sets" / f"{spec.world}-{spec.demonstrator}-{self.digest}"
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a cell, and of the training that its weights come from."""
+
+    config: TrainConfig
+    sets: tuple[EpisodeSet, ...]
+    start_from: Training | None = None
+
+    @property
+    def digest(self) -> str:
+        """Of what decides about its weights."""
+        values = self.config.model_dump(mode="json", exclude=set(_OF_THE_MACHINE))
+        del values["data"]["cache"]
+        for item in values["data"]["sets"]:
+            known = [one.digest for one in self.sets if one.name == item["name"]]
+            item["path"] = known[0] if known else _contents(Path(item["path"]))
+        values["training"]["start_from"] = self.start_from.digest if self.start_from else None
+        return digest_of(values)
+
+    def folder(self, out: Path) -> Path:
+        """Where it is kept."""
+        return out / "cells" / self.digest
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training to evaluate, and where it is on the grid."""
+
+    point: Point
+    training: Training
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return ", ".join(f"{axis} {value}" for axis, value in self.point.items() if value != PLAIN)
+
+
+def digest_of(values: Any) -> str:
+    """Twelve hexadecimal digits."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def cells_of(study: Study, out: Path, changes: Changes = ()) -> list[Cell]:
+    """Every cell once; ``changes`` are for all trainings. Raises ConfigError for what is wrong.
+
+    Where there is only one kind of episodes, all alphas are the same cell.
+    """
+    grid, cells = study.grid, []
+    if study.sets is None:
+        for variant, seed in itertools.product(grid.variant, grid.seed):
+            words = (*study.changes, *variant.changes, *changes, f"seed={seed}")
+            config = load_train_config(study.train, words)
+            cells.append(Cell({"variant": variant.name, "seed": seed}, Training(config, ())))
+        return cells
+    product = itertools.product(grid.target, grid.source, grid.alpha, grid.variant, grid.seed)
+    seen: set[str] = set()
+    for target, source, alpha, variant, seed in product:
+        if not target and not source:
+            raise ConfigError("grid: target 0 with source 0 leaves nothing to learn from")
+        mixed = bool(target and source)
+        if variant.pretrain is not None and not mixed:
+            continue
+        known = alpha if mixed and variant.pretrain is None else "-"
+        point = {
+            "target": target, "source": source, "alpha": known, "variant": variant.name,
+            "seed": seed,
+        }  # fmt: skip
+        cell = Cell(point, _training(study, out, point, variant, changes))
+        if cell.name not in seen:
+            seen.add(cell.name)
+            cells.append(cell)
+    return cells
+
+
+def sets_of(cells: list[Cell]) -> list[EpisodeSet]:
+    """The sets that cells are trained on, each as large as the largest cell needs."""
+    largest: dict[str, EpisodeSet] = {}
+    for cell in cells:
+        for training in (cell.training, cell.training.start_from):
+            for one in training.sets if training else ():
+                if one.digest not in largest or largest[one.digest].episodes < one.episodes:
+                    largest[one.digest] = one
+    return list(largest.values())
+
+
+def _training(
+    study: Study, out: Path, point: Point, variant: Variant, changes: Changes
+) -> Training:
+    assert study.sets is not None
+    source = StudySet.model_validate({**study.sets.source.model_dump(), **variant.source})
+    specs = {SOURCE: source, TARGET: study.sets.target}
+    common = (*study.changes, *variant.changes, *changes, f"seed={point['seed']}")
+    if variant.pretrain is None:
+        names = [name for name in (SOURCE, TARGET) if point[name]]
+        return _on(study, out, {n: specs[n] for n in names}, point, common, None)
+    first = _on(study, out, {SOURCE: source}, point, (*common, *variant.pretrain), None)
+    checkpoint = first.folder(out) / "run" / "last.pt"
+    start = (*common, f"training.start_from={checkpoint}")
+    return _on(study, out, {TARGET: specs[TARGET]}, point, start, first)
+
+
+def _on(
+    study: Study,
+    out: Path,
+    specs: Mapping[str, StudySet],
+    point: Point,
+    changes: Changes,
+    start_from: Training | None,
+) -> Training:
+    cell = load_train_config(study.train, changes).cell
+    sets = tuple(EpisodeSet(name, spec, point[name], cell) for name, spec in specs.items())
+    listed = [
+        {
+            "name": one.name,
+            "path": str(one.folder(out)),
+            "episodes": one.episodes,
+            "slider": one.spec.slider,
+        }
+        for one in sets
+    ]
+    mixed = len(sets) > 1 and point["alpha"] != "natural"
+    mixture = {"kind": "fixed", "target": TARGET, "alpha": point["alpha"]} if mixed else None
+    data = (
+        f"data.sets={json.dumps(listed)}",
+        f"data.mixture={json.dumps(mixture or {'kind': 'natural'})}",
+        f"data.normaliser={sets[0].name}",
+        f"data.cache={out / 'cache'}",
+    )
+    return Training(load_train_config(study.train, (*changes, *data)), sets, start_from)
+
+
+def _contents(path: Path) -> Any:
+    """What tells whether a file or folder has changed."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return [(str(f.relative_to(path)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]

@@ -1,0 +1,45 @@
+"""The cells of a study, several at once: processes of this machine, or of a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+from pushcell.processes.environment import changed_environment
+from pushcell.processes.worker_pool import worker_pool
+from pushcell.studies.cell_run import CellRun, run_cell
+
+# Cells run beside each other: more threads of each would only wait for each other.
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+Completed = Iterator[tuple[CellRun, str]]
+"""Each cell as it ends, with what went wrong, or nothing."""
+
+
+def completed(runs: Sequence[CellRun], workers: int, ray_address: str | None) -> Completed:
+    """Run what is missing of each cell; what is complete comes first and takes no time."""
+    missing = [run for run in runs if not run.report.exists()]
+    yield from ((run, "") for run in runs if run.report.exists())
+    if not missing:
+        return
+    if ray_address is not None:
+        from pushcell.studies.run_on_ray import completed_by_ray  # an extra that few need
+
+        yield from completed_by_ray(missing, ray_address, _ENVIRONMENT)
+        return
+    with changed_environment(_ENVIRONMENT):
+        yield from _by_processes(missing, workers)
+
+
+def _by_processes(runs: Sequence[CellRun], workers: int) -> Completed:
+    pool = worker_pool(min(workers, len(runs)))
+    running = {pool.submit(run_cell, run): run for run in runs}
+    try:
+        for future in as_completed(running):
+            try:
+                problem = future.result()
+            except BrokenProcessPool:
+                problem = "its process has died, perhaps for want of memory: take fewer --workers"
+            yield running[future], problem
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,190 @@
+"""``pushcell study``: every cell once, whatever stops it; what fails is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pushcell.cli import main as cli
+from pushcell.config.validation import read_schema
+from pushcell.recording.folder_lock import alone_in
+from pushcell.studies.grid import Cell, cells_of, sets_of
+from pushcell.studies.report import pooled
+from pushcell.studies.schema import Study
+from tests.training import examples
+
+GRID = {"target": [5], "source": [0, 4], "alpha": ["natural", 0.5]}
+
+
+def study_file(folder: Path, **sections) -> Path:
+    """A study of seconds, whose sets are there."""
+    training = examples.config_values(folder, training={"steps": 4}, log={"checkpoint_every": 1})
+    for name in ("target", "source"):
+        if not (folder / f"{name}.parquet").exists():
+            examples.packed(folder / f"{name}.parquet", 6, seed=name == "source")
+    (folder / "train.yaml").write_text(yaml.safe_dump(training))
+    study = {
+        "title": "walks",
+        "train": str(folder / "train.yaml"),
+        "sets": {name: {"path": str(folder / f"{name}.parquet")} for name in ("target", "source")},
+        "grid": GRID,
+        "evaluate": {"world": "source", "trials": 1},
+        "picture": {"x": "alpha", "lines": "source"},
+        "published": [{"target": 5, "source": 4, "alpha": 0.5, "rate": 0.5}],
+        **sections,
+    }
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(study))
+    return path
+
+
+def cells(folder: Path, **sections) -> list[Cell]:
+    """What the study consists of."""
+    return cells_of(read_schema(Study, study_file(folder, **sections)), folder / "out")
+
+
+def told(folder: Path) -> dict:
+    """What the study has written at its end."""
+    return json.loads((folder / "study.json").read_text())
+
+
+def results(folder: Path) -> list[list]:
+    """The table, without the times that its cells took."""
+    rows = told(folder)["cells"]
+    return [[row["target"], row["source"], row["alpha"], row["digest"], row["parameters"],
+             row["successes"]] for row in rows]  # fmt: skip
+
+
+def study(folder: Path, *words: str) -> int:
+    """The exit code of running the study that is written there, into its folder ``out``."""
+    return cli.main(["study", str(folder / "study.yaml"), "--out", str(folder / "out"), *words])
+
+
+def test_a_cell_that_fails_is_named_the_others_go_on_and_nothing_is_done_twice(tmp_path, capsys):
+    tuned = {"name": "tuned", "changes": ["training.steps=2"], "pretrain": ["training.steps=3"]}
+    diverging = {"name": "diverging", "changes": ["training.learning_rate=1.0e+30"]}
+    grid = {"target": [5], "source": [4], "alpha": [0.5], "variant": [{"name": "mixed"}, tuned]}
+    worse = {**grid, "variant": [*grid["variant"], diverging]}
+    study_file(tmp_path, grid=worse, picture={"x": "variant"})
+    assert study(tmp_path, "--workers", "2") == 1
+    assert "failed: target 5, source 4, alpha 0.5, variant diverging" in capsys.readouterr().out
+    first, out = told(tmp_path / "out"), tmp_path / "out"
+    assert [row["variant"] for row in first["cells"]] == ["mixed", "tuned"]
+    ((name, problem),) = first["failed"].items()
+    assert "diverging" in name
+    assert "pushcell train ended with 2: the loss is nan at step" in problem
+    kept = [json.loads(path.read_text()) for path in out.glob("cells/*/trained.json")]
+    assert sorted(one["steps"] for one in kept) == [2, 3, 4]  # mixed, tuned and its beginning
+    assert (out / "study.png").stat().st_size > 5000
+    made = {path: path.stat().st_mtime_ns for path in (out / "cells").rglob("*")}
+    study_file(tmp_path, grid=grid, picture={"x": "variant"})
+    assert study(tmp_path) == 0
+    assert told(out)["cells"] == first["cells"]
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    with alone_in(out):
+        assert study(tmp_path) == 2
+    assert "another pushcell is writing there" in capsys.readouterr().err
+    study_file(tmp_path, title="runs")
+    assert study(tmp_path) == 2
+    assert "is of the study 'walks'" in capsys.readouterr().err
+
+
+def test_a_study_killed_in_each_phase_goes_on_to_the_same_table(tmp_path):
+    grid = {"target": [5], "source": [4], "alpha": [0.5]}
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    for folder in (killed, whole):
+        folder.mkdir()
+        study_file(folder, grid=grid)
+    for phase in ("run/last.pt", "trained.json", "bundle/bundle.yaml"):
+        _kill_once_there(killed, phase)
+        assert not (killed / "out" / "study.json").exists()
+    assert study(killed, "--workers", "1") == study(whole, "--workers", "1") == 0
+    assert results(killed / "out") == results(whole / "out")
+
+
+def _kill_once_there(folder: Path, phase: str) -> None:
+    command = [sys.executable, "-m", "pushcell.cli", "study", str(folder / "study.yaml")]
+    command += ["--out", str(folder / "out"), "--workers", "1"]
+    running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while not list((folder / "out").glob(f"cells/*/{phase}")):
+        assert running.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+def test_digests_tell_what_decides_from_what_does_not(tmp_path):
+    def digest(**sections) -> str:
+        (cell,) = cells(tmp_path, grid={**GRID, "source": [0]}, **sections)
+        return cell.training.digest
+
+    plain = digest()
+    (elsewhere,) = cells_of(read_schema(Study, tmp_path / "study.yaml"), tmp_path / "elsewhere")
+    assert elsewhere.training.digest == plain
+    assert digest(changes=["device.threads=2"]) == plain
+    assert digest(changes=["training.steps=5"]) != plain
+    assert digest(changes=["data.validation=0"]) != plain
+    examples.packed(tmp_path / "target.parquet", 6, seed=9)
+    assert digest() != plain
+
+
+def test_sets_are_as_large_as_the_largest_cell_needs(tmp_path):
+    generated = {"world": "target", "demonstrator": "scripted_operator", "seed": 2}
+    sets = {"target": generated, "source": {"path": str(tmp_path / "source.parquet")}}
+    of_target = {"name": "no gap", "source": {"path": None, **generated}}
+    variants = [{"name": "gap"}, of_target]  # its episodes are the target set's first
+    grid = {"target": [3, 5], "source": [0, 4], "variant": variants}
+    found = sets_of(cells(tmp_path, sets=sets, grid=grid))
+    assert sorted((one.name, one.episodes, one.spec.path is None) for one in found) == [
+        ("source", 4, False), ("target", 5, True),
+    ]  # fmt: skip
+
+
+def test_seeds_are_pooled():
+    row = {"target": 3, "source": 0, "alpha": "-", "variant": "plain", "parameters": 5,
+           "latency_p50_ms": 1.0, "trials": 10}  # fmt: skip
+    rows = [
+        {**row, "seed": seed, "successes": 2 * seed, "success_rate": seed / 5} for seed in (1, 4)
+    ]
+    (point,) = pooled([*rows])
+    assert (point["successes"], point["trials"], point["seeds"]) == (10, 20, [1, 4])
+    assert point["of_each_seed"] == [0.2, 0.8]
+    low, high = point["wilson95"]
+    assert low < 0.5 < high
+
+
+def test_a_dry_run_tells_and_runs_nothing(tmp_path, capsys):
+    words = ["study", str(study_file(tmp_path)), "--out", str(tmp_path / "out"), "--dry-run"]
+    assert cli.main([*words, "--json", "-"]) == 0
+    estimate = json.loads(capsys.readouterr().out)
+    assert len(estimate["points"]) == 3
+    assert 0 < estimate["training_h"] < 1
+    assert 0 < estimate["evaluation_h"] < 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("sections", "problem"),
+    [
+        ({"trails": 3}, "trails = 3: unknown key"),
+        ({"grid": {**GRID, "alpha": [1.5]}}, "alpha"),
+        ({"grid": {"target": [3]}}, "go together"),
+        ({"grid": {**GRID, "target": [0]}}, "nothing to learn from"),
+        ({"sets": {"target": {"seed": 1}, "source": {"seed": 1}}}, "either a path, or generated"),
+        ({"changes": ["policy.width=3"]}, "policy.width = 3: unknown key"),
+    ],
+)
+def test_a_study_that_is_none(tmp_path, capsys, sections, problem):
+    words = ["study", str(study_file(tmp_path, **sections)), "--out", str(tmp_path / "out")]
+    assert cli.main(words) == 2
+    assert problem in capsys.readouterr().err
