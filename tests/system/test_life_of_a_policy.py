@@ -1,7 +1,6 @@
 """One path for the whole life of a policy: each command is the one that the last one named."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -18,6 +17,7 @@ pytest.importorskip("torch", reason="no torch: install pushcell[train]")
 
 from benchmarks.browser import found_browser, open_page
 from benchmarks.collection import COLLECT, Collection
+from pushcell.cli.main import main
 from pushcell.recording.store import EpisodeStore
 from tests.conftest import ROOT, SIM_CELL
 
@@ -47,22 +47,30 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(command, *more, ends_with=(0,)):
-    """Type a command; what it printed, and the command that it names next."""
-    words = shlex.split(command)
-    assert words[0] == "pushcell"
-    result = subprocess.run(
-        [sys.executable, "-m", "pushcell.cli", *words[1:], *more],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "200"},
-    )
-    assert result.returncode in ends_with, result.stdout + result.stderr
-    following = re.search(r"^next: (.*)$", result.stdout, re.MULTILINE)
-    return result.stdout, following[1] if following else ""
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Types a command; gives what it printed, and the command that it names next."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(command, *more, ends_with=(0,)):
+        program, *words = shlex.split(command)
+        assert program == "pushcell"
+        capsys.readouterr()
+        if words[0] == "launch":
+            words = [sys.executable, "-m", "pushcell.cli", *words, *more]
+            result = subprocess.run(words, capture_output=True, text=True)
+            code, output, error = result.returncode, result.stdout, result.stderr
+        else:
+            code = main([*words, *more])
+            output, error = capsys.readouterr()
+        assert code in ends_with, output + error
+        following = re.search(r"^next: (.*)$", output, re.MULTILINE)
+        return output, following[1] if following else ""
+
+    return run
 
 
-def test_collect_check_convert_train_export_evaluate_roll_out_and_replay(here):
+def test_collect_check_convert_train_export_evaluate_roll_out_and_replay(here, run):
     cell = generous_cell(here)
     collect(here / "episodes", cell)
     _, following = run(f"pushcell episodes check episodes --cell {cell}")
