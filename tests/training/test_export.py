@@ -25,7 +25,11 @@ from tests.training.test_policies import POLICIES
 STEPS = {"steps": 3}
 
 
-def _trained(folder):
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Of a small policy from poses."""
+    folder = tmp_path_factory.mktemp("trained")
+    examples.packed(folder / "walks.parquet")
     return _train(folder, "run", examples.config_values(folder))
 
 
@@ -174,10 +178,7 @@ def _check_image_bundle(checkpoint, out, pose_estimator=None):
     assert not np.array_equal(*chunks)
 
 
-def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
-    examples.packed(tmp_path / "walks.parquet")
-    checkpoint = _trained(tmp_path)
-
+def test_a_graph_that_differs_is_not_written(checkpoint, tmp_path, monkeypatch):
     def other(*arguments):
         manifest = manifest_of(*arguments)
         return manifest.changed(schedule={**manifest.schedule.model_dump(), "inference_steps": 5})
@@ -188,9 +189,7 @@ def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
     assert not (tmp_path / "bundle").exists()
 
 
-def test_fewer_bits(tmp_path):
-    examples.packed(tmp_path / "walks.parquet")
-    checkpoint = _trained(tmp_path)
+def test_fewer_bits(checkpoint, tmp_path):
     sizes, chunks = {}, []
     for precision in ("fp32", "fp16", "int8"):
         export(checkpoint, tmp_path / precision, 4, precision)
@@ -202,12 +201,11 @@ def test_fewer_bits(tmp_path):
     assert sizes["int8"] < sizes["fp16"] < sizes["fp32"]
 
 
-def test_weights_that_are_not_finite_are_refused(tmp_path, capsys):
-    examples.packed(tmp_path / "walks.parquet")
-    checkpoint = _trained(tmp_path)
+def test_weights_that_are_not_finite_are_refused(checkpoint, tmp_path, capsys):
     values = torch.load(checkpoint, weights_only=True)
     next(value for key, value in values["average"].items() if "outlet" in key).fill_(torch.nan)
-    torch.save(values, checkpoint)
-    assert Checkpoint.load(checkpoint).step == 3
-    assert cli.main(["export", str(checkpoint), "--out", str(tmp_path / "bundle")]) == 2
+    broken = tmp_path / "broken.pt"
+    torch.save(values, broken)
+    assert Checkpoint.load(broken).step == 3
+    assert cli.main(["export", str(broken), "--out", str(tmp_path / "bundle")]) == 2
     assert "denoiser.onnx" in capsys.readouterr().err
