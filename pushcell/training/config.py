@@ -253,6 +253,8 @@ class OptimiserConfig(Section):
     warmup_steps: Annotated[int, Field(ge=0)] = 500
     clip_norm: Positive = 1.0
     ema_decay: Fraction = 0.999
+    start_from: Path | None = None
+    """Checkpoint of the same networks: training begins with its averaged weights and its ranges."""
 
 
 class DeviceConfig(Section):

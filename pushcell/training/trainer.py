@@ -106,7 +106,10 @@ class _Run:
         self._fabric, self._data_module = fabric, data_module
         torch.manual_seed(config.seed)
         self._policy = make_policy(config)
-        if checkpoint is None:
+        start_from = config.training.start_from
+        if checkpoint is None and start_from is not None:
+            fill(self._policy, Checkpoint.load(start_from).average, start_from)
+        elif checkpoint is None:
             self._policy.fit(data_module.normaliser_windows(), config.data.normaliser)
         else:
             _check_same_data(checkpoint, data_module, folder / LAST)

@@ -9,9 +9,11 @@ from lightning_fabric.plugins.precision.amp import _optimizer_handles_unscaling
 from torch import nn
 
 from pushcell.errors import TrainingError
+from pushcell.training.checkpoint import Checkpoint
 from pushcell.training.config import OptimiserConfig
 from pushcell.training.interruption import explained_memory
-from pushcell.training.trainer import _average_of, learning_rate, optimiser_of
+from pushcell.training.trainer import LAST, _average_of, learning_rate, optimiser_of, train
+from tests.training import examples
 
 
 def test_the_learning_rate_rises_and_falls_along_a_cosine():
@@ -28,6 +30,28 @@ def test_gradients_that_are_scaled_can_be_clipped(precision):
     assert precision != "16-mixed" or not _optimizer_handles_unscaling(optimiser)
     (group,) = optimiser.param_groups
     assert (group["betas"], group["weight_decay"]) == ((0.8, 0.9), 0.3)
+
+
+def test_a_training_starts_from_the_average_of_another(tmp_path):
+    examples.packed(tmp_path / "walks.parquet")
+    examples.packed(tmp_path / "others.parquet", seed=5)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    train(examples.config(tmp_path, training={"steps": 4}), first, None, lambda *_: None)
+    sets = [{"name": "walks", "path": str(tmp_path / "others.parquet")}]
+    still = {"steps": 1, "learning_rate": 1e-12, "start_from": str(first / LAST)}
+    config = examples.config(tmp_path, training=still, data={"sets": sets})
+    train(config, second, None, lambda *_: None)
+    given, taken = (Checkpoint.load(folder / LAST) for folder in (first, second))
+    for name, weights in given.average.items():  # the ranges are among them
+        torch.testing.assert_close(taken.policy[name], weights)
+    assert any((given.policy[name] != weights).any() for name, weights in given.average.items())
+    larger = config.changed(
+        policy={**config.policy.model_dump(), "network": {"kind": "mlp", "width": 32}}
+    )
+    with pytest.raises(TrainingError, match="belong to networks of another version"):
+        train(larger, tmp_path, None, lambda *_: None)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.99])
