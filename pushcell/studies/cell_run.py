@@ -25,7 +25,7 @@ from pushcell.cli import main as cli
 from pushcell.command_output import write_json
 from pushcell.errors import PushcellError
 from pushcell.recording.folder_lock import alone_in
-from pushcell.studies.grid import Cell, Training, digest_of
+from pushcell.studies.grid import StudyCell, Training, digest_of
 from pushcell.studies.schema import Evaluated
 
 LOG = "log.txt"
@@ -40,7 +40,7 @@ class CellError(PushcellError):
 class CellRun:
     """What makes one cell complete, in the folder of its study."""
 
-    cell: Cell
+    cell: StudyCell
     evaluated: Evaluated
     out: Path
 

@@ -37,7 +37,7 @@ RESULT, PICTURE = "study.json", "study.png"
 
 
 @dataclass(frozen=True)
-class StudyOptions:
+class RunStudy:
     """Generate, train, export and evaluate every cell of a grid.
 
     The folder contains the sets, a folder for each cell, study.json and study.png. The same
@@ -75,7 +75,7 @@ def main(words: Sequence[str]) -> int:
         from pushcell.evaluation.delay_command import main as delay
 
         return delay(words[1:])
-    options = tyro.cli(StudyOptions, prog="pushcell study", args=list(words))
+    options = tyro.cli(RunStudy, prog="pushcell study", args=list(words))
     study = read_schema(Study, STUDIES.find(options.study))
     if options.trials is not None:
         study = study.changed(evaluate=study.evaluate.changed(trials=options.trials))
@@ -93,7 +93,7 @@ def main(words: Sequence[str]) -> int:
         return _run(study, runs, options, out)
 
 
-def _run(study: Study, runs: list[CellRun], options: StudyOptions, out: Path) -> int:
+def _run(study: Study, runs: list[CellRun], options: RunStudy, out: Path) -> int:
     console, began = console_beside(options.json), time.monotonic()
     generate_sets(sets_of([run.cell for run in runs]), out, options.workers)
     new = sum(not run.report.exists() for run in runs)

@@ -19,7 +19,7 @@ from pushcell.cli import main as cli
 from pushcell.errors import ConfigError
 from pushcell.studies.cell_run import CellRun
 from pushcell.studies.generated_sets import command
-from pushcell.studies.grid import EpisodeSet, Training
+from pushcell.studies.grid import StudyEpisodes, Training
 from pushcell.studies.schema import Evaluated, Study
 from pushcell.training.batches import Observation
 from pushcell.training.build_policy import make_policy
@@ -62,7 +62,7 @@ class Estimate:
 
 
 def estimate(
-    runs: Sequence[CellRun], sets: Sequence[EpisodeSet], out: Path, workers: int
+    runs: Sequence[CellRun], sets: Sequence[StudyEpisodes], out: Path, workers: int
 ) -> Estimate:
     """Measure single steps, trials and episodes, and multiply; takes some ten seconds."""
     trainings = _missing(runs, out)
@@ -150,7 +150,7 @@ def _trial_s(chosen: Evaluated) -> float:
         return float(json.loads(report.read_text(encoding="utf-8"))["seconds"]) / 2
 
 
-def _generation(one: EpisodeSet, out: Path) -> tuple[float, float]:
+def _generation(one: StudyEpisodes, out: Path) -> tuple[float, float]:
     """Seconds of one worker, and bytes, of the episodes that are still to be made."""
     note = one.folder(out).with_name(f"{one.folder(out).name}.txt")
     there = int(note.read_text(encoding="utf-8")) if note.exists() else 0

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pushcell.cli import main as cli
 from pushcell.errors import ConfigError
-from pushcell.studies.grid import EpisodeSet
+from pushcell.studies.grid import StudyEpisodes
 
 
-def generate_sets(sets: Sequence[EpisodeSet], out: Path, workers: int | None) -> None:
+def generate_sets(sets: Sequence[StudyEpisodes], out: Path, workers: int | None) -> None:
     """Make or complete each set that is not there; raises ConfigError where that fails."""
     for one in sets:
         folder = one.folder(out)
@@ -27,7 +27,7 @@ def generate_sets(sets: Sequence[EpisodeSet], out: Path, workers: int | None) ->
         note.write_text(f"{one.episodes}\n", encoding="utf-8")
 
 
-def command(one: EpisodeSet, folder: Path, workers: int | None, episodes: int = 0) -> list[str]:
+def command(one: StudyEpisodes, folder: Path, workers: int | None, episodes: int = 0) -> list[str]:
     """The words that a person would give to make the set."""
     spec = one.spec
     words = ["generate", "--world", str(spec.world), "--demonstrator", str(spec.demonstrator)]

@@ -27,7 +27,7 @@ Point = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class EpisodeSet:
+class StudyEpisodes:
     """Episodes that cells take their first ones of."""
 
     name: str
@@ -53,7 +53,7 @@ class Training:
     """One training of a cell, and of the training that its weights come from."""
 
     config: TrainConfig
-    sets: tuple[EpisodeSet, ...]
+    sets: tuple[StudyEpisodes, ...]
     start_from: Training | None = None
 
     @property
@@ -73,7 +73,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Cell:
+class StudyCell:
     """One training to evaluate, and where it is on the grid."""
 
     point: Point
@@ -90,7 +90,7 @@ def digest_of(values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def cells_of(study: Study, out: Path, changes: Changes = ()) -> list[Cell]:
+def cells_of(study: Study, out: Path, changes: Changes = ()) -> list[StudyCell]:
     """Every cell once; ``changes`` are for all trainings. Raises ConfigError for what is wrong.
 
     Where there is only one kind of episodes, all alphas are the same cell.
@@ -100,7 +100,7 @@ def cells_of(study: Study, out: Path, changes: Changes = ()) -> list[Cell]:
         for variant, seed in itertools.product(grid.variant, grid.seed):
             words = (*study.changes, *variant.changes, *changes, f"seed={seed}")
             config = load_train_config(study.train, words)
-            cells.append(Cell({"variant": variant.name, "seed": seed}, Training(config, ())))
+            cells.append(StudyCell({"variant": variant.name, "seed": seed}, Training(config, ())))
         return cells
     product = itertools.product(grid.target, grid.source, grid.alpha, grid.variant, grid.seed)
     seen: set[str] = set()
@@ -115,16 +115,16 @@ def cells_of(study: Study, out: Path, changes: Changes = ()) -> list[Cell]:
             "target": target, "source": source, "alpha": known, "variant": variant.name,
             "seed": seed,
         }  # fmt: skip
-        cell = Cell(point, _training(study, out, point, variant, changes))
+        cell = StudyCell(point, _training(study, out, point, variant, changes))
         if cell.name not in seen:
             seen.add(cell.name)
             cells.append(cell)
     return cells
 
 
-def sets_of(cells: list[Cell]) -> list[EpisodeSet]:
+def sets_of(cells: list[StudyCell]) -> list[StudyEpisodes]:
     """The sets that cells are trained on, each as large as the largest cell needs."""
-    largest: dict[str, EpisodeSet] = {}
+    largest: dict[str, StudyEpisodes] = {}
     for cell in cells:
         for training in (cell.training, cell.training.start_from):
             for one in training.sets if training else ():
@@ -158,7 +158,7 @@ def _on(
     start_from: Training | None,
 ) -> Training:
     cell = load_train_config(study.train, changes).cell
-    sets = tuple(EpisodeSet(name, spec, point[name], cell) for name, spec in specs.items())
+    sets = tuple(StudyEpisodes(name, spec, point[name], cell) for name, spec in specs.items())
     listed = [
         {
             "name": one.name,

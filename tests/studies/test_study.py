@@ -16,7 +16,7 @@ import yaml
 from pushcell.cli import main as cli
 from pushcell.config.validation import read_schema
 from pushcell.recording.folder_lock import alone_in
-from pushcell.studies.grid import Cell, cells_of, sets_of
+from pushcell.studies.grid import StudyCell, cells_of, sets_of
 from pushcell.studies.report import pooled
 from pushcell.studies.schema import Study
 from tests.training import examples
@@ -46,7 +46,7 @@ def study_file(folder: Path, **sections) -> Path:
     return path
 
 
-def cells(folder: Path, **sections) -> list[Cell]:
+def cells(folder: Path, **sections) -> list[StudyCell]:
     """What the study consists of."""
     return cells_of(read_schema(Study, study_file(folder, **sections)), folder / "out")
 
