@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from pushcell.command_output import console_beside, figures_table, nothing_done,
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration
 from pushcell.formats.packed_format import write_packed
-from pushcell.formats.pusht_format import PushTSet, finished, mirrored
+from pushcell.formats.pusht_format import PushTSet, finished, mirrored, waiting
 from pushcell.recording.steps import Steps
 from pushcell.recording.store import PARTIAL, naming_a_full_disk
 
@@ -41,18 +42,24 @@ class Import:
     symmetric."""
     finish: bool = False
     """Shift each episode so that its T ends exactly at the goal; images are dropped."""
+    wait: Annotated[float, arg(metavar="SECONDS")] = 0.0
+    """Append so much rest to the end of each episode, so that a policy learns to wait there; images
+    are dropped."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures as JSON to this file; - for standard output."""
 
     def changed(self, steps: Steps) -> Steps:
         """An episode as it was asked for."""
         steps = finished(steps) if self.finish else steps
+        steps = waiting(steps, self.wait) if self.wait else steps
         return mirrored(steps) if self.mirror else steps
 
 
 def main(words: Sequence[str]) -> int:
     """Run the command; raises EpisodeError."""
     options = tyro.cli(Import, prog="pushcell import", args=list(words))
+    if not 0 <= options.wait < math.inf:
+        raise EpisodeError(f"--wait must be at least 0 s, not {options.wait}")
     if options.out.exists():
         raise EpisodeError(f"{options.out} is there already: choose another --out, or delete it")
     began, source, steps = time.monotonic(), PushTSet(options.source, options.changed), 0

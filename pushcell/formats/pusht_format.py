@@ -143,5 +143,24 @@ def finished(steps: Steps) -> Steps:
     )
 
 
+def waiting(steps: Steps, duration_s: float) -> Steps:
+    """The same with that much at the end in which nothing moves; without images.
+
+    The demonstrations end with success, so what to do then is in none of them.
+    """
+    count = round(duration_s * steps.rate_hz)
+
+    def prolonged(rows: NDArray[np.float64], last: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.concatenate([rows, np.tile(last, (count, 1))])
+
+    return replace(
+        steps,
+        pusher=prolonged(steps.pusher, steps.pusher[-1]),
+        slider=prolonged(steps.slider, steps.slider[-1]),
+        action=prolonged(steps.action, steps.pusher[-1, :2]),
+        images={},
+    )
+
+
 def _reflected(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return BOARD - points[:, ::-1]

@@ -12,7 +12,15 @@ import zarr
 from pushcell.cli import main as cli
 from pushcell.errors import EpisodeError
 from pushcell.formats.open_data_set import open_data_set
-from pushcell.formats.pusht_format import CAMERA, GOAL, RATE_HZ, PushTSet, finished, mirrored
+from pushcell.formats.pusht_format import (
+    CAMERA,
+    GOAL,
+    RATE_HZ,
+    PushTSet,
+    finished,
+    mirrored,
+    waiting,
+)
 from pushcell.recording.steps import Steps
 
 PUSH = 20  # steps
@@ -75,6 +83,16 @@ def test_what_is_finished_ends_at_the_goal_and_is_otherwise_the_same(steps):
             np.testing.assert_allclose(
                 seen_from(moved.slider[k], after[k, :2]), seen_from(steps.slider[k], before[k, :2])
             )
+
+
+def test_what_waits_goes_on_at_rest_and_is_otherwise_the_same(steps):
+    longer, count = waiting(steps, 1.6), len(steps)
+    assert len(longer) == count + 16
+    for name in ("pusher", "slider", "action"):
+        assert (getattr(longer, name)[:count] == getattr(steps, name)).all()
+    assert (longer.pusher[count:] == steps.pusher[-1]).all()
+    assert (longer.slider[count:] == steps.slider[-1]).all()
+    assert (longer.action[count:] == steps.pusher[-1, :2]).all()  # it is told to stay
 
 
 def seen_from(pose: np.ndarray, point: np.ndarray) -> np.ndarray:

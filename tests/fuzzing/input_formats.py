@@ -32,6 +32,7 @@ from pushcell.bags.mcap_repair import repair
 from pushcell.cameras.calibration_files import read_hand_eye, read_latency
 from pushcell.cameras.camera_info import read_camera_info
 from pushcell.config.cell import load_cell
+from pushcell.config.validation import read_schema
 from pushcell.drivers.iiwa import read_status
 from pushcell.errors import PushcellError
 from pushcell.formats.data_set import Demonstration
@@ -48,6 +49,7 @@ from pushcell.recording.slider_labels import LABELS_FILE, SliderLabels
 from pushcell.recording.store import Journal
 from pushcell.recording.streams import streams_of
 from pushcell.replay.topic_map import load_mapping
+from pushcell.studies.schema import Study
 from pushcell.training.config import load_train_config
 from teleop.console.messages import parse
 from teleop.devices.pad_map import load_map
@@ -64,6 +66,7 @@ HAND_EYE = {"setup": "eye-to-hand", "transform": np.eye(4).tolist()}
 LATENCY = {"camera": "overhead", "latency_s": 0.03}
 MESSAGE = pack({"a": np.zeros(3), "b": {"c": [1, 2.0, "d"]}})
 TRAINING = ROOT / "config" / "train" / "demonstrations.yaml"
+STUDY = ROOT / "config" / "study" / "mixing.yaml"
 
 
 @dataclass(frozen=True)
@@ -250,6 +253,7 @@ RECORDED = [
 FORMATS = [
     of_yaml("cell's file", SIM_CELL.read_text(), load_cell),
     of_yaml("training's file", TRAINING.read_text(), load_train_config),
+    of_yaml("study's file", STUDY.read_text(), lambda path: read_schema(Study, path)),
     of_yaml("bundle's manifest", BUNDLE, lambda p: read_manifest(p.parent), MANIFEST),
     of_yaml("launch file", LAUNCH.read_text(), load_tags),
     of_yaml("topic mapping", "pusher: {topic: /tip, fields: [a.x, a.y, a.t]}\n", load_mapping),
