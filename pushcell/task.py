@@ -27,6 +27,11 @@ from pushcell.geometry import (
     signed_distance_to_outline,
 )
 
+PUSHT_OUTLINE: Array = np.array(
+    [[-60, 0], [60, 0], [60, 30], [15, 30], [15, 120], [-15, 120], [-15, 30], [-60, 30]], float
+)
+"""Corners of the Push-T benchmark's T, in its frame [px]."""
+
 
 @dataclass(frozen=True)
 class SliderShape:

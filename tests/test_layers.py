@@ -43,7 +43,7 @@ ALLOWED = {
     "replay": "policy_server recording motion cameras arm bags action_chunk config",
     "teleop": "recording cameras bags task config",
     "calibration": "recording motion cameras arm bags se3 config",
-    "formats": "policy_server recording cameras config",
+    "formats": "policy_server recording cameras task config",
     "policy_server": "cameras bags processes action_chunk config",
     "recording": "cameras bags processes config",
     "motion": "arm action_chunk config",

@@ -23,15 +23,13 @@ from pushcell.evaluation.statistics import wilson_interval
 from pushcell.evaluation.stepped_policy import SteppedPolicy
 from pushcell.evaluation.trial import thinned
 from pushcell.geometry import PlanarPose
+from pushcell.task import PUSHT_OUTLINE
 
 STEPS = 300
 RATE_HZ = 10.0
 GOAL = np.array([256.0, 256.0, math.pi / 4])
 COVERED = 0.95
 _BOARD = np.array([[0.0, 0.0], [512.0, 0.0], [512.0, 512.0], [0.0, 512.0]])
-_T = np.array(
-    [[-60, 0], [60, 0], [60, 30], [15, 30], [15, 120], [-15, 120], [-15, 30], [-60, 30]], float
-)
 _STEM = np.array([0.0, 60.0])
 _DIGITS = 12
 
@@ -88,7 +86,9 @@ class PushTEvaluation:
     def ground(self) -> Ground:
         """What its trials are drawn on."""
         goal = PlanarPose.from_array(GOAL)
-        return Ground(f"{self.policy} in Push-T", _T, _STEM, goal, _BOARD, "px", down=True)
+        return Ground(
+            f"{self.policy} in Push-T", PUSHT_OUTLINE, _STEM, goal, _BOARD, "px", down=True
+        )
 
 
 @dataclass(frozen=True)

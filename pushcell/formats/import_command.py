@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.progress import track
+from rich.progress import Progress
 from tyro.conf import Positional, arg
 
 from pushcell.command_output import console_beside, figures_table, nothing_done, show_result
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration
 from pushcell.formats.packed_format import write_packed
-from pushcell.formats.pusht_format import PushTSet, finished, mirrored, waiting
+from pushcell.formats.pusht_format import PushTSet, finished, mirrored, resting, waiting
 from pushcell.recording.steps import Steps
 from pushcell.recording.store import PARTIAL, naming_a_full_disk
 
@@ -45,6 +45,9 @@ class Import:
     wait: Annotated[float, arg(metavar="SECONDS")] = 0.0
     """Append so much rest to the end of each episode, so that a policy learns to wait there; images
     are dropped."""
+    rest: bool = False
+    """Take moments of each episode instead, with the T at the goal, in which the pusher stays where
+    it is; images are dropped."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures as JSON to this file; - for standard output."""
 
@@ -53,6 +56,16 @@ class Import:
         steps = finished(steps) if self.finish else steps
         steps = waiting(steps, self.wait) if self.wait else steps
         return mirrored(steps) if self.mirror else steps
+
+
+def _parts(source: PushTSet, rest: bool) -> Iterator[tuple[int, Demonstration]]:
+    """What is kept, with the number of its episode."""
+    for number, whole in enumerate(source):
+        if not rest:
+            yield number, whole
+            continue
+        for moment, steps in enumerate(resting(whole.steps, number)):
+            yield number, Demonstration(f"{whole.name}_{moment:03d}", steps)
 
 
 def main(words: Sequence[str]) -> int:
@@ -67,9 +80,12 @@ def main(words: Sequence[str]) -> int:
     def counted() -> Iterator[Demonstration]:
         nonlocal steps
         console = console_beside(options.json)
-        for demonstration in track(source, "episodes", total=len(source), console=console):
-            steps += len(demonstration.steps)
-            yield demonstration
+        with Progress(console=console) as bar:
+            task = bar.add_task("episodes", total=len(source))
+            for number, part in _parts(source, options.rest):
+                bar.update(task, completed=number + 1)
+                steps += len(part.steps)
+                yield part
 
     partial = options.out.with_name(options.out.name + PARTIAL)
     with naming_a_full_disk(str(options.out)):

@@ -17,12 +17,18 @@ from numpy.typing import NDArray
 from pushcell.errors import EpisodeError
 from pushcell.formats.data_set import Demonstration, check_ends
 from pushcell.formats.zarr_arrays import check_complete, malformed_group, open_group, rows_of
+from pushcell.geometry import PlanarPose, signed_distance_to_outline
 from pushcell.recording.steps import Steps
+from pushcell.task import PUSHT_OUTLINE
 
 RATE_HZ = 10.0
 GOAL = (256.0, 256.0, np.pi / 4)
 CAMERA = "overhead"
 BOARD = 512.0
+PUSHER_RADIUS = 15.0
+_REST_EVERY = 6  # steps
+_REST_STEPS = 16
+_REST_WITHIN = (0.5, 0.5, 0.009)  # x, y, theta of the goal: at least 97 % are covered
 _SHAPES = {"state": (5,), "action": (2,), "img": (None, None, 3)}
 
 
@@ -160,6 +166,25 @@ def waiting(steps: Steps, duration_s: float) -> Steps:
         action=prolonged(steps.action, steps.pusher[-1, :2]),
         images={},
     )
+
+
+def resting(steps: Steps, seed: int) -> Iterator[Steps]:
+    """Moments of it with the T as good as at the goal, in which the pusher stays where it is.
+
+    What a policy must do there is in no demonstration either. Moments in which the pusher would be
+    inside the T are left out. Without images.
+    """
+    rng = np.random.default_rng(seed)
+    for moment in range(0, len(steps), _REST_EVERY):
+        slider = np.array(GOAL) + rng.uniform(-1, 1, 3) * _REST_WITHIN
+        pusher = steps.pusher[moment]
+        seen = PlanarPose.from_array(slider).inverse().transform(pusher[:2])
+        if signed_distance_to_outline(seen, PUSHT_OUTLINE) < PUSHER_RADIUS:
+            continue
+        still, place, told = (
+            np.tile(row, (_REST_STEPS, 1)) for row in (pusher, slider, pusher[:2])
+        )
+        yield Steps(steps.rate_hz, still, place, told, np.array(GOAL))
 
 
 def _reflected(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import gym_pusht  # noqa: F401 - its import registers the environment
 import gymnasium
 import numpy as np
 import pytest
 import zarr
+from shapely import Polygon
 
 from pushcell.cli import main as cli
 from pushcell.errors import EpisodeError
@@ -19,9 +21,12 @@ from pushcell.formats.pusht_format import (
     PushTSet,
     finished,
     mirrored,
+    resting,
     waiting,
 )
+from pushcell.geometry import PlanarPose
 from pushcell.recording.steps import Steps
+from pushcell.task import PUSHT_OUTLINE
 
 PUSH = 20  # steps
 
@@ -93,6 +98,22 @@ def test_what_waits_goes_on_at_rest_and_is_otherwise_the_same(steps):
     assert (longer.pusher[count:] == steps.pusher[-1]).all()
     assert (longer.slider[count:] == steps.slider[-1]).all()
     assert (longer.action[count:] == steps.pusher[-1, :2]).all()  # it is told to stay
+
+
+def test_moments_of_rest_are_at_the_goal_outside_the_t(steps):
+    far = replace(steps, pusher=np.tile([60.0, 60.0, 0.0], (13, 1)), slider=np.ones((13, 3)),
+                  action=np.ones((13, 2)), images={})  # fmt: skip
+    moments = list(resting(far, 3))
+    assert len(moments) == 3  # of steps 0, 6 and 12
+    goal = Polygon(PlanarPose.from_array(GOAL).transform(PUSHT_OUTLINE))
+    for moment in moments:
+        for row in (moment.pusher, moment.slider, moment.action):
+            assert (row == row[0]).all()
+        assert (moment.action[0] == moment.pusher[0, :2]).all()
+        seen = Polygon(PlanarPose.from_array(moment.slider[0]).transform(PUSHT_OUTLINE))
+        assert goal.intersection(seen).area > 0.97 * goal.area
+    inside = replace(far, pusher=np.tile([256.0, 256.0, 0.0], (13, 1)))
+    assert not list(resting(inside, 3))
 
 
 def seen_from(pose: np.ndarray, point: np.ndarray) -> np.ndarray:
