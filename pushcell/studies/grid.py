@@ -40,7 +40,7 @@ class StudyEpisodes:
         """Of what decides about each episode; of how many there are it does not tell."""
         spec = self.spec.model_dump(mode="json", exclude={"path"})
         given = None if self.spec.path is None else _contents(self.spec.path)
-        return digest_of([spec, given, configuration_sha256(load_cell(CELLS.find(self.cell)))])
+        return digest_of([spec, given, _cell_digest(self.cell)])
 
     def folder(self, out: Path) -> Path:
         """Where its episodes are."""
@@ -64,6 +64,8 @@ class Training:
         for item in values["data"]["sets"]:
             known = [one.digest for one in self.sets if one.name == item["name"]]
             item["path"] = known[0] if known else _contents(Path(item["path"]))
+        if self.config.task == "cell":  # its trials are those of the cell as it is now
+            values["cell"] = _cell_digest(self.config.cell)
         values["training"]["start_from"] = self.start_from.digest if self.start_from else None
         return digest_of(values)
 
@@ -177,6 +179,10 @@ def _on(
         f"data.cache={out / 'cache'}",
     )
     return Training(load_train_config(study.train, (*changes, *data)), sets, start_from)
+
+
+def _cell_digest(cell: Path) -> str:
+    return configuration_sha256(load_cell(CELLS.find(cell)))
 
 
 def _contents(path: Path) -> Any:

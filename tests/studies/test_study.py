@@ -19,6 +19,7 @@ from pushcell.recording.folder_lock import alone_in
 from pushcell.studies.grid import StudyCell, cells_of, sets_of
 from pushcell.studies.report import pooled
 from pushcell.studies.schema import Study
+from tests.conftest import SIM_CELL
 from tests.training import examples
 
 GRID = {"target": [5], "source": [0, 4], "alpha": ["natural", 0.5]}
@@ -134,6 +135,11 @@ def test_digests_tell_what_decides_from_what_does_not(tmp_path):
     assert digest(changes=["device.threads=2"]) == plain
     assert digest(changes=["training.steps=5"]) != plain
     assert digest(changes=["data.validation=0"]) != plain
+    cell = tmp_path / "cell.yaml"
+    cell.write_text(SIM_CELL.read_text())
+    assert digest(changes=[f"cell={cell}"]) == plain
+    cell.write_text(SIM_CELL.read_text().replace("time_limit_s: 75.0", "time_limit_s: 60.0"))
+    assert digest(changes=[f"cell={cell}"]) != plain
     examples.packed(tmp_path / "target.parquet", 6, seed=9)
     assert digest() != plain
 
