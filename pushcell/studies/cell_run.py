@@ -54,7 +54,8 @@ class CellRun:
         """Do what is missing; raises CellError."""
         folder = self.cell.training.folder(self.out)
         folder.mkdir(parents=True, exist_ok=True)
-        with _logged(folder / LOG):
+        # Two points of a grid may be the same training: the second one finds it done.
+        with alone_in(folder, waits=True), _logged(folder / LOG):
             _train(self.cell.training, self.out)
             bundle = folder / "bundle"
             if not bundle.exists():
@@ -86,6 +87,8 @@ class CellRun:
         words = ["evaluate", str(bundle), "--world", chosen.world, "--json", str(partial)]
         words += ["--trials", str(chosen.trials), "--seed", str(chosen.seed), "--workers", "1"]
         words += ["--time-step", str(chosen.time_step_s)] if chosen.time_step_s else []
+        if chosen.world != "pusht":
+            words += ["--cell", str(self.cell.training.config.cell)]
         began = time.monotonic()
         _run(words, folder)
         report = json.loads(partial.read_text(encoding="utf-8"))

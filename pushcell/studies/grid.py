@@ -21,7 +21,7 @@ from pushcell.shipped import CELLS
 from pushcell.studies.schema import PLAIN, SOURCE, TARGET, Changes, Study, StudySet, Variant
 from pushcell.training.config import TrainConfig, load_train_config
 
-_OF_THE_MACHINE = ("device", "log")
+_OF_THE_MACHINE = ("accelerator", "threads")
 Point = dict[str, Any]
 """Axis -> its value, of one cell."""
 
@@ -59,14 +59,22 @@ class Training:
     @property
     def digest(self) -> str:
         """Of what decides about its weights."""
-        values = self.config.model_dump(mode="json", exclude=set(_OF_THE_MACHINE))
+        values = self.config.model_dump(mode="json", exclude={"log"})
+        for key in _OF_THE_MACHINE:
+            del values["device"][key]
         del values["data"]["cache"]
         for item in values["data"]["sets"]:
             known = [one.digest for one in self.sets if one.name == item["name"]]
             item["path"] = known[0] if known else _contents(Path(item["path"]))
         if self.config.task == "cell":  # its trials are those of the cell as it is now
             values["cell"] = _cell_digest(self.config.cell)
-        values["training"]["start_from"] = self.start_from.digest if self.start_from else None
+        given = values["training"]["start_from"]
+        if self.start_from is not None:
+            values["training"]["start_from"] = self.start_from.digest
+        elif given is not None:
+            values["training"]["start_from"] = _contents(Path(given))
+        if estimator := values["observation"]["pose_from"]:
+            values["observation"]["pose_from"] = _contents(Path(estimator))
         return digest_of(values)
 
     def folder(self, out: Path) -> Path:
