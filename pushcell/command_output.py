@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from pushcell.errors import PushcellError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def console_beside(json_target: Path | None) -> Console:
@@ -33,15 +39,31 @@ def show_result(
 
 
 def write_json(figures: Mapping[str, Any], json_target: Path | None) -> None:
-    """To a file, to standard output for ``-``, or nowhere."""
+    """To a file, to standard output for ``-``, or nowhere; raises PushcellError."""
     if json_target is None:
         return
     text = json.dumps(figures, indent=2) + "\n"
     if json_target == Path("-"):
         sys.stdout.write(text)
     else:
-        json_target.parent.mkdir(parents=True, exist_ok=True)
-        json_target.write_text(text, encoding="utf-8")
+        with _writing(json_target):
+            json_target.write_text(text, encoding="utf-8")
+
+
+def write_picture(figure: Figure, picture: Path, dpi: int = 100) -> None:
+    """To a file whose name says in which format; raises PushcellError."""
+    with _writing(picture):
+        figure.savefig(picture, dpi=dpi)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except (OSError, ValueError) as error:  # ValueError: no such format of pictures
+        why = getattr(error, "strerror", None) or str(error)
+        raise PushcellError(f"{path} cannot be written: {why}") from None
 
 
 def figures_table(title: str, figures: Mapping[str, Any]) -> Table:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pushcell.command_output import write_picture
 from pushcell.config.cell import CellConfig
 from pushcell.geometry import Array
 from pushcell.recording.episode_info import EpisodeInfo
@@ -38,7 +39,7 @@ def draw_summary(cell: CellConfig, store: EpisodeStore, picture: Path) -> None:
     _draw_durations(durations, np.array([e["duration_s"] for e in entries.values()]))
     if steps[0].images:
         _draw_images(rows[1].subplots(), [steps[i] for i in _spread(len(steps), _MOST_SEEN)])
-    figure.savefig(picture, dpi=100)
+    write_picture(figure, picture)
 
 
 def _draw_starts(axes: Axes, cell: CellConfig, info: EpisodeInfo, starts: Array) -> None:

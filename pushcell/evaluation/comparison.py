@@ -138,8 +138,12 @@ def bootstrap_interval(differences: Sequence[float] | np.ndarray, seed: int) -> 
 
 
 def _rollout(text: str) -> dict[str, Any]:
-    """A rollout's records as a report; what physics a rollout ran with it does not tell."""
-    return {"world": "target", "per_trial": [json.loads(line) for line in text.splitlines()]}
+    """A rollout's records as a report; what physics a rollout ran with it does not tell.
+
+    A last line without an end is of a trial that is being written, or never was.
+    """
+    whole = text[: text.rfind("\n") + 1]
+    return {"world": "target", "per_trial": [json.loads(line) for line in whole.splitlines()]}
 
 
 def _is_trial(values: Any) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from pushcell.command_output import write_picture
 from pushcell.evaluation.comparison import Comparison
 from pushcell.evaluation.sequential import LEVEL, posterior_density
 
@@ -33,4 +34,4 @@ def draw(comparisons: Sequence[Comparison], picture: Path) -> None:
     evidence.set(xlabel="trials", ylabel="p, any time", yscale="log")
     for axes in (rates, evidence):
         axes.legend(fontsize="small")
-    figure.savefig(picture, dpi=110)
+    write_picture(figure, picture, dpi=110)

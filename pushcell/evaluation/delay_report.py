@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from policy_server.delay import InjectedDelay
+from pushcell.command_output import write_picture
 from pushcell.evaluation.comparison import bootstrap_interval, mcnemar_exact
 from pushcell.evaluation.delay_study import Condition, DelayStudy, DelayTrial
 from pushcell.evaluation.statistics import wilson_interval
@@ -96,7 +97,7 @@ def draw(shown: dict[str, Any], picture: Path) -> None:
         place.set_ylim(bottom=0)  # once all lines are there: it ends the scaling to them
         place.grid(alpha=0.3)
     figure.suptitle(f"{shown['policy']}: {rows[0]['trials']} starts, the same in every condition")
-    figure.savefig(picture, dpi=100)
+    write_picture(figure, picture)
 
 
 def _row(

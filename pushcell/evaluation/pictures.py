@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from matplotlib.figure import Figure
 
+from pushcell.command_output import write_picture
 from pushcell.geometry import Array, PlanarPose
 
 _SHEET = 30
@@ -118,4 +119,4 @@ def _lay_out(axes: Any, ground: Ground) -> None:
 
 def _save(figure: Figure, picture: Path) -> None:
     picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture, dpi=100)
+    write_picture(figure, picture)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from policy_server.bundle_files import read_manifest
-from pushcell.command_output import write_json
+from pushcell.command_output import write_json, write_picture
 from pushcell.config.cell import CellConfig
 from pushcell.errors import ConfigError
 from pushcell.evaluation.comparison import Report, compare
@@ -201,4 +201,4 @@ def draw(shown: dict[str, Any], picture: Path) -> None:
     grid[0].set_ylabel("success")
     grid[0].legend(fontsize="small", loc="lower left")
     figure.suptitle(f"{shown['policy']}: {control['trials']} starts, the same in every world")
-    figure.savefig(picture, dpi=100)
+    write_picture(figure, picture)

@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,15 +83,19 @@ class CellRun:
             **{key: told[key] for key in _KEPT},
         }
 
-    def _evaluate(self, bundle: Path, folder: Path) -> None:
-        chosen, partial = self.evaluated, folder / "report.partial"
-        words = ["evaluate", str(bundle), "--world", chosen.world, "--json", str(partial)]
-        words += ["--trials", str(chosen.trials), "--seed", str(chosen.seed), "--workers", "1"]
+    def evaluation(self, bundle: Path, report: Path, trials: int) -> list[str]:
+        """The command that evaluates a bundle as this study asks for."""
+        chosen = self.evaluated
+        words = ["evaluate", str(bundle), "--world", chosen.world, "--json", str(report)]
+        words += ["--trials", str(trials), "--seed", str(chosen.seed), "--workers", "1"]
         words += ["--time-step", str(chosen.time_step_s)] if chosen.time_step_s else []
         if chosen.world != "pusht":
             words += ["--cell", str(self.cell.training.config.cell)]
-        began = time.monotonic()
-        _run(words, folder)
+        return words
+
+    def _evaluate(self, bundle: Path, folder: Path) -> None:
+        partial, began = folder / "report.partial", time.monotonic()
+        _run(self.evaluation(bundle, partial, self.evaluated.trials), folder)
         report = json.loads(partial.read_text(encoding="utf-8"))
         write_json({**report, "cell_seconds": time.monotonic() - began}, partial)
         os.replace(partial, self.report)
@@ -105,6 +110,11 @@ def run_cell(run: CellRun) -> str:
         return str(error)
     except OSError as error:  # a full disk, above all
         return f"{error.filename or run.out}: {error.strerror}"
+    except Exception as error:  # noqa: BLE001 - a fault of one cell must not end the others
+        folder = run.cell.training.folder(run.out)
+        with (folder / LOG).open("a", encoding="utf-8") as log:
+            traceback.print_exc(file=log)
+        return f"{type(error).__name__}: {error} (log: {folder / LOG})"
     return ""
 
 
@@ -112,7 +122,8 @@ def _train(training: Training, out: Path) -> None:
     if training.start_from is not None:
         first = training.start_from.folder(out)
         first.mkdir(parents=True, exist_ok=True)
-        with alone_in(first, waits=True):  # other cells start from it too
+        # Other cells start from it too.
+        with alone_in(first, waits=True), _logged(first / LOG):
             _train(training.start_from, out)
     folder = training.folder(out)
     if (folder / "trained.json").exists():

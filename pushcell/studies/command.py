@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tyro.conf import Positional, arg
 
 from pushcell import __version__
-from pushcell.command_output import console_beside, show_result, write_json
+from pushcell.command_output import console_beside, show_result, write_json, write_picture
 from pushcell.config.validation import read_schema
 from pushcell.errors import ConfigError
 from pushcell.processes.worker_pool import worker_count
@@ -78,6 +78,8 @@ def main(words: Sequence[str]) -> int:
     options = tyro.cli(RunStudy, prog="pushcell study", args=list(words))
     study = read_schema(Study, STUDIES.find(options.study))
     if options.trials is not None:
+        if options.trials < 1:
+            raise ConfigError(f"--trials must be at least 1, not {options.trials}")
         study = study.changed(evaluate=study.evaluate.changed(trials=options.trials))
     out = options.out.resolve()
     cells = cells_of(study, out, options.set)
@@ -119,7 +121,7 @@ def _run(study: Study, runs: list[CellRun], options: RunStudy, out: Path) -> int
     }
     write_json(figures, out / RESULT)
     if points:
-        draw(study, points).savefig(out / PICTURE, dpi=110)
+        write_picture(draw(study, points), out / PICTURE, dpi=110)
     console.print(f"{new} cells in {hours:.2f} h; {out / RESULT}, {out / PICTURE}", highlight=False)
     show_result(figures, table(study, points), options.json)
     return 1 if failed else 0
@@ -136,7 +138,8 @@ def _open_folder(out: Path, study: Study) -> None:
         raise ConfigError(f"--out {out} contains something else than a study: choose another")
     if title not in (None, study.title):
         raise ConfigError(f"--out {out} is of the study {title!r}: choose another folder")
-    note.write_text(f"{study.title}\n", encoding="utf-8")
+    if title is None:
+        note.write_text(f"{study.title}\n", encoding="utf-8")
 
 
 @contextmanager

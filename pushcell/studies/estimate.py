@@ -18,9 +18,9 @@ from rich.table import Table
 from pushcell.cli import main as cli
 from pushcell.errors import ConfigError
 from pushcell.studies.cell_run import CellRun
-from pushcell.studies.generated_sets import command
+from pushcell.studies.generated_sets import command, complete_episodes
 from pushcell.studies.grid import StudyEpisodes, Training
-from pushcell.studies.schema import Evaluated, Study
+from pushcell.studies.schema import Study
 from pushcell.training.batches import Observation
 from pushcell.training.build_policy import make_policy
 from pushcell.training.config import TrainConfig
@@ -78,7 +78,7 @@ def estimate(
             timed[key] = _step_s(config)
         training_s += timed[key] * config.training.steps
         weights += sum(part.numel() for part in make_policy(config).parameters())
-    trial_s = _trial_s(runs[0].evaluated) if trials else 0.0
+    trial_s = _trial_s(runs[0]) if trials else 0.0
     at_once = max(1, min(workers, len(trainings) or len(runs)))
     return Estimate(
         [run.cell.name for run in runs],
@@ -139,21 +139,18 @@ def _step_s(config: TrainConfig) -> float:
     return (time.perf_counter() - began) / _STEPS
 
 
-def _trial_s(chosen: Evaluated) -> float:
+def _trial_s(run: CellRun) -> float:
     """Seconds of a trial, with a shipped policy in the place of those to come."""
-    policy = _IN_PLACE_OF_OURS.get(chosen.world, "target_state")
+    policy = _IN_PLACE_OF_OURS.get(run.evaluated.world, "target_state")
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        words = ["evaluate", policy, "--world", chosen.world, "--trials", "2", "--workers", "1"]
-        words += ["--time-step", str(chosen.time_step_s)] if chosen.time_step_s else []
-        _quietly([*words, "--json", str(report)])
+        _quietly(run.evaluation(Path(policy), report, trials=2))
         return float(json.loads(report.read_text(encoding="utf-8"))["seconds"]) / 2
 
 
 def _generation(one: StudyEpisodes, out: Path) -> tuple[float, float]:
     """Seconds of one worker, and bytes, of the episodes that are still to be made."""
-    note = one.folder(out).with_name(f"{one.folder(out).name}.txt")
-    there = int(note.read_text(encoding="utf-8")) if note.exists() else 0
+    there = complete_episodes(one.folder(out))
     if there >= one.episodes:
         return 0.0, 0.0
     with tempfile.TemporaryDirectory() as folder:

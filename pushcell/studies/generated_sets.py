@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,17 +17,29 @@ def generate_sets(sets: Sequence[StudyEpisodes], out: Path, workers: int | None)
     """Make or complete each set that is not there; raises ConfigError where that fails."""
     for one in sets:
         folder = one.folder(out)
-        note = folder.with_name(f"{folder.name}.txt")  # how many it was complete with
         if one.spec.path is not None:
             if not folder.exists():
                 raise ConfigError(f"sets.{one.name}: {folder} is not there")
             continue
-        if note.exists() and int(note.read_text(encoding="utf-8")) >= one.episodes:
+        if complete_episodes(folder) >= one.episodes:
             continue
-        code = cli.main(command(one, folder, workers))
+        with contextlib.redirect_stdout(sys.stderr):  # --json - has standard output for itself
+            code = cli.main(command(one, folder, workers))
         if code:
             raise ConfigError(f"sets.{one.name} could not be generated (exit code {code})")
-        note.write_text(f"{one.episodes}\n", encoding="utf-8")
+        partial = _note(folder).with_suffix(".partial")
+        partial.write_text(f"{one.episodes}\n", encoding="utf-8")
+        os.replace(partial, _note(folder))
+
+
+def complete_episodes(folder: Path) -> int:
+    """With how many the set was complete, so far."""
+    note = _note(folder)
+    return int(note.read_text(encoding="utf-8")) if note.exists() else 0
+
+
+def _note(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.txt")
 
 
 def command(one: StudyEpisodes, folder: Path, workers: int | None, episodes: int = 0) -> list[str]:

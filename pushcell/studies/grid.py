@@ -1,7 +1,8 @@
 """From a study to its cells: what each trains on, from what, and the digests of it all.
 
 A digest covers everything that decides about a result, so a cell whose inputs did not change is
-found again, and one whose inputs did is run anew.
+found again, and one whose inputs did is run anew. It is computed once: what is edited during a run
+counts in the next one.
 """
 
 from __future__ import annotations
@@ -11,14 +12,28 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from pushcell import __version__
 from pushcell.config.cell import load_cell
+from pushcell.config.validation import describe
 from pushcell.errors import ConfigError
 from pushcell.recording.episode_info import configuration_sha256
 from pushcell.shipped import CELLS
-from pushcell.studies.schema import PLAIN, SOURCE, TARGET, Changes, Study, StudySet, Variant
+from pushcell.studies.schema import (
+    NO_ALPHA,
+    PLAIN,
+    SOURCE,
+    TARGET,
+    Changes,
+    Study,
+    StudySet,
+    Variant,
+)
 from pushcell.training.config import TrainConfig, load_train_config
 
 _OF_THE_MACHINE = ("accelerator", "threads")
@@ -35,17 +50,19 @@ class StudyEpisodes:
     episodes: int
     cell: Path
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of what decides about each episode; of how many there are it does not tell."""
         spec = self.spec.model_dump(mode="json", exclude={"path"})
         given = None if self.spec.path is None else _contents(self.spec.path)
-        return digest_of([spec, given, _cell_digest(self.cell)])
+        return digest_of([__version__, spec, given, _cell_digest(self.cell)])
 
     def folder(self, out: Path) -> Path:
         """Where its episodes are."""
         spec = self.spec
-        return spec.path or out / "sets" / f"{spec.world}-{spec.demonstrator}-{self.digest}"
+        if spec.path is not None:
+            return spec.path.resolve()
+        return out / "sets" / f"{spec.world}-{spec.demonstrator}-{self.digest}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +73,7 @@ class Training:
     sets: tuple[StudyEpisodes, ...]
     start_from: Training | None = None
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of what decides about its weights."""
         values = self.config.model_dump(mode="json", exclude={"log"})
@@ -75,7 +92,7 @@ class Training:
             values["training"]["start_from"] = _contents(Path(given))
         if estimator := values["observation"]["pose_from"]:
             values["observation"]["pose_from"] = _contents(Path(estimator))
-        return digest_of(values)
+        return digest_of([__version__, values])
 
     def folder(self, out: Path) -> Path:
         """Where it is kept."""
@@ -120,7 +137,7 @@ def cells_of(study: Study, out: Path, changes: Changes = ()) -> list[StudyCell]:
         mixed = bool(target and source)
         if variant.pretrain is not None and not mixed:
             continue
-        known = alpha if mixed and variant.pretrain is None else "-"
+        known = alpha if mixed and variant.pretrain is None else NO_ALPHA
         point = {
             "target": target, "source": source, "alpha": known, "variant": variant.name,
             "seed": seed,
@@ -147,7 +164,7 @@ def _training(
     study: Study, out: Path, point: Point, variant: Variant, changes: Changes
 ) -> Training:
     assert study.sets is not None
-    source = StudySet.model_validate({**study.sets.source.model_dump(), **variant.source})
+    source = _source_of(study.sets.source, variant)
     specs = {SOURCE: source, TARGET: study.sets.target}
     common = (*study.changes, *variant.changes, *changes, f"seed={point['seed']}")
     if variant.pretrain is None:
@@ -155,8 +172,17 @@ def _training(
         return _on(study, out, {n: specs[n] for n in names}, point, common, None)
     first = _on(study, out, {SOURCE: source}, point, (*common, *variant.pretrain), None)
     checkpoint = first.folder(out) / "run" / "last.pt"
-    start = (*common, f"training.start_from={checkpoint}")
+    start = (*common, f"training.start_from={json.dumps(str(checkpoint))}")
     return _on(study, out, {TARGET: specs[TARGET]}, point, start, first)
+
+
+def _source_of(source: StudySet, variant: Variant) -> StudySet:
+    values = {**source.model_dump(), **variant.source}
+    try:
+        return StudySet.model_validate(values)
+    except ValidationError as error:
+        why = describe(error, values)
+        raise ConfigError(f"grid.variant {variant.name!r}, source: {why}") from None
 
 
 def _on(
@@ -184,7 +210,7 @@ def _on(
         f"data.sets={json.dumps(listed)}",
         f"data.mixture={json.dumps(mixture or {'kind': 'natural'})}",
         f"data.normaliser={sets[0].name}",
-        f"data.cache={out / 'cache'}",
+        f"data.cache={json.dumps(str(out / 'cache'))}",
     )
     return Training(load_train_config(study.train, (*changes, *data)), sets, start_from)
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from pushcell.evaluation.statistics import wilson_interval
-from pushcell.studies.schema import Picture, Published, Study
+from pushcell.studies.schema import NO_ALPHA, Picture, Published, Study
 
 _AXES = ("target", "source", "alpha", "variant")
 Row = dict[str, Any]
@@ -137,9 +137,10 @@ def _draw_published(
 ) -> None:
     there = [str(place) for place in _places(asked, own)]
     for one in known:
-        value = getattr(one, asked.x, None)
-        if str(value) in there:
-            place = _places(asked, own)[there.index(str(value))]
+        given = getattr(one, asked.x, None)
+        value = NO_ALPHA if given is None else str(given)
+        if value in there:
+            place = _places(asked, own)[there.index(value)]
             axes.scatter([place], [one.rate], s=70, facecolors="none", edgecolors=colour, zorder=3)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from pushcell.processes.environment import changed_environment
@@ -12,6 +13,7 @@ from pushcell.studies.cell_run import CellRun, run_cell
 
 # Cells run beside each other: more threads of each would only wait for each other.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_DIED = "its process has died, or one beside it, perhaps for want of memory: take fewer --workers"
 Completed = Iterator[tuple[CellRun, str]]
 """Each cell as it ends, with what went wrong, or nothing."""
 
@@ -32,14 +34,23 @@ def completed(runs: Sequence[CellRun], workers: int, ray_address: str | None) ->
 
 
 def _by_processes(runs: Sequence[CellRun], workers: int) -> Completed:
-    pool = worker_pool(min(workers, len(runs)))
-    running = {pool.submit(run_cell, run): run for run in runs}
+    """Only as many are handed out as can run, so that Ctrl-C begins no other."""
+    waiting, running = list(reversed(runs)), dict[Future[str], CellRun]()
+    pool = worker_pool(workers)
     try:
-        for future in as_completed(running):
-            try:
-                problem = future.result()
-            except BrokenProcessPool:
-                problem = "its process has died, perhaps for want of memory: take fewer --workers"
-            yield running[future], problem
+        while waiting or running:
+            while waiting and len(running) < workers:
+                run = waiting.pop()
+                running[pool.submit(run_cell, run)] = run
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            if any(isinstance(future.exception(), BrokenProcessPool) for future in ended):
+                yield from ((run, _DIED) for run in running.values())
+                running.clear()
+                pool = worker_pool(workers)  # a broken one takes nothing any more
+                continue
+            for future in ended:
+                yield running.pop(future), future.result()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for process in multiprocessing.active_children() if running else ():
+            process.terminate()  # a training writes its checkpoint first
+        pool.shutdown()

@@ -11,9 +11,11 @@ from pushcell.config.types import Fraction, Name, Positive, Section
 
 Changes = tuple[str, ...]
 Count = Annotated[int, Field(ge=1)]
-Axis = Literal["target", "source", "alpha", "variant", "seed"]
+PooledAxis = Literal["target", "source", "alpha", "variant"]
+"""Seeds are pooled."""
 Alpha = Literal["natural"] | Fraction
 TARGET, SOURCE = "target", "source"
+NO_ALPHA = "-"  # where nothing is mixed
 PLAIN = "plain"  # the only variant where none is listed
 
 
@@ -21,7 +23,7 @@ class StudySet(Section):
     """Episodes to learn from: your own at ``path``, or generated ones of a world."""
 
     path: Path | None = None
-    slider: Literal["recorded", "labels", "hidden"] = "recorded"
+    slider: Literal["recorded", "labels"] = "recorded"
     world: Literal["source", "target"] | None = None
     demonstrator: Name | None = None
     seed: Annotated[int, Field(ge=0)] = 0
@@ -89,8 +91,8 @@ class Picture(Section):
     """Success over ``x``, a line for each of ``lines``, a panel for each of ``panels``."""
 
     x: Literal["target", "source", "alpha", "variant", "latency"]
-    lines: Axis | None = None
-    panels: Axis | None = None
+    lines: PooledAxis | None = None
+    panels: PooledAxis | None = None
 
 
 class Study(Section):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,14 +93,14 @@ def _fingerprint(path: Path) -> list[Any]:
 @contextmanager
 def _partial_folder(folder: Path) -> Iterator[Path]:
     """A folder that gets its name when it is complete, and else is gone."""
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         partial.mkdir(parents=True)
         yield partial
-        if not folder.exists():  # or another process was quicker
-            partial.rename(folder)
+        partial.rename(folder)
     except OSError as error:
+        if folder.exists():  # another process was quicker
+            return
         raise EpisodeError(
             f"data.cache {folder.parent} cannot be written: {error}; make room, or name another"
         ) from None

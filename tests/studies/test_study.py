@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +19,7 @@ from pushcell.cli import main as cli
 from pushcell.config.validation import read_schema
 from pushcell.recording.folder_lock import alone_in
 from pushcell.studies.grid import StudyCell, cells_of, sets_of
-from pushcell.studies.report import pooled
+from pushcell.studies.report import draw, pooled
 from pushcell.studies.schema import Study
 from tests.conftest import SIM_CELL
 from tests.training import examples
@@ -112,16 +114,64 @@ def test_a_study_killed_in_each_phase_goes_on_to_the_same_table(tmp_path):
 
 
 def _kill_once_there(folder: Path, phase: str) -> None:
+    running = _started(folder)
+    _until(lambda: list((folder / "out").glob(f"cells/*/{phase}")), running)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+def _started(folder: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "pushcell.cli", "study", str(folder / "study.yaml")]
     command += ["--out", str(folder / "out"), "--workers", "1"]
-    running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+
+
+def _until(reached: Callable[[], Any], running: subprocess.Popen) -> None:
     until = time.monotonic() + 120
-    while not list((folder / "out").glob(f"cells/*/{phase}")):
+    while not reached():
         assert running.poll() is None
         assert time.monotonic() < until
         time.sleep(0.005)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+
+
+def test_ctrl_c_ends_the_cells_that_run_and_begins_no_other(tmp_path):
+    study_file(tmp_path, changes=["training.steps=1000000"])
+    running = _started(tmp_path)
+    _until(lambda: list(tmp_path.glob("out/cells/*/run/last.pt")), running)
+    os.kill(running.pid, signal.SIGINT)
+    assert running.wait(60) == 130
+    assert len(list(tmp_path.glob("out/cells/*"))) == 1
+    assert not list(tmp_path.glob("out/cells/*/trained.json"))
+
+
+def test_a_process_that_dies_costs_its_cell_alone(tmp_path):
+    study_file(tmp_path, changes=["training.steps=200"])
+    running = _started(tmp_path)
+    _until(lambda: list(tmp_path.glob("out/cells/*/run/last.pt")), running)
+    os.kill(_worker_of(running.pid), signal.SIGKILL)
+    assert running.wait(120) == 1
+    (problem,) = told(tmp_path / "out")["failed"].values()
+    assert "its process has died" in problem
+    assert len(told(tmp_path / "out")["cells"]) == 2
+    assert study(tmp_path, "--workers", "1") == 0
+    assert len(told(tmp_path / "out")["cells"]) == 3
+
+
+def _worker_of(pid: int) -> int:
+    """The one process that runs the cells, among what ``pid`` has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    (worker,) = (c for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes())
+    return int(worker)
+
+
+def test_ray_gives_the_table_of_one_machine(tmp_path):
+    pytest.importorskip("ray")
+    by_ray, plain = tmp_path / "ray", tmp_path / "plain"
+    for folder in (by_ray, plain):
+        folder.mkdir()
+        study_file(folder)
+    assert study(by_ray, "--ray", "local") == study(plain, "--workers", "2") == 0
+    assert results(by_ray / "out") == results(plain / "out")
 
 
 def test_digests_tell_what_decides_from_what_does_not(tmp_path):
@@ -188,9 +238,26 @@ def test_a_dry_run_tells_and_runs_nothing(tmp_path, capsys):
         ({"grid": {**GRID, "target": [0]}}, "nothing to learn from"),
         ({"sets": {"target": {"seed": 1}, "source": {"seed": 1}}}, "either a path, or generated"),
         ({"changes": ["policy.width=3"]}, "policy.width = 3: unknown key"),
+        ({"grid": {**GRID, "variant": [{"name": "x", "source": {"sed": 1}}]}}, "sed = 1: unknown"),
     ],
 )
 def test_a_study_that_is_none(tmp_path, capsys, sections, problem):
     words = ["study", str(study_file(tmp_path, **sections)), "--out", str(tmp_path / "out")]
     assert cli.main(words) == 2
     assert problem in capsys.readouterr().err
+
+
+def test_no_trials_are_no_study(tmp_path, capsys):
+    study_file(tmp_path)
+    assert study(tmp_path, "--trials", "0") == 2
+    assert "--trials must be at least 1" in capsys.readouterr().err
+
+
+def test_published_rates_without_source_stand_with_our_own(tmp_path):
+    row = {"source": 0, "alpha": "-", "variant": "plain", "parameters": 5, "latency_p50_ms": 1.0,
+           "trials": 10, "successes": 5, "success_rate": 0.5, "target": 5, "seed": 0}  # fmt: skip
+    published = [{"target": 5, "source": 0, "rate": 0.25}]
+    asked = read_schema(Study, study_file(tmp_path, published=published))
+    (axes,) = draw(asked, pooled([row])).axes
+    heights = [float(y) for drawn in axes.collections for _, y in drawn.get_offsets()]
+    assert 0.25 in heights
