@@ -51,7 +51,8 @@ def test_a_rollout_is_compared_with_an_evaluation(tmp_path, capsys):
         {"seed": 2, "start": [0.2, 0.0, 0.0], "success": True},
     ]
     live = tmp_path / "trials.jsonl"
-    live.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    half = '{"seed": 3, "sta'  # of the trial that is being written
+    live.write_text("".join(json.dumps(line) + "\n" for line in lines) + half)
     assert cli.main(["compare", evaluated, str(live), "--json", "-"]) == 0
     (one,) = json.loads(capsys.readouterr().out)["comparisons"]
     assert (one["trials"], one["successes_a"], one["successes_b"]) == (3, 2, 3)
@@ -133,7 +134,7 @@ def test_trials_so_far_are_compared_and_drawn(tmp_path, capsys):
     b = _report(tmp_path / "b.json", [True] * 12)
     assert cli.main(["compare", a, b]) == 2
     assert "--so-far" in capsys.readouterr().err
-    picture = tmp_path / "comparison.png"
+    picture = tmp_path / "pictures" / "comparison.png"
     words = ["compare", a, b, "--so-far", "--picture", str(picture), "--json", "-"]
     assert cli.main(words) == 0
     (one,) = json.loads(capsys.readouterr().out)["comparisons"]
@@ -143,4 +144,8 @@ def test_trials_so_far_are_compared_and_drawn(tmp_path, capsys):
     assert one["b_better"] > 0.999
     height, width, _ = cv2.imread(str(picture)).shape
     assert width > height > 300
+    assert cli.main([*words[:-3], str(tmp_path / "comparison.text")]) == 2
+    assert "comparison.text cannot be written" in capsys.readouterr().err
+    assert cli.main([*words[:-1], "/dev/full"]) == 2
+    assert "/dev/full cannot be written: No space left on device" in capsys.readouterr().err
     assert cli.main(["compare", a, _report(tmp_path / "none.json", []), "--so-far"]) == 2
