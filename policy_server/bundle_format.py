@@ -54,7 +54,7 @@ from policy_server.bundle_sections import (
     TrainingRecord,
 )
 from pushcell.bags.plain_yaml import yaml_text
-from pushcell.config.types import Rate, Section
+from pushcell.config.types import NonNegative, Rate, Section
 from pushcell.config.validation import describe
 from pushcell.errors import BundleError
 
@@ -79,6 +79,8 @@ class Manifest(Section):
     normaliser: Normaliser
     schedule: Schedule
     max_prefix: Annotated[int, Field(ge=0)] = 0
+    guidance: NonNegative = 0.0
+    """Weight of classifier-free guidance, which the graphs contain."""
     task: Annotated[CellTask | PushTTask, Field(discriminator="kind")]
     calibration_sha256: Sha256 | None = None
     training: TrainingRecord

@@ -48,8 +48,15 @@ class CellRun:
     @property
     def report(self) -> Path:
         """Of its trials."""
-        digest = digest_of(self.evaluated.model_dump(mode="json"))
-        return self.cell.training.folder(self.out) / f"report-{digest}.json"
+        told = [self.evaluated.model_dump(mode="json"), self.cell.guidance]
+        return self.cell.training.folder(self.out) / f"report-{digest_of(told)}.json"
+
+    @property
+    def bundle(self) -> Path:
+        """A training may be exported with several weights of guidance."""
+        weight = self.cell.guidance
+        name = f"bundle-guidance-{weight:g}" if weight else "bundle"
+        return self.cell.training.folder(self.out) / name
 
     def go(self) -> None:
         """Do what is missing; raises CellError."""
@@ -58,16 +65,15 @@ class CellRun:
         # Two points of a grid may be the same training: the second one finds it done.
         with alone_in(folder, waits=True), _logged(folder / LOG):
             _train(self.cell.training, self.out)
-            bundle = folder / "bundle"
-            if not bundle.exists():
-                _export(folder / "run" / "last.pt", bundle, folder)
+            if not self.bundle.exists():
+                self._export(folder)
             if not self.report.exists():
-                self._evaluate(bundle, folder)
+                self._evaluate(folder)
 
     def row(self) -> dict[str, Any]:
         """Its figures, as plain values."""
         folder = self.cell.training.folder(self.out)
-        manifest = read_manifest(folder / "bundle")
+        manifest = read_manifest(self.bundle)
         told = json.loads(self.report.read_text(encoding="utf-8"))
         assert manifest.latency is not None
         trained = json.loads((folder / "trained.json").read_text(encoding="utf-8"))
@@ -93,9 +99,17 @@ class CellRun:
             words += ["--cell", str(self.cell.training.config.cell)]
         return words
 
-    def _evaluate(self, bundle: Path, folder: Path) -> None:
+    def _export(self, folder: Path) -> None:
+        partial = folder / "bundle.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        words = ["export", str(folder / "run" / "last.pt"), "--out", str(partial)]
+        words += ["--guidance", str(self.cell.guidance)] if self.cell.guidance else []
+        _run(words, folder)
+        os.replace(partial, self.bundle)
+
+    def _evaluate(self, folder: Path) -> None:
         partial, began = folder / "report.partial", time.monotonic()
-        _run(self.evaluation(bundle, partial, self.evaluated.trials), folder)
+        _run(self.evaluation(self.bundle, partial, self.evaluated.trials), folder)
         report = json.loads(partial.read_text(encoding="utf-8"))
         write_json({**report, "cell_seconds": time.monotonic() - began}, partial)
         os.replace(partial, self.report)
@@ -135,13 +149,6 @@ def _train(training: Training, out: Path) -> None:
     words += ["--resume"] if (run / "last.pt").exists() else []
     _run(words, folder)
     os.replace(partial, folder / "trained.json")
-
-
-def _export(checkpoint: Path, bundle: Path, folder: Path) -> None:
-    partial = folder / "bundle.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    _run(["export", str(checkpoint), "--out", str(partial)], folder)
-    os.replace(partial, bundle)
 
 
 def _run(words: Sequence[str], folder: Path) -> None:

@@ -105,6 +105,7 @@ class StudyCell:
 
     point: Point
     training: Training
+    guidance: float = 0.0
 
     @property
     def name(self) -> str:
@@ -127,7 +128,8 @@ def cells_of(study: Study, out: Path, changes: Changes = ()) -> list[StudyCell]:
         for variant, seed in itertools.product(grid.variant, grid.seed):
             words = (*study.changes, *variant.changes, *changes, f"seed={seed}")
             config = load_train_config(study.train, words)
-            cells.append(StudyCell({"variant": variant.name, "seed": seed}, Training(config, ())))
+            point = {"variant": variant.name, "seed": seed}
+            cells.append(StudyCell(point, Training(config, ()), variant.guidance))
         return cells
     product = itertools.product(grid.target, grid.source, grid.alpha, grid.variant, grid.seed)
     seen: set[str] = set()
@@ -135,14 +137,15 @@ def cells_of(study: Study, out: Path, changes: Changes = ()) -> list[StudyCell]:
         if not target and not source:
             raise ConfigError("grid: target 0 with source 0 leaves nothing to learn from")
         mixed = bool(target and source)
-        if variant.pretrain is not None and not mixed:
+        if variant.needs_both and not mixed:
             continue
         known = alpha if mixed and variant.pretrain is None else NO_ALPHA
         point = {
             "target": target, "source": source, "alpha": known, "variant": variant.name,
             "seed": seed,
         }  # fmt: skip
-        cell = StudyCell(point, _training(study, out, point, variant, changes))
+        training = _training(study, out, point, variant, changes)
+        cell = StudyCell(point, training, variant.guidance)
         if cell.name not in seen:
             seen.add(cell.name)
             cells.append(cell)

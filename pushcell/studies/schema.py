@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from pushcell.config.types import Fraction, Name, Positive, Section
+from pushcell.config.types import Fraction, Name, NonNegative, Positive, Section
 
 Changes = tuple[str, ...]
 Count = Annotated[int, Field(ge=1)]
@@ -53,9 +53,16 @@ class Variant(Section):
     changes: Changes = ()
     source: dict[str, Any] = Field(default_factory=dict)
     """Keys of the source set that are different for it."""
+    guidance: NonNegative = 0.0
+    """Of the exported bundle, see `pushcell export --guidance`."""
     pretrain: Changes | None = None
     """A training on the source set alone comes first, with these changes besides; the variant's
     own, on the target set alone, starts from its weights."""
+
+    @property
+    def needs_both(self) -> bool:
+        """Whether it means nothing without both target and source episodes."""
+        return self.pretrain is not None or any(c.startswith("domains") for c in self.changes)
 
 
 class Grid(Section):

@@ -22,7 +22,8 @@ class Batch:
     """B windows. Poses and actions are raw, images are bytes of their whole size.
 
     ``observation`` has pusher (B, To, 3), slider (B, To, 3), goal (B, 3) and for each camera
-    ``<camera>_image`` (B, To, 3, H, W); ``chunk`` is (B, H, 2), relative where actions are.
+    ``<camera>_image`` (B, To, 3, H, W); where domains are told apart ``domain`` (B, 2), one-hot.
+    ``chunk`` is (B, H, 2), relative where actions are.
     """
 
     observation: Observation
@@ -43,9 +44,11 @@ class BatchBuilder:
         observation_steps: int,
         action: ActionConfig,
         cameras: Sequence[str] = (),
+        target: str | None = None,
     ) -> None:
+        """``target`` is the data set of the target world, where domains are told apart."""
         self._windows, self._observation_steps, self._action = windows, observation_steps, action
-        self._cameras = cameras
+        self._cameras, self._target = cameras, target
 
     def gather(self, chosen: Sequence[Indices]) -> Batch:
         """The windows chosen of each data set, one after the other."""
@@ -76,4 +79,8 @@ class BatchBuilder:
         for camera in self._cameras:
             images = torch.from_numpy(np.asarray(data_set.images[camera][seen]))
             observation[f"{camera}_image"] = images.movedim(-1, 2)
+        if self._target is not None:
+            is_target = data_set.name == self._target
+            label = torch.tensor([[float(is_target), float(not is_target)]])
+            observation["domain"] = label.expand(len(items), -1)
         return Batch(observation, torch.from_numpy(chunk))

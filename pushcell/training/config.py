@@ -18,6 +18,7 @@ from pushcell.errors import ConfigError
 from pushcell.old_names import TRAINING_KEYS, renamed, renamed_training
 from pushcell.shipped import TRAININGS
 from pushcell.training.cell_values import OF_OUTLINE, with_cell_values
+from pushcell.training.config_domains import DomainsConfig
 from pushcell.training.config_policy import (
     DiffusionConfig,
     FlowConfig,
@@ -290,6 +291,7 @@ class TrainConfig(Section):
     observation: ObservationConfig
     action: ActionConfig = ActionConfig()
     policy: PolicyConfig
+    domains: DomainsConfig | None = None
     training: OptimiserConfig
     device: DeviceConfig = DeviceConfig()
     log: LogConfig = LogConfig()
@@ -315,6 +317,8 @@ class TrainConfig(Section):
             raise ValueError(f"max_prefix must be below the horizon {self.action.horizon}")
         if isinstance(self.policy, DiffusionConfig | FlowConfig):
             self._denoiser_fits(self.policy)
+        if self.domains is not None:
+            self._domains_fit(self.domains)
         if isinstance(self.policy, NearestConfig):
             if self.device.devices > 1:
                 raise ValueError(
@@ -328,6 +332,15 @@ class TrainConfig(Section):
         if self.training.batch_size % self.device.devices:
             raise ValueError(f"batch_size must be a multiple of devices {self.device.devices}")
         return self
+
+    def _domains_fit(self, domains: DomainsConfig) -> None:
+        names = [item.name for item in self.data.sets]
+        if domains.target not in names or len(names) < 2:
+            raise ValueError(
+                f"domains.target {domains.target!r} must be one of several data sets, not {names}"
+            )
+        if not isinstance(self.policy, DiffusionConfig | FlowConfig):
+            raise ValueError("domains is for policies of kind diffusion and flow")
 
     def _denoiser_fits(self, policy: DiffusionConfig | FlowConfig) -> None:
         if isinstance(policy.network, ObjectFrameConfig) and not (

@@ -118,4 +118,5 @@ class DataModule:
 def _batch_builder(windows: Sequence[Windows], config: TrainConfig) -> BatchBuilder:
     seen = config.observation
     cameras = seen.vision.cameras if seen.vision else ()
-    return BatchBuilder(windows, seen.steps, config.action, cameras)
+    target = config.domains.target if config.domains else None
+    return BatchBuilder(windows, seen.steps, config.action, cameras, target)

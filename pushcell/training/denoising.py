@@ -13,6 +13,7 @@ from pushcell.errors import TrainingError
 from pushcell.training.batches import Batch, Observation
 from pushcell.training.config import TrainConfig
 from pushcell.training.config_policy import DiffusionConfig, FlowConfig
+from pushcell.training.domains import DomainLoss, with_dropped_labels
 from pushcell.training.layers import ACTION
 from pushcell.training.networks import make_network
 from pushcell.training.object_frame_denoiser import ObjectFrameDenoiser
@@ -36,6 +37,10 @@ class DenoisingPolicy(TrainablePolicy):
             config.policy.network, self.horizon, channels, self.encoder.size
         )
         self.objective = make_objective(config.policy)
+        self.domains, self.guidance = config.domains, 0.0
+        self.domain_loss = (
+            DomainLoss(config.domains, self.encoder.size) if config.domains is not None else None
+        )
         self.register_buffer("weights", torch.ones(self.horizon, 1))
         self.per_step_loss_weights = (
             isinstance(config.policy, DiffusionConfig) and config.policy.per_step_loss_weights
@@ -57,11 +62,27 @@ class DenoisingPolicy(TrainablePolicy):
             self.weights.copy_(spread**-2)
 
     def forward(self, observation: Observation, chunk: Tensor) -> Tensor:
-        """The mean squared error of the prediction, over what is not given clean."""
+        """The mean squared error of the prediction, over what is not given clean; and what it costs
+        that domains are told apart.
+        """
+        if self.domains is None or self.domain_loss is None:
+            return self._denoising_loss(self.encoder(observation), chunk)
+        domain = observation["domain"]
+        least = self.domains.source_from * domain[:, 1]
+        if self.training and self.domains.drop_label:
+            dropped = with_dropped_labels(domain, self.domains.drop_label)
+            observation = {**observation, "domain": dropped}
+        embedding = self.encoder(observation)
+        loss = self._denoising_loss(embedding, chunk, least)
+        return loss + self.domain_loss(embedding, domain[:, 0])
+
+    def _denoising_loss(
+        self, embedding: Tensor, chunk: Tensor, least: Tensor | None = None
+    ) -> Tensor:
+        """``least`` (B,): see Objective."""
         chunk = self.normalised(chunk)
         noise = torch.randn(chunk.shape).to(chunk.device)
-        sample, timestep, target = self.objective.noised(chunk, noise)
-        embedding = self.encoder(observation)
+        sample, timestep, target = self.objective.noised(chunk, noise, least)
         if not self.max_prefix:
             prediction = self.denoise(sample, timestep, embedding)
             return ((prediction - target) ** 2 * self.weights).mean()
@@ -79,7 +100,23 @@ class DenoisingPolicy(TrainablePolicy):
             if prefix is None:
                 prefix = torch.zeros_like(timestep)
             sample = torch.cat([sample, self._given(prefix).to(sample.dtype)], -1)
-        return self.network(sample, timestep, embedding)
+        if not self.guidance:
+            return self.network(sample, timestep, embedding)
+        told, untold = (self.network(sample, timestep, part) for part in embedding.chunk(2, dim=-1))
+        return told + self.guidance * (told - untold)
+
+    def guide(self, weight: float) -> None:
+        """Go beyond what the label changes, by so much of it: classifier-free guidance.
+
+        Raises TrainingError unless labels were told, and left out at times, in training.
+        """
+        if self.domains is None or not self.domains.drop_label:
+            raise TrainingError(
+                "guidance needs a policy that was trained with domains.label and some "
+                "domains.drop_label, such as 0.1"
+            )
+        self.guidance, self.encoder.guided = weight, weight > 0
+        self.encoder.size *= 2 if weight else 1
 
     def decode(self, embedding: Tensor, noise: Tensor, committed: Tensor | None = None) -> Tensor:
         """See Policy; ``committed`` (B, d, 2) are the first d actions, normalised."""

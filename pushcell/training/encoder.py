@@ -7,17 +7,24 @@ from torch import Tensor, nn
 
 from pushcell.training.batches import Observation
 from pushcell.training.config import ObservationConfig
+from pushcell.training.domains import DOMAIN
 from pushcell.training.pose_features import DIRECTION, PoseFeatures, SliderFrame
 from pushcell.training.trunk import Trunk
 from pushcell.training.vision import ImageNetwork
 
 
 class Encoder(nn.Module):
-    """Observations to embeddings (B, size)."""
+    """Observations to embeddings (B, size).
 
-    def __init__(self, config: ObservationConfig) -> None:
+    With ``told_domain`` it is told the observation's domain, the target where that is not given.
+    ``guided`` embeddings are twice as long: the second half is of the same without a label.
+    """
+
+    guided = False
+
+    def __init__(self, config: ObservationConfig, told_domain: bool = False) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.told_domain = config, told_domain
         self.poses: PoseFeatures | None = None
         self.images = nn.ModuleDict()
         self.size = 0
@@ -28,6 +35,7 @@ class Encoder(nn.Module):
             for camera in config.vision.cameras:
                 self.images[camera] = ImageNetwork(config.vision)
             self.size += config.steps * len(config.vision.cameras) * config.vision.features
+        self.size += DOMAIN if told_domain else 0
         self.trunk: Trunk | None = None
         if config.trunk:
             self.trunk = Trunk(config.trunk, self.size)
@@ -39,6 +47,12 @@ class Encoder(nn.Module):
 
     def embed(self, observation: Observation, slider: SliderFrame | None) -> Tensor:
         """The same with another idea of where the slider is; its frames are (B, To)."""
+        if not self.guided:
+            return self._embed(observation, slider)
+        untold = {**observation, "domain": torch.zeros(len(observation["goal"]), DOMAIN)}
+        return torch.cat([self._embed(observation, slider), self._embed(untold, slider)], -1)
+
+    def _embed(self, observation: Observation, slider: SliderFrame | None) -> Tensor:
         parts, direction = [], []
         if self.poses is not None:
             slider = slider or SliderFrame.of(observation["slider"])
@@ -48,6 +62,9 @@ class Encoder(nn.Module):
         for camera, network in self.images.items():
             images = observation[f"{camera}_image"]
             parts.append(network(images.flatten(0, 1)).view(len(images), -1))
+        if self.told_domain:
+            target = torch.tensor([[1.0, 0.0]], device=parts[0].device)
+            parts.append(observation.get("domain", target.expand(len(parts[0]), -1)))
         features = torch.cat(parts, -1)
         return features if self.trunk is None else torch.cat([self.trunk(features), *direction], -1)
 

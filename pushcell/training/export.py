@@ -45,6 +45,7 @@ def export(
     frames: int,
     precision: Precision,
     pose_estimator_path: Path | None = None,
+    guidance: float = 0.0,
 ) -> Manifest:
     """Write a bundle, if it computes on real frames what its origin computes.
 
@@ -63,9 +64,11 @@ def export(
                 f"the weights of {path} stay as they are: --precision {precision} needs its "
                 "checkpoint"
             )
+        if guidance:
+            raise TrainingError(f"{path}: --guidance needs the policy's checkpoint")
         unchecked = unchecked_with_pose_estimator(path, pose_estimator_path)
     else:
-        unchecked = _unchecked_of_checkpoint(path, precision, pose_estimator_path)
+        unchecked = _unchecked_of_checkpoint(path, precision, pose_estimator_path, guidance)
     manifest, contents = unchecked.manifest, unchecked.contents
     networks = Networks(manifest, contents, RuntimeOptions(), str(out))
     runtime = BundlePolicy(manifest, networks)
@@ -94,7 +97,7 @@ def _is_bundle(path: Path) -> bool:
 
 
 def _unchecked_of_checkpoint(
-    path: Path, precision: Precision, pose_estimator_path: Path | None
+    path: Path, precision: Precision, pose_estimator_path: Path | None, guidance: float
 ) -> UncheckedBundle:
     checkpoint = Checkpoint.load(path)
     config = checkpoint.train_config(path)
@@ -106,6 +109,10 @@ def _unchecked_of_checkpoint(
         )
     if isinstance(policy, NearestPolicy):
         policy.freeze()
+    if guidance and not isinstance(policy, DenoisingPolicy):
+        raise TrainingError(f"{path}: guidance is for policies of kind diffusion and flow")
+    if guidance and isinstance(policy, DenoisingPolicy):
+        policy.guide(guidance)
     pose_estimator_path = pose_estimator_path or config.observation.pose_from
     if pose_estimator_path and not config.observation.uses_slider_pose:
         raise TrainingError(
@@ -117,6 +124,7 @@ def _unchecked_of_checkpoint(
     )
     data_module = DataModule.of(config)
     manifest = manifest_of(checkpoint, config, policy, pose_estimator, data_module)
+    manifest = manifest.changed(guidance=guidance)
     encoder = EncoderGraph(policy, manifest, pose_estimator)
 
     def reference(

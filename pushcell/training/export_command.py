@@ -14,6 +14,7 @@ from pushcell.command_output import figures_table, show_result
 from pushcell.errors import TrainingError
 
 LEAST_FRAMES = 32
+MOST_GUIDANCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Export:
     PyTorch's."""
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     """Precision of the weights. Fewer bits make a smaller, less exact bundle: evaluate it again."""
+    guidance: float = 0.0
+    """Weight of classifier-free guidance towards the target world, for a policy trained with
+    domains.drop_label; the chunk then takes twice as long."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures as JSON to this file; - for standard output."""
 
@@ -50,10 +54,17 @@ def main(words: Sequence[str]) -> int:
         raise TrainingError(f"--frames must be at least {LEAST_FRAMES}, not {options.frames}")
     if options.out.exists():
         raise TrainingError(f"{options.out} is there already: choose another --out, or delete it")
+    if not 0 <= options.guidance <= MOST_GUIDANCE:
+        raise TrainingError(f"--guidance {options.guidance} must be from 0 to {MOST_GUIDANCE}")
     from pushcell.training.export import export
 
     manifest = export(
-        options.policy, options.out, options.frames, options.precision, options.pose_estimator
+        options.policy,
+        options.out,
+        options.frames,
+        options.precision,
+        options.pose_estimator,
+        options.guidance,
     )
     assert manifest.parity is not None
     assert manifest.latency is not None

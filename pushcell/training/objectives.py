@@ -20,8 +20,13 @@ Hold = Callable[[Tensor], Tensor]
 class Objective(Protocol):
     """A way from noise to chunks; both are normalised, (B, H, 2)."""
 
-    def noised(self, chunk: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Noisy samples, timesteps (B,) drawn at random, and what the network shall predict."""
+    def noised(
+        self, chunk: Tensor, noise: Tensor, least: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Noisy samples, timesteps (B,) drawn at random, and what the network shall predict.
+
+        ``least`` (B,) in 0..1 leaves out the less noisy part of the timesteps.
+        """
 
     def chunk_from_noise(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
         """The chunk that a network makes of noise."""
@@ -42,10 +47,12 @@ class Diffusion:
         self._train = DDPMScheduler(**common)
         self._run = DDIMScheduler(**common, set_alpha_to_one=True)
 
-    def noised(self, chunk: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def noised(
+        self, chunk: Tensor, noise: Tensor, least: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """See Objective."""
-        steps = self._train.config.num_train_timesteps
-        timestep = torch.randint(0, steps, (len(chunk),)).to(chunk.device)
+        timestep = _drawn(self._train.config.num_train_timesteps, len(chunk), least)
+        timestep = timestep.to(chunk.device)
         sample = self._train.add_noise(chunk, noise, timestep)
         if self._prediction == "epsilon":
             return sample, timestep, noise
@@ -71,9 +78,11 @@ class Flow:
         self._train_steps = config.train_steps
         self._inference_steps = config.inference_steps
 
-    def noised(self, chunk: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def noised(
+        self, chunk: Tensor, noise: Tensor, least: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """See Objective."""
-        timestep = torch.randint(1, self._train_steps + 1, (len(chunk),)).to(chunk.device)
+        timestep = (1 + _drawn(self._train_steps, len(chunk), least)).to(chunk.device)
         s = (timestep / self._train_steps)[:, None, None]
         return (1 - s) * chunk + s * noise, timestep, noise - chunk
 
@@ -86,6 +95,15 @@ class Flow:
             steps = torch.full((len(sample),), timestep, device=sample.device)
             sample = sample - denoise(sample, steps) / count
         return hold(sample)
+
+
+def _drawn(steps: int, count: int, least: Tensor | None) -> Tensor:
+    """(B,) of 0 to steps - 1, of each sample from its share ``least`` (B,) of them on."""
+    drawn = torch.randint(0, steps, (count,))
+    if least is None:
+        return drawn
+    first = (least.cpu() * steps).long()
+    return first + drawn * (steps - first) // steps
 
 
 def make_objective(config: DiffusionConfig | FlowConfig) -> Objective:

@@ -25,7 +25,8 @@ class TrainablePolicy(nn.Module, ABC):
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
-        self.encoder = Encoder(config.observation)
+        told_domain = config.domains is not None and config.domains.label
+        self.encoder = Encoder(config.observation, told_domain)
         self.actions = LinearNormalizer(2)
         self.horizon, self.outliers = config.action.horizon, config.action.outliers
         self.reach = config.action.reach

@@ -33,6 +33,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         },
     },
     "images": {"policy": POLICIES["flow"], "observation": IMAGES},
+    "labelled": {"domains": {"target": "others", "label": True, "drop_label": 0.1}},
+    "alike": {"domains": {"target": "others", "adversarial": 0.1, "mmd": 0.1, "source_from": 0.1}},
     "pose_estimator": {
         "policy": {"kind": "pose", "hidden": 16, "corners": examples.CORNERS},
         "observation": IMAGES,
