@@ -85,6 +85,8 @@ def draw(study: Study, points: Sequence[Row]) -> Figure:
         axes.set(xlabel=_LABELS[asked.x], ylim=(-0.02, 1.02))
         axes.set_title("" if asked.panels is None else f"{asked.panels} {panel}")
         axes.grid(alpha=0.3)
+        if asked.x == "variant":
+            axes.tick_params(axis="x", labelrotation=30)
         if asked.lines is not None:
             axes.legend(fontsize="small")
     grid[0].set_ylabel("success, 95 % interval")
