@@ -39,32 +39,32 @@ class CellError(PushcellError):
 
 @dataclass(frozen=True)
 class CellRun:
-    """What makes one cell complete, in the folder of its study."""
+    """What makes one cell complete, in the store of its study."""
 
     cell: StudyCell
     evaluated: Evaluated
-    out: Path
+    store: Path
 
     @property
     def report(self) -> Path:
         """Of its trials."""
         told = [self.evaluated.model_dump(mode="json"), self.cell.guidance]
-        return self.cell.training.folder(self.out) / f"report-{digest_of(told)}.json"
+        return self.cell.training.folder(self.store) / f"report-{digest_of(told)}.json"
 
     @property
     def bundle(self) -> Path:
         """A training may be exported with several weights of guidance."""
         weight = self.cell.guidance
         name = f"bundle-guidance-{weight:g}" if weight else "bundle"
-        return self.cell.training.folder(self.out) / name
+        return self.cell.training.folder(self.store) / name
 
     def go(self) -> None:
         """Do what is missing; raises CellError."""
-        folder = self.cell.training.folder(self.out)
+        folder = self.cell.training.folder(self.store)
         folder.mkdir(parents=True, exist_ok=True)
         # Two points of a grid may be the same training: the second one finds it done.
         with alone_in(folder, waits=True), _logged(folder / LOG):
-            _train(self.cell.training, self.out)
+            _train(self.cell.training, self.store)
             if not self.bundle.exists():
                 self._export(folder)
             if not self.report.exists():
@@ -72,7 +72,7 @@ class CellRun:
 
     def row(self) -> dict[str, Any]:
         """Its figures, as plain values."""
-        folder = self.cell.training.folder(self.out)
+        folder = self.cell.training.folder(self.store)
         manifest = read_manifest(self.bundle)
         told = json.loads(self.report.read_text(encoding="utf-8"))
         assert manifest.latency is not None
@@ -80,7 +80,7 @@ class CellRun:
         return {
             **self.cell.point,
             "digest": self.cell.training.digest,
-            "report": str(self.report.relative_to(self.out)),
+            "report": str(self.report.relative_to(self.store)),
             "bundle_sha256": manifest.sha256,
             "parameters": manifest.training.parameters,
             "latency_p50_ms": manifest.latency.p50_ms,
@@ -123,9 +123,9 @@ def run_cell(run: CellRun) -> str:
     except PushcellError as error:
         return str(error)
     except OSError as error:  # a full disk, above all
-        return f"{error.filename or run.out}: {error.strerror}"
+        return f"{error.filename or run.store}: {error.strerror}"
     except Exception as error:  # noqa: BLE001 - a fault of one cell must not end the others
-        folder = run.cell.training.folder(run.out)
+        folder = run.cell.training.folder(run.store)
         with (folder / LOG).open("a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
         return f"{type(error).__name__}: {error} (log: {folder / LOG})"

@@ -40,9 +40,10 @@ RESULT, PICTURE = "study.json", "study.png"
 class RunStudy:
     """Generate, train, export and evaluate every cell of a grid.
 
-    The folder contains the sets, a folder for each cell, study.json and study.png. The same
-    command continues a study that was stopped; a cell whose inputs have not changed is not run
-    again. A built-in study evaluates one bundle under many delays: see pushcell study delay --help.
+    The folder contains study.json, study.png and, unless --store names another folder for them, the
+    sets and a folder for each cell. The same command continues a study that was stopped; a cell
+    whose inputs have not changed is not run again. A built-in study evaluates one bundle under many
+    delays: see pushcell study delay --help.
 
     examples:
       pushcell study mixing --out runs/mixing --dry-run
@@ -53,7 +54,10 @@ class RunStudy:
     study: Positional[Path]
     """The name of a shipped study, such as mixing or sizes, or the path of a study file."""
     out: Path
-    """Folder for the study; cells that are complete there are skipped."""
+    """Folder for the study."""
+    store: Path | None = None
+    """Folder for the sets and the cells; by default --out. Studies with the same store generate and
+    train once what they have in common; cells that are complete there are skipped."""
     set: Changes = ()
     """Further changes of the training, as KEY=VALUE, for all cells."""
     trials: int | None = None
@@ -82,22 +86,24 @@ def main(words: Sequence[str]) -> int:
             raise ConfigError(f"--trials must be at least 1, not {options.trials}")
         study = study.changed(evaluate=study.evaluate.changed(trials=options.trials))
     out = options.out.resolve()
-    cells = cells_of(study, out, options.set)
-    runs = [CellRun(cell, study.evaluate, out) for cell in cells]
+    store = (options.store or out).resolve()
+    cells = cells_of(study, store, options.set)
+    runs = [CellRun(cell, study.evaluate, store) for cell in cells]
     console = console_beside(options.json)
     if options.dry_run:
-        told = estimate(runs, sets_of(cells), out, worker_count(options.workers))
+        told = estimate(runs, sets_of(cells), store, worker_count(options.workers))
         console.print(told.table(study))
         write_json(told.describe(), options.json)
         return 0
     _open_folder(out, study)
+    store.mkdir(parents=True, exist_ok=True)
     with alone_in(out):
+        generate_sets(sets_of(cells), store, options.workers)
         return _run(study, runs, options, out)
 
 
 def _run(study: Study, runs: list[CellRun], options: RunStudy, out: Path) -> int:
     console, began = console_beside(options.json), time.monotonic()
-    generate_sets(sets_of([run.cell for run in runs]), out, options.workers)
     new = sum(not run.report.exists() for run in runs)
     rows, failed = [], {}
     with _progress_bar(console, len(runs)) as advance:

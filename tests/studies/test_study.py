@@ -134,6 +134,21 @@ def _until(reached: Callable[[], Any], running: subprocess.Popen) -> None:
         time.sleep(0.005)
 
 
+def test_studies_with_one_store_train_what_they_share_once(tmp_path):
+    grid = {"target": [5], "source": [0, 4], "alpha": [0.5]}
+    study_file(tmp_path, grid=grid)
+    words = ["study", str(tmp_path / "study.yaml"), "--store", str(tmp_path / "store")]
+    assert cli.main([*words, "--out", str(tmp_path / "first"), "--workers", "1"]) == 0
+    made = {p: p.stat().st_mtime_ns for p in tmp_path.glob("store/cells/*/run/last.pt")}
+    assert len(made) == 2
+    study_file(tmp_path, title="another", grid={**grid, "alpha": [0.5, 0.25]})
+    assert cli.main([*words, "--out", str(tmp_path / "second"), "--workers", "1"]) == 0
+    assert len(list(tmp_path.glob("store/cells/*/run/last.pt"))) == 3
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    common = [row for row in results(tmp_path / "second") if row[2] != 0.25]
+    assert common == results(tmp_path / "first")
+
+
 def test_ctrl_c_ends_the_cells_that_run_and_begins_no_other(tmp_path):
     study_file(tmp_path, changes=["training.steps=1000000"])
     running = _started(tmp_path)
