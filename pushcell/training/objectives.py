@@ -20,8 +20,15 @@ Hold = Callable[[Tensor], Tensor]
 class Objective(Protocol):
     """A way from noise to chunks; both are normalised, (B, H, 2)."""
 
-    def noised(self, chunk: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Noisy samples, timesteps (B,) drawn at random, and what the network shall predict."""
+    train_steps: int
+
+    def noised(
+        self, chunk: Tensor, noise: Tensor, timestep: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Noisy samples, timesteps (B,), and what the network shall predict.
+
+        The timesteps are drawn at random unless they are given.
+        """
 
     def chunk_from_noise(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
         """The chunk that a network makes of noise."""
@@ -31,7 +38,7 @@ class Diffusion:
     """DDPM in training, DDIM without noise at run time."""
 
     def __init__(self, config: DiffusionConfig) -> None:
-        self._prediction = config.prediction
+        self._prediction, self.train_steps = config.prediction, config.train_steps
         self._inference_steps = config.inference_steps
         common = {
             "num_train_timesteps": config.train_steps,
@@ -42,10 +49,12 @@ class Diffusion:
         self._train = DDPMScheduler(**common)
         self._run = DDIMScheduler(**common, set_alpha_to_one=True)
 
-    def noised(self, chunk: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def noised(
+        self, chunk: Tensor, noise: Tensor, timestep: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """See Objective."""
-        steps = self._train.config.num_train_timesteps
-        timestep = torch.randint(0, steps, (len(chunk),)).to(chunk.device)
+        if timestep is None:
+            timestep = torch.randint(0, self.train_steps, (len(chunk),)).to(chunk.device)
         sample = self._train.add_noise(chunk, noise, timestep)
         if self._prediction == "epsilon":
             return sample, timestep, noise
@@ -68,13 +77,16 @@ class Flow:
     """x_s = (1 - s) data + s noise; the network predicts noise - data."""
 
     def __init__(self, config: FlowConfig) -> None:
-        self._train_steps = config.train_steps
+        self.train_steps = config.train_steps
         self._inference_steps = config.inference_steps
 
-    def noised(self, chunk: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def noised(
+        self, chunk: Tensor, noise: Tensor, timestep: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """See Objective."""
-        timestep = torch.randint(1, self._train_steps + 1, (len(chunk),)).to(chunk.device)
-        s = (timestep / self._train_steps)[:, None, None]
+        if timestep is None:
+            timestep = torch.randint(1, self.train_steps + 1, (len(chunk),)).to(chunk.device)
+        s = (timestep / self.train_steps)[:, None, None]
         return (1 - s) * chunk + s * noise, timestep, noise - chunk
 
     def chunk_from_noise(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
@@ -82,7 +94,7 @@ class Flow:
         sample, count = noise, self._inference_steps
         for k in range(count):
             sample = hold(sample)
-            timestep = round((1 - k / count) * self._train_steps)
+            timestep = round((1 - k / count) * self.train_steps)
             steps = torch.full((len(sample),), timestep, device=sample.device)
             sample = sample - denoise(sample, steps) / count
         return hold(sample)

@@ -112,7 +112,7 @@ class _Run:
         elif checkpoint is None:
             self._policy.fit(data_module.normaliser_windows(), config.data.normaliser)
         else:
-            _check_same_data(checkpoint, data_module, folder / LAST)
+            check_same_data(checkpoint, data_module, folder / LAST)
             fill(self._policy, checkpoint.policy, folder / LAST)
         self._average = _average_of(self._policy, config.training.ema_decay)
         optimiser = optimiser_of(self._policy, config.training, config.device.precision)
@@ -234,7 +234,7 @@ class _Run:
         ).save(self._folder / name)
 
 
-def _check_same_data(checkpoint: Checkpoint, data_module: DataModule, path: Path) -> None:
+def check_same_data(checkpoint: Checkpoint, data_module: DataModule, path: Path) -> None:
     """Raise TrainingError where other episodes would be learned from than before."""
     if checkpoint.episodes != data_module.episodes:
         raise TrainingError(
