@@ -46,8 +46,13 @@ def write_json(figures: Mapping[str, Any], json_target: Path | None) -> None:
     if json_target == Path("-"):
         sys.stdout.write(text)
     else:
-        with _writing(json_target):
-            json_target.write_text(text, encoding="utf-8")
+        write_text(text, json_target)
+
+
+def write_text(text: str, path: Path) -> None:
+    """To a file; raises PushcellError."""
+    with _writing(path):
+        path.write_text(text, encoding="utf-8")
 
 
 def write_picture(figure: Figure, picture: Path, dpi: int = 100) -> None:

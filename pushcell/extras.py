@@ -24,7 +24,9 @@ EXTRAS = {
     "ruckig": "sim",
     "selenium": "dev",
     "scipy": "calibration",
+    "sklearn": "analysis",
     "torch": "train",
+    "umap": "analysis",
     "websockets": "policy",
     "zarr": "data",
 }

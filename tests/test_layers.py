@@ -35,6 +35,7 @@ ALLOWED = {
     "demonstrations": "evaluation simulation formats policy_server recording demonstrators"
     " arm bags processes task config",
     "studies": "evaluation training formats policy_server recording processes cli config",
+    "analysis": "evaluation training task config",
     "labelling": "recording cameras arm bags se3 task config",
     "evaluation": "simulation policy_server motion cameras demonstrators arm cli processes"
     " action_chunk task config",

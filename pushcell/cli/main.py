@@ -42,6 +42,10 @@ COMMANDS = {
     "import": ("import a published data set", "pushcell.formats.import_command:main"),
     "train": ("train a policy on data sets", "pushcell.training.command:main"),
     "export": ("export a checkpoint as a policy bundle", "pushcell.training.export_command:main"),
+    "analyse": (
+        "show what a policy has learned of each data set",
+        "pushcell.analysis.command:main",
+    ),
     "study": (
         "generate, train and evaluate every cell of a grid",
         "pushcell.studies.command:main",

@@ -84,6 +84,7 @@ class CellRun:
             "bundle_sha256": manifest.sha256,
             "parameters": manifest.training.parameters,
             "latency_p50_ms": manifest.latency.p50_ms,
+            "validation": trained["validation"],
             "training_s": trained["seconds"],
             "evaluation_s": told["cell_seconds"],
             **{key: told[key] for key in _KEPT},

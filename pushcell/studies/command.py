@@ -29,6 +29,7 @@ from pushcell.studies.cell_run import CellRun
 from pushcell.studies.estimate import estimate
 from pushcell.studies.generated_sets import generate_sets
 from pushcell.studies.grid import cells_of, sets_of
+from pushcell.studies.power_law import law_table, power_laws
 from pushcell.studies.report import draw, pooled, table
 from pushcell.studies.run import completed
 from pushcell.studies.schema import Changes, Study
@@ -114,22 +115,25 @@ def _run(study: Study, runs: list[CellRun], options: RunStudy, out: Path) -> int
             advance()
     rows = [run.row() for run in runs if run.cell.name not in failed]
     hours = (time.monotonic() - began) / 3600
-    points = pooled(rows)
+    points, laws = pooled(rows), power_laws(rows)
     figures: dict[str, Any] = {
         "study": study.model_dump(mode="json"),
         "pushcell": __version__,
         "machine": {"cpus": os.cpu_count()},
         "cells": rows,
         "points": points,
+        "power_laws": laws,
         "failed": failed,
         "hours": hours,
         "cells_per_hour": new / hours,
     }
     write_json(figures, out / RESULT)
     if points:
-        write_picture(draw(study, points), out / PICTURE, dpi=110)
+        write_picture(draw(study, points, laws), out / PICTURE, dpi=110)
     console.print(f"{new} cells in {hours:.2f} h; {out / RESULT}, {out / PICTURE}", highlight=False)
     show_result(figures, table(study, points), options.json)
+    if laws:
+        console.print(law_table(laws))
     return 1 if failed else 0
 
 

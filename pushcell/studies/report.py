@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from pushcell.evaluation.statistics import wilson_interval
+from pushcell.studies.power_law import GROUPED_BY, measure_of
 from pushcell.studies.schema import NO_ALPHA, Picture, Published, Study
 
 _AXES = ("target", "source", "alpha", "variant")
@@ -39,9 +40,16 @@ def _pool(group: list[Row]) -> Row:
         "success_rate": successes / trials,
         "wilson95": list(wilson_interval(successes, trials)),
         "of_each_seed": [row["success_rate"] for row in group],
+        "validation": _means([row["validation"] for row in group]),
         "parameters": group[0]["parameters"],
         "latency_p50_ms": float(np.mean([row["latency_p50_ms"] for row in group])),
     }
+
+
+def _means(validations: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of those figures that all have."""
+    keys = [key for key in validations[0] if all(key in one for one in validations)]
+    return {key: float(np.mean([one[key] for one in validations])) for key in keys}
 
 
 def table(study: Study, points: Sequence[Row]) -> Table:
@@ -68,8 +76,11 @@ def table(study: Study, points: Sequence[Row]) -> Table:
     return shown
 
 
-def draw(study: Study, points: Sequence[Row]) -> Figure:
-    """Success with its Wilson band as the study asks for; published rates as hollow circles."""
+def draw(study: Study, points: Sequence[Row], laws: Sequence[Row] = ()) -> Figure:
+    """What the study asks for: success with its Wilson band, or action errors with power laws.
+
+    Published rates are hollow circles.
+    """
     asked = study.picture
     panels = _values(points, asked.panels)
     figure = Figure(figsize=(4.2 * len(panels) + 1, 4), layout="constrained")
@@ -77,19 +88,26 @@ def draw(study: Study, points: Sequence[Row]) -> Figure:
     for axes, panel in zip(grid, panels, strict=True):
         shown = _of(points, asked.panels, panel)
         for number, line in enumerate(_values(shown, asked.lines)):
-            own = _of(shown, asked.lines, line)
+            own, colour = _of(shown, asked.lines, line), f"C{number}"
             label = "" if asked.lines is None else f"{asked.lines} {line}"
-            _draw_line(axes, asked, own, f"C{number}", label)
+            if asked.y == "action_error":
+                _draw_errors(axes, study, own, laws, colour, label)
+                continue
+            _draw_line(axes, asked, own, colour, label)
             known = _matching(study.published, asked, panel, line)
-            _draw_published(axes, asked, known, own, f"C{number}")
-        axes.set(xlabel=_LABELS[asked.x], ylim=(-0.02, 1.02))
+            _draw_published(axes, asked, known, own, colour)
+        axes.set(xlabel=_LABELS[asked.x])
         axes.set_title("" if asked.panels is None else f"{asked.panels} {panel}")
         axes.grid(alpha=0.3)
         if asked.x == "variant":
             axes.tick_params(axis="x", labelrotation=30)
-        if asked.lines is not None:
+        if asked.y == "success":
+            axes.set(ylim=(-0.02, 1.02))
+        if axes.get_legend_handles_labels()[1]:
             axes.legend(fontsize="small")
-    grid[0].set_ylabel("success, 95 % interval")
+    unit, _ = _length_unit(study)
+    errors = f"action error in held-out episodes [{unit}]"
+    grid[0].set_ylabel(errors if asked.y == "action_error" else "success, 95 % interval")
     figure.suptitle(study.title)
     return figure
 
@@ -132,6 +150,36 @@ def _draw_line(axes: Axes, asked: Picture, own: Sequence[Row], colour: str, labe
         if asked.x == "latency":
             axes.annotate(point["variant"], (place, point["success_rate"]), (6, -12),
                           textcoords="offset points")  # fmt: skip
+
+
+def _draw_errors(
+    axes: Axes, study: Study, own: Sequence[Row], laws: Sequence[Row], colour: str, label: str
+) -> None:
+    """Means over seeds, and the power law of each (target, alpha, variant) among the points."""
+    axes.set(xscale="log", yscale="log")
+    _, scale = _length_unit(study)
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for point in own:
+        if point["source"]:
+            groups.setdefault(tuple(point[key] for key in GROUPED_BY), []).append(point)
+    for key, group in groups.items():
+        law = next((one for one in laws if key == tuple(one[k] for k in GROUPED_BY)), None)
+        measure = law["measure"] if law else measure_of([point["validation"] for point in group])
+        if measure is None:
+            continue
+        sizes = np.array([point["source"] for point in group])
+        errors = [scale * point["validation"][measure] for point in group]
+        told = label
+        if law is not None:
+            told += " b {:.2f} ({:.2f} to {:.2f})".format(law["exponent"], *law["bootstrap95"])
+            ends = np.array([sizes.min(), sizes.max()])
+            axes.plot(ends, scale * law["factor"] * ends ** law["exponent"], color=colour)
+        axes.scatter(sizes, errors, color=colour, label=told.strip())
+
+
+def _length_unit(study: Study) -> tuple[str, float]:
+    """The unit that lengths are shown in, and the data's lengths in it."""
+    return ("px", 1.0) if study.evaluate.world == "pusht" else ("mm", 1e3)
 
 
 def _draw_published(

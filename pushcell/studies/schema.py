@@ -95,11 +95,21 @@ class Published(Section):
 
 
 class Picture(Section):
-    """Success over ``x``, a line for each of ``lines``, a panel for each of ``panels``."""
+    """``y`` over ``x``, a line for each of ``lines``, a panel for each of ``panels``.
+
+    The action error is that of held-out episodes, with power laws on logarithmic axes.
+    """
 
     x: Literal["target", "source", "alpha", "variant", "latency"]
+    y: Literal["success", "action_error"] = "success"
     lines: PooledAxis | None = None
     panels: PooledAxis | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Picture:
+        if self.y == "action_error" and self.x != "source":
+            raise ValueError(f"y action_error is drawn over x source, not over {self.x}")
+        return self
 
 
 class Study(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,6 +106,15 @@ class DataModule:
             [items[number::count] for items in chosen] for number in range(count)
         ]
         return [batch_builder.gather(part) for part in parts if any(map(len, part))]
+
+    def validation_batches_of_each(self, size: int) -> Iterator[tuple[str, Batch]]:
+        """Data set and batch, the same windows every time; none of a set that is the only one."""
+        rng = np.random.default_rng([self.config.seed, _VALIDATION_STREAM])
+        for windows in self.validation if len(self.validation) > 1 else ():
+            chosen = rng.permutation(len(windows))[: self.config.log.validation_windows]
+            batch_builder = _batch_builder([windows], self.config)
+            for first in range(0, len(chosen), size):
+                yield windows.data_set.name, batch_builder.gather([chosen[first : first + size]])
 
     def normaliser_windows(self) -> Batch:
         """All training windows of the data set that ranges are fitted on, without images."""

@@ -7,7 +7,7 @@ committed when a chunk is asked for. The network is told how many by a third cha
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pushcell.errors import TrainingError
 from pushcell.training.batches import Batch, Observation
@@ -82,7 +82,8 @@ class DenoisingPolicy(TrainablePolicy):
         """``least`` (B,): see Objective."""
         chunk = self.normalised(chunk)
         noise = torch.randn(chunk.shape).to(chunk.device)
-        sample, timestep, target = self.objective.noised(chunk, noise, least)
+        timestep = self.objective.timesteps(len(chunk), least).to(chunk.device)
+        sample, target = self.objective.noised(chunk, noise, timestep)
         if not self.max_prefix:
             prediction = self.denoise(sample, timestep, embedding)
             return ((prediction - target) ** 2 * self.weights).mean()
@@ -117,6 +118,24 @@ class DenoisingPolicy(TrainablePolicy):
             )
         self.guidance, self.encoder.guided = weight, weight > 0
         self.encoder.size *= 2 if weight else 1
+
+    def last_activation(self, embedding: Tensor, chunk: Tensor, noise: Tensor) -> Tensor:
+        """(B, ...) the input of the network's last layer, for raw chunks (B, H, 2).
+
+        They are noised as in the middle of the diffusion; ``noise`` is (B, H, 2).
+        """
+        middle = torch.full((len(chunk),), self.objective.train_steps // 2, device=chunk.device)
+        sample, _ = self.objective.noised(self.normalised(chunk), noise, middle)
+        outlet = self.network.outlet
+        last = outlet[-1] if isinstance(outlet, nn.Sequential) else outlet
+        assert isinstance(last, nn.Module)
+        kept: list[Tensor] = []
+        hook = last.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
+        try:
+            self.denoise(sample, middle, embedding)
+        finally:
+            hook.remove()
+        return kept[0]
 
     def decode(self, embedding: Tensor, noise: Tensor, committed: Tensor | None = None) -> Tensor:
         """See Policy; ``committed`` (B, d, 2) are the first d actions, normalised."""

@@ -20,13 +20,13 @@ Hold = Callable[[Tensor], Tensor]
 class Objective(Protocol):
     """A way from noise to chunks; both are normalised, (B, H, 2)."""
 
-    def noised(
-        self, chunk: Tensor, noise: Tensor, least: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Noisy samples, timesteps (B,) drawn at random, and what the network shall predict.
+    train_steps: int
 
-        ``least`` (B,) in 0..1 leaves out the less noisy part of the timesteps.
-        """
+    def timesteps(self, count: int, least: Tensor | None = None) -> Tensor:
+        """(B,) drawn at random; ``least`` (B,) in 0..1 leaves out the less noisy part of them."""
+
+    def noised(self, chunk: Tensor, noise: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
+        """Noisy samples at timesteps (B,), and what the network shall predict."""
 
     def chunk_from_noise(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
         """The chunk that a network makes of noise."""
@@ -36,7 +36,7 @@ class Diffusion:
     """DDPM in training, DDIM without noise at run time."""
 
     def __init__(self, config: DiffusionConfig) -> None:
-        self._prediction = config.prediction
+        self._prediction, self.train_steps = config.prediction, config.train_steps
         self._inference_steps = config.inference_steps
         common = {
             "num_train_timesteps": config.train_steps,
@@ -47,18 +47,18 @@ class Diffusion:
         self._train = DDPMScheduler(**common)
         self._run = DDIMScheduler(**common, set_alpha_to_one=True)
 
-    def noised(
-        self, chunk: Tensor, noise: Tensor, least: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def timesteps(self, count: int, least: Tensor | None = None) -> Tensor:
+        """See Objective; 0 to train_steps - 1."""
+        return _drawn(self.train_steps, count, least)
+
+    def noised(self, chunk: Tensor, noise: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
         """See Objective."""
-        timestep = _drawn(self._train.config.num_train_timesteps, len(chunk), least)
-        timestep = timestep.to(chunk.device)
         sample = self._train.add_noise(chunk, noise, timestep)
         if self._prediction == "epsilon":
-            return sample, timestep, noise
+            return sample, noise
         if self._prediction == "sample":
-            return sample, timestep, chunk
-        return sample, timestep, self._train.get_velocity(chunk, noise, timestep)
+            return sample, chunk
+        return sample, self._train.get_velocity(chunk, noise, timestep)
 
     def chunk_from_noise(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
         """See Objective."""
@@ -75,23 +75,24 @@ class Flow:
     """x_s = (1 - s) data + s noise; the network predicts noise - data."""
 
     def __init__(self, config: FlowConfig) -> None:
-        self._train_steps = config.train_steps
+        self.train_steps = config.train_steps
         self._inference_steps = config.inference_steps
 
-    def noised(
-        self, chunk: Tensor, noise: Tensor, least: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def timesteps(self, count: int, least: Tensor | None = None) -> Tensor:
+        """See Objective; 1 to train_steps."""
+        return 1 + _drawn(self.train_steps, count, least)
+
+    def noised(self, chunk: Tensor, noise: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
         """See Objective."""
-        timestep = (1 + _drawn(self._train_steps, len(chunk), least)).to(chunk.device)
-        s = (timestep / self._train_steps)[:, None, None]
-        return (1 - s) * chunk + s * noise, timestep, noise - chunk
+        s = (timestep / self.train_steps)[:, None, None]
+        return (1 - s) * chunk + s * noise, noise - chunk
 
     def chunk_from_noise(self, noise: Tensor, denoise: Denoise, hold: Hold) -> Tensor:
         """See Objective; Euler's method."""
         sample, count = noise, self._inference_steps
         for k in range(count):
             sample = hold(sample)
-            timestep = round((1 - k / count) * self._train_steps)
+            timestep = round((1 - k / count) * self.train_steps)
             steps = torch.full((len(sample),), timestep, device=sample.device)
             sample = sample - denoise(sample, steps) / count
         return hold(sample)

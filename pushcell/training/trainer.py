@@ -29,7 +29,7 @@ from pushcell.training.data_module import DataModule
 from pushcell.training.interruption import explained_memory, interruptions
 from pushcell.training.loss_log import LossLog
 from pushcell.training.policy import TrainablePolicy
-from pushcell.training.validation import validate
+from pushcell.training.validation import validate, validate_each
 
 LAST = "last.pt"
 _AGREE_EVERY = 10  # steps, of several processes: to ask each other takes time
@@ -112,7 +112,7 @@ class _Run:
         elif checkpoint is None:
             self._policy.fit(data_module.normaliser_windows(), config.data.normaliser)
         else:
-            _check_same_data(checkpoint, data_module, folder / LAST)
+            check_same_data(checkpoint, data_module, folder / LAST)
             fill(self._policy, checkpoint.policy, folder / LAST)
         self._average = _average_of(self._policy, config.training.ema_decay)
         optimiser = optimiser_of(self._policy, config.training, config.device.precision)
@@ -179,12 +179,23 @@ class _Run:
             values["learning_rate"] = learning_rate(self._config.training, self._step - 1)
         if last or self._at(self._config.log.validate_every):
             self._average.eval()
+            policy, vision = self._average.module, self._config.observation.vision
             self._validation = validate(
-                self._average.module,  # type: ignore[arg-type]
+                policy,  # type: ignore[arg-type]
                 self._validation_batches,
-                self._config.observation.vision,
+                vision,
                 self._fabric.device,
             )
+            if self._fabric.is_global_zero:
+                batches = self._data_module.validation_batches_of_each(
+                    self._config.training.batch_size
+                )
+                self._validation |= validate_each(
+                    policy,  # type: ignore[arg-type]
+                    batches,
+                    vision,
+                    self._fabric.device,
+                )
             values |= self._validation
         return values
 
@@ -234,7 +245,7 @@ class _Run:
         ).save(self._folder / name)
 
 
-def _check_same_data(checkpoint: Checkpoint, data_module: DataModule, path: Path) -> None:
+def check_same_data(checkpoint: Checkpoint, data_module: DataModule, path: Path) -> None:
     """Raise TrainingError where other episodes would be learned from than before."""
     if checkpoint.episodes != data_module.episodes:
         raise TrainingError(

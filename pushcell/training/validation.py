@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 import torch
 
 from pushcell.training.augmentation import prepared
@@ -29,3 +32,25 @@ def validate(
                 part = float(value) * len(batch.chunk) / count
                 sums[f"validation_{name}"] = sums.get(f"validation_{name}", 0.0) + part
     return sums
+
+
+def validate_each(
+    policy: TrainablePolicy,
+    batches: Iterable[tuple[str, Batch]],
+    vision: VisionConfig | None,
+    device: torch.device,
+) -> dict[str, float]:
+    """Means of the policy's own measures over the batches of each data set."""
+    sums: dict[tuple[str, str], float] = {}
+    counts: Counter[str] = Counter()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(_STREAM)
+        for name, batch in batches:
+            batch = batch.to(device)
+            observation = prepared(batch.observation, vision, training=False)
+            counts[name] += len(batch.chunk)
+            for measure, value in policy.measures(observation, batch.chunk).items():
+                total = sums.get((measure, name), 0.0) + float(value) * len(batch.chunk)
+                sums[measure, name] = total
+    return {f"validation_{measure}_{name}": sums[measure, name] / counts[name]
+            for measure, name in sums}  # fmt: skip

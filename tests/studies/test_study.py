@@ -223,7 +223,7 @@ def test_sets_are_as_large_as_the_largest_cell_needs(tmp_path):
 
 def test_seeds_are_pooled():
     row = {"target": 3, "source": 0, "alpha": "-", "variant": "plain", "parameters": 5,
-           "latency_p50_ms": 1.0, "trials": 10}  # fmt: skip
+           "latency_p50_ms": 1.0, "trials": 10, "validation": {}}  # fmt: skip
     rows = [
         {**row, "seed": seed, "successes": 2 * seed, "success_rate": seed / 5} for seed in (1, 4)
     ]
@@ -270,7 +270,8 @@ def test_no_trials_are_no_study(tmp_path, capsys):
 
 def test_published_rates_without_source_stand_with_our_own(tmp_path):
     row = {"source": 0, "alpha": "-", "variant": "plain", "parameters": 5, "latency_p50_ms": 1.0,
-           "trials": 10, "successes": 5, "success_rate": 0.5, "target": 5, "seed": 0}  # fmt: skip
+           "trials": 10, "successes": 5, "success_rate": 0.5, "target": 5, "seed": 0,
+           "validation": {}}  # fmt: skip
     published = [{"target": 5, "source": 0, "rate": 0.25}]
     asked = read_schema(Study, study_file(tmp_path, published=published))
     (axes,) = draw(asked, pooled([row])).axes

@@ -74,9 +74,9 @@ def test_source_samples_teach_noisy_times_alone(kind):
         {**examples.config_values(Path()), "policy": {
             "kind": kind, "train_steps": 50, "network": {"kind": "mlp", "width": 8}}}, "test",
     )  # fmt: skip
-    chunk, least = torch.zeros(20_000, 4, 2), torch.zeros(20_000)
+    least = torch.zeros(20_000)
     least[10_000:] = 0.6
-    _, timestep, _ = make_objective(config.policy).noised(chunk, torch.randn(chunk.shape), least)
+    timestep = make_objective(config.policy).timesteps(20_000, least)
     first, last = (0, 49) if kind == "diffusion" else (1, 50)
     assert timestep[:10_000].unique().tolist() == list(range(first, last + 1))
     assert timestep[10_000:].unique().tolist() == list(range(first + 30, last + 1))
