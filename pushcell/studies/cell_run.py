@@ -42,12 +42,13 @@ class CellRun:
     """What makes one cell complete, in the store of its study."""
 
     cell: StudyCell
-    evaluated: Evaluated
+    evaluated: Evaluated | None
     store: Path
 
     @property
     def report(self) -> Path:
         """Of its trials."""
+        assert self.evaluated is not None
         told = [self.evaluated.model_dump(mode="json"), self.cell.guidance]
         return self.cell.training.folder(self.store) / f"report-{digest_of(told)}.json"
 
@@ -58,6 +59,11 @@ class CellRun:
         name = f"bundle-guidance-{weight:g}" if weight else "bundle"
         return self.cell.training.folder(self.store) / name
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of it is missing."""
+        return (self.bundle if self.evaluated is None else self.report).exists()
+
     def go(self) -> None:
         """Do what is missing; raises CellError."""
         folder = self.cell.training.folder(self.store)
@@ -67,25 +73,32 @@ class CellRun:
             _train(self.cell.training, self.store)
             if not self.bundle.exists():
                 self._export(folder)
-            if not self.report.exists():
+            if not self.complete:
                 self._evaluate(folder)
 
     def row(self) -> dict[str, Any]:
         """Its figures, as plain values."""
         folder = self.cell.training.folder(self.store)
         manifest = read_manifest(self.bundle)
-        told = json.loads(self.report.read_text(encoding="utf-8"))
         assert manifest.latency is not None
         trained = json.loads((folder / "trained.json").read_text(encoding="utf-8"))
         return {
             **self.cell.point,
             "digest": self.cell.training.digest,
-            "report": str(self.report.relative_to(self.store)),
             "bundle_sha256": manifest.sha256,
             "parameters": manifest.training.parameters,
             "latency_p50_ms": manifest.latency.p50_ms,
             "validation": trained["validation"],
             "training_s": trained["seconds"],
+            **self._trials(),
+        }
+
+    def _trials(self) -> dict[str, Any]:
+        if self.evaluated is None:
+            return {}
+        told = json.loads(self.report.read_text(encoding="utf-8"))
+        return {
+            "report": str(self.report.relative_to(self.store)),
             "evaluation_s": told["cell_seconds"],
             **{key: told[key] for key in _KEPT},
         }
@@ -93,6 +106,7 @@ class CellRun:
     def evaluation(self, bundle: Path, report: Path, trials: int) -> list[str]:
         """The command that evaluates a bundle as this study asks for."""
         chosen = self.evaluated
+        assert chosen is not None
         words = ["evaluate", str(bundle), "--world", chosen.world, "--json", str(report)]
         words += ["--trials", str(trials), "--seed", str(chosen.seed), "--workers", "1"]
         words += ["--time-step", str(chosen.time_step_s)] if chosen.time_step_s else []
@@ -109,6 +123,7 @@ class CellRun:
         os.replace(partial, self.bundle)
 
     def _evaluate(self, folder: Path) -> None:
+        assert self.evaluated is not None
         partial, began = folder / "report.partial", time.monotonic()
         _run(self.evaluation(self.bundle, partial, self.evaluated.trials), folder)
         report = json.loads(partial.read_text(encoding="utf-8"))

@@ -29,8 +29,9 @@ from pushcell.studies.cell_run import CellRun
 from pushcell.studies.estimate import estimate
 from pushcell.studies.generated_sets import generate_sets
 from pushcell.studies.grid import cells_of, sets_of
+from pushcell.studies.picture import draw
 from pushcell.studies.power_law import law_table, power_laws
-from pushcell.studies.report import draw, pooled, table
+from pushcell.studies.report import pooled, table
 from pushcell.studies.run import completed
 from pushcell.studies.schema import Changes, Study
 
@@ -85,6 +86,8 @@ def main(words: Sequence[str]) -> int:
     if options.trials is not None:
         if options.trials < 1:
             raise ConfigError(f"--trials must be at least 1, not {options.trials}")
+        if study.evaluate is None:
+            raise ConfigError(f"{options.study} evaluates no trials: leave --trials away")
         study = study.changed(evaluate=study.evaluate.changed(trials=options.trials))
     out = options.out.resolve()
     store = (options.store or out).resolve()
@@ -105,7 +108,7 @@ def main(words: Sequence[str]) -> int:
 
 def _run(study: Study, runs: list[CellRun], options: RunStudy, out: Path) -> int:
     console, began = console_beside(options.json), time.monotonic()
-    new = sum(not run.report.exists() for run in runs)
+    new = sum(not run.complete for run in runs)
     rows, failed = [], {}
     with _progress_bar(console, len(runs)) as advance:
         for run, problem in completed(runs, worker_count(options.workers), options.ray):

@@ -66,7 +66,7 @@ def estimate(
 ) -> Estimate:
     """Measure single steps, trials and episodes, and multiply; takes some ten seconds."""
     trainings = _missing(runs, out)
-    trials = sum(run.evaluated.trials for run in runs if not run.report.exists())
+    trials = sum(run.evaluated.trials for run in runs if run.evaluated and not run.complete)
     generated = [_generation(one, out) for one in sets if one.spec.path is None]
     timed: dict[str, float] = {}
     training_s, weights = 0.0, 0
@@ -82,7 +82,7 @@ def estimate(
     at_once = max(1, min(workers, len(trainings) or len(runs)))
     return Estimate(
         [run.cell.name for run in runs],
-        sum(run.report.exists() for run in runs),
+        sum(run.complete for run in runs),
         sum(seconds for seconds, _ in generated) / workers / 3600,
         training_s / at_once / 3600,
         trials * trial_s / at_once / 3600,
@@ -141,6 +141,7 @@ def _step_s(config: TrainConfig) -> float:
 
 def _trial_s(run: CellRun) -> float:
     """Seconds of a trial, with a shipped policy in the place of those to come."""
+    assert run.evaluated is not None
     policy = _IN_PLACE_OF_OURS.get(run.evaluated.world, "target_state")
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"

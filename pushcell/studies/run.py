@@ -20,8 +20,8 @@ Completed = Iterator[tuple[CellRun, str]]
 
 def completed(runs: Sequence[CellRun], workers: int, ray_address: str | None) -> Completed:
     """Run what is missing of each cell; what is complete comes first and takes no time."""
-    missing = [run for run in runs if not run.report.exists()]
-    yield from ((run, "") for run in runs if run.report.exists())
+    missing = [run for run in runs if not run.complete]
+    yield from ((run, "") for run in runs if run.complete)
     if not missing:
         return
     if ray_address is not None:

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from pushcell.config.validation import read_schema
+from pushcell.studies.picture import draw
 from pushcell.studies.power_law import fitted, power_laws
-from pushcell.studies.report import draw, pooled
+from pushcell.studies.report import pooled
 from pushcell.studies.schema import Study
 from pushcell.training.batches import Batch
 from pushcell.training.data_module import DataModule
@@ -78,12 +79,6 @@ def test_the_means_of_seeds_and_the_law_are_drawn(tmp_path):
     (line,), (points,) = axes.lines, axes.collections
     np.testing.assert_allclose(line.get_ydata(), 100 * np.array([10, 40]) ** -0.5)  # [mm]
     np.testing.assert_allclose(points.get_offsets()[:, 1], 100 * np.array([10, 20, 40]) ** -0.5)
-
-
-def test_an_action_error_is_drawn_over_source_alone(tmp_path, capsys):
-    study_file(tmp_path, picture={**PICTURE, "x": "alpha"})
-    assert study(tmp_path) == 2
-    assert "y action_error is drawn over x source, not over alpha" in capsys.readouterr().err
 
 
 def test_a_study_tells_its_power_laws(tmp_path, capsys):

@@ -19,7 +19,8 @@ from pushcell.cli import main as cli
 from pushcell.config.validation import read_schema
 from pushcell.recording.folder_lock import alone_in
 from pushcell.studies.grid import StudyCell, cells_of, sets_of
-from pushcell.studies.report import draw, pooled
+from pushcell.studies.picture import draw
+from pushcell.studies.report import pooled
 from pushcell.studies.schema import Study
 from tests.conftest import SIM_CELL
 from tests.training import examples
@@ -149,6 +150,20 @@ def test_studies_with_one_store_train_what_they_share_once(tmp_path):
     assert common == results(tmp_path / "first")
 
 
+def test_where_nothing_can_be_rolled_out_action_errors_are_compared(tmp_path, capsys):
+    sections = {"changes": ["data.validation=0.3"], "grid": {**GRID, "alpha": [0.25, 0.5]}}
+    study_file(tmp_path, evaluate=None, picture={"x": "alpha", "y": "action_error"}, **sections)
+    assert study(tmp_path, "--trials", "3") == 2
+    assert "leave --trials away" in capsys.readouterr().err
+    assert study(tmp_path, "--workers", "1") == 0
+    assert "action error in held-out" in " ".join(capsys.readouterr().out.split())
+    assert not list(tmp_path.glob("out/cells/*/report-*"))
+    points = told(tmp_path / "out")["points"]
+    assert [point["alpha"] for point in points] == ["-", 0.25, 0.5]
+    assert all(point["errors_of_each_seed"][0] > 0 for point in points)
+    assert (tmp_path / "out" / "study.png").stat().st_size > 5000
+
+
 def test_ctrl_c_ends_the_cells_that_run_and_begins_no_other(tmp_path):
     study_file(tmp_path, changes=["training.steps=1000000"])
     running = _started(tmp_path)
@@ -250,6 +265,7 @@ def test_a_dry_run_tells_and_runs_nothing(tmp_path, capsys):
         ({"trails": 3}, "trails = 3: unknown key"),
         ({"grid": {**GRID, "alpha": [1.5]}}, "alpha"),
         ({"grid": {"target": [3]}}, "go together"),
+        ({"evaluate": None}, "picture.y to action_error"),
         ({"grid": {**GRID, "target": [0]}}, "nothing to learn from"),
         ({"sets": {"target": {"seed": 1}, "source": {"seed": 1}}}, "either a path, or generated"),
         ({"changes": ["policy.width=3"]}, "policy.width = 3: unknown key"),
