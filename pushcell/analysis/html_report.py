@@ -31,8 +31,8 @@ def html_report(figures: Figures, pictures: Mapping[str, bytes]) -> str:
         _paragraph(
             "A probe is trained to read from a feature of the policy whether a window is of the "
             "target set, and judged on other episodes with as many windows of either domain: 50 % "
-            "is chance. The first 95 % interval takes each of these windows as a trial, though those "
-            "of one episode resemble each other; the second takes each episode as one."
+            "is chance. The first 95 % interval takes each of these windows as a trial, though "
+            "those of one episode resemble each other; the second takes each episode as one."
         ),
         _table(_PROBE_TITLES, probe_rows(figures)),
         "<h2>Embeddings</h2>",
