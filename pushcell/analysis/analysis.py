@@ -73,6 +73,9 @@ def analyse(path: Path, settings: AnalysisSettings) -> Analysis:
     )
     maps, missing = projections(test.values[EMBEDDING][shown].numpy(), settings.seed)
     target, sources = _parted(sets)
+    judged = 2 * min(
+        episodes_of(target.probe_test), sum(episodes_of(one.probe_test) for one in sources)
+    )
     rows = film_strip(reader, target, sources, settings.columns)
     figures = {
         "checkpoint": str(path),
@@ -82,12 +85,12 @@ def analyse(path: Path, settings: AnalysisSettings) -> Analysis:
         "sources": [one.name for one in sources],
         "seed": settings.seed,
         "probes": [
-            read_domain(name, probe, train.labelled(name), test.labelled(name), settings.seed)
-            .describe()
+            read_domain(
+                name, probe, train.labelled(name), test.labelled(name), judged, settings.seed
+            ).describe()
             for name in reader.names
             for probe in PROBES
         ],
-        "probe_episodes": {one.name: episodes_of(one.probe_test) for one in sets},
         "errors": [_errors(reader, one, settings, task) for one in sets],
         "nearest": _nearest(reader, target, sources, settings),
         "film_strip": {
@@ -96,7 +99,7 @@ def analyse(path: Path, settings: AnalysisSettings) -> Analysis:
         },
         "unit": task.unit,
         "notes": [*notes, *missing],
-    }  # fmt: skip
+    }
     pictures = {
         "embeddings": draw_projections(maps, test.names[shown]),
         "nearest": draw_film_strip(rows, task),

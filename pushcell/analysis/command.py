@@ -81,8 +81,9 @@ def main(words: Sequence[str]) -> int:
 def _table(figures: dict[str, Any]) -> Table:
     nearest = figures["nearest"]
     shown = Table(title=f"what {figures['checkpoint']} has learned", show_header=False)
-    for features, probe, accuracy, interval, _ in probe_rows(figures):
-        shown.add_row(f"{probe} probe of the {features}", f"{accuracy} ({interval})")
+    for features, probe, accuracy, *_, interval, episodes in probe_rows(figures):
+        words = f"{accuracy} ({interval}, {episodes} episodes)"
+        shown.add_row(f"{probe} probe of the {features}", words)
     for data_set, error, _, episodes in error_rows(figures):
         shown.add_row(f"action error on {data_set}, {episodes} episodes", error)
     shown.add_row("target's nearest chunks in the source", f"{nearest['share_of_source']:.0%}")

@@ -54,24 +54,39 @@ class Labelled:
 
 @dataclass(frozen=True)
 class DomainReading:
-    """How often a probe was right."""
+    """How often a probe was right, in windows of so many episodes of both classes."""
 
     features: str
     probe: str
     correct: int
     windows: int
+    episodes: int
     trained_on: int
 
     def describe(self) -> dict[str, Any]:
-        """Plain values, with the accuracy and its 95 % interval."""
-        interval = list(wilson_interval(self.correct, self.windows))
-        return {**asdict(self), "accuracy": self.correct / self.windows, "wilson95": interval}
+        """Plain values, with the accuracy and two 95 % intervals of it.
+
+        One takes windows as independent, which those of an episode are not. The other counts each
+        episode as one trial, and is rather too wide.
+        """
+        accuracy = self.correct / self.windows
+        return {
+            **asdict(self),
+            "accuracy": accuracy,
+            "wilson95": list(wilson_interval(self.correct, self.windows)),
+            "wilson95_of_episodes": list(
+                wilson_interval(round(accuracy * self.episodes), self.episodes)
+            ),
+        }
 
 
-def read_domain(name: str, probe: str, train: Labelled, test: Labelled, seed: int) -> DomainReading:
+def read_domain(
+    name: str, probe: str, train: Labelled, test: Labelled, episodes: int, seed: int
+) -> DomainReading:
     """Train a probe of `PROBES` on features of that name, and judge it on others.
 
-    Raises TrainingError where a class has no window.
+    ``episodes`` is the number of episodes, of both classes alike, that the latter are of. Raises
+    TrainingError where a class has no window.
     """
     rng = np.random.default_rng(seed)
     train, test = train.balanced(rng), test.balanced(rng)
@@ -92,4 +107,4 @@ def read_domain(name: str, probe: str, train: Labelled, test: Labelled, seed: in
     with torch.no_grad():
         told = classifier((test.features - mean) / spread).argmax(-1)
     correct = int((told == test.is_target).sum())
-    return DomainReading(name, probe, correct, len(told), len(inputs))
+    return DomainReading(name, probe, correct, len(told), episodes, len(inputs))

@@ -8,6 +8,9 @@ from html import escape
 from typing import Any
 
 Figures = dict[str, Any]
+_PROBE_TITLES = (
+    "feature", "probe", "accuracy", "95 %, windows", "windows", "95 %, episodes", "episodes",
+)  # fmt: skip
 _STYLE = (
     "body{font-family:sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.3em .7em;text-align:right}"
@@ -19,9 +22,6 @@ def html_report(figures: Figures, pictures: Mapping[str, bytes]) -> str:
     """The page; pictures are PNG files by their names."""
     nearest = figures["nearest"]
     sources = " + ".join(figures["sources"])
-    judged = ", ".join(
-        f"{count} episodes of {name}" for name, count in figures["probe_episodes"].items()
-    )
     parts = [
         _paragraph(
             f"Checkpoint {figures['checkpoint']}, step {figures['step']}. The target set is "
@@ -31,10 +31,10 @@ def html_report(figures: Figures, pictures: Mapping[str, bytes]) -> str:
         _paragraph(
             "A probe is trained to read from a feature of the policy whether a window is of the "
             "target set, and judged on other episodes with as many windows of either domain: 50 % "
-            f"is chance. These are {judged}. The interval takes windows as independent, which "
-            "those of one episode are not: with few episodes it is too narrow."
+            "is chance. The first 95 % interval takes each of these windows as a trial, though "
+            "those of one episode resemble each other; the second takes each episode as one."
         ),
-        _table(("feature", "probe", "accuracy", "95 % interval", "windows"), probe_rows(figures)),
+        _table(_PROBE_TITLES, probe_rows(figures)),
         "<h2>Embeddings</h2>",
         _image("embeddings", pictures),
         "<h2>Action error</h2>",
@@ -70,6 +70,8 @@ def probe_rows(figures: Figures) -> list[tuple[str, ...]]:
             f"{one['accuracy']:.1%}",
             "{:.1%} to {:.1%}".format(*one["wilson95"]),
             str(one["windows"]),
+            "{:.1%} to {:.1%}".format(*one["wilson95_of_episodes"]),
+            str(one["episodes"]),
         )
         for one in figures["probes"]
     ]

@@ -69,11 +69,11 @@ def _counts(told: DomainReading) -> tuple[int, int]:
 
 @pytest.mark.parametrize("probe", PROBES)
 def test_a_probe_reads_the_domain_where_it_is_and_only_there(probe):
-    told = read_domain("embedding", probe, labelled(800, True, 0), labelled(400, True, 1), 0)
+    told = read_domain("embedding", probe, labelled(800, True, 0), labelled(400, True, 1), 20, 0)
     assert told.correct / told.windows > 0.95
     at_random = [
         read_domain(
-            "embedding", probe, labelled(400, False, seed), labelled(200, False, 9 + seed), seed
+            "embedding", probe, labelled(400, False, seed), labelled(200, False, 9 + seed), 20, seed
         )
         for seed in range(4)
     ]
@@ -86,7 +86,9 @@ def test_a_bent_border_is_read_by_the_mlp_alone():
         features = torch.randn(count, 2, generator=torch.Generator().manual_seed(seed))
         return Labelled(features, (features.norm(dim=1) > 1.2).long())
 
-    told = {name: read_domain("embedding", name, ring(800, 0), ring(400, 1), 0) for name in PROBES}
+    told = {
+        name: read_domain("embedding", name, ring(800, 0), ring(400, 1), 20, 0) for name in PROBES
+    }
     assert told["mlp"].correct / told["mlp"].windows > 0.9
     assert told["linear"].correct / told["linear"].windows < 0.7
 
@@ -120,6 +122,8 @@ def test_a_report_is_written_whose_pictures_decode(tmp_path, capsys):
     for one in figures["probes"]:
         assert one["windows"] % 2 == 0
         assert one["wilson95"][0] <= one["accuracy"] <= one["wilson95"][1]
+        assert one["episodes"] == 4  # of 8 in each set, 2 are held out
+        assert np.ptp(one["wilson95"]) < np.ptp(one["wilson95_of_episodes"])
     assert [(one["data_set"], one["unseen"]) for one in figures["errors"]] == [
         ("target", True), ("source", True),
     ]  # fmt: skip
