@@ -75,8 +75,9 @@ class BlindPairs:
     @property
     def told(self) -> str:
         """In one sentence."""
-        decided = "decided" if self.decided else f"decided at {LEVEL:g}"
-        return f"{self.count} starts driven by both: p, any time, is {self.p:.2g} ({decided})"
+        decided = "decided" if self.decided else f"not decided, which takes {LEVEL:g}"
+        starts = f"starts that both have driven from: {self.count}"
+        return f"{starts}; p, any time: {self.p:.2g}, {decided}"
 
     def _differences(self) -> list[int]:
         """Per start, by seed: +1 where B alone succeeded, -1 where A alone did."""

@@ -47,8 +47,9 @@ def test_a_clear_difference_is_decided_and_none_is_not() -> None:
 def test_what_is_told_does_not_tell_who_is_ahead() -> None:
     told = driven([(True, False)] * 5).told
     assert told == driven([(False, True)] * 5).told
-    assert told.startswith("5 starts driven by both: p, any time, is ")
-    assert "(decided)" in driven([(True, False)] * 12).told
+    assert told.startswith("starts that both have driven from: 5; p, any time: ")
+    assert "not decided" in driven([(True, False)] * 2).told
+    assert driven([(True, False)] * 12).told.endswith(", decided")
 
 
 def test_a_start_that_one_has_driven_does_not_count_yet() -> None:
