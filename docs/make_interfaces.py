@@ -51,6 +51,7 @@ _RULES = {
     "serves": ("service", "reply"),
     "calls": ("service", "request"),
 }
+_TWO = ("policy:=target_image", "against:=target_state")
 _CAMERA = re.compile("^camera/[^/]+/")
 _PARAMETER_SERVICES = "rcl_interfaces/srv/"
 _LIFE_CYCLE = "lifecycle_msgs/srv/"
@@ -123,7 +124,7 @@ def samples(folder: Path) -> list[NodeSample]:
         NodeSample("motion_node"),
         NodeSample("null_arm_node"),
         NodeSample("planner_node"),
-        NodeSample("policy_node", ("policy:=target_image", "drift_check:=true")),
+        NodeSample("policy_node", ("drift_check:=true", *_TWO)),
         NodeSample("recorder_node", (f"directory:={folder / 'episodes'}",)),
         NodeSample("render_node", ("live_view:=false",)),
         NodeSample("replay_node", (f"recording:={recording}",), simulated=False),
@@ -131,7 +132,7 @@ def samples(folder: Path) -> list[NodeSample]:
         NodeSample("teleop_node"),
         NodeSample("touch_check_node", (f"board:={BOARD}",)),
         NodeSample("trajectory_replay_node", (f"recording:={recording}",)),
-        NodeSample("trial_node", ("on_request:=true", "drift_check:=true")),
+        NodeSample("trial_node", ("on_request:=true", "drift_check:=true", *_TWO)),
     ]
 
 

@@ -10,7 +10,7 @@ from pushcell.config.cell import CellConfig
 from pushcell.demonstrators.registry import demonstrator
 from pushcell.errors import ConfigError
 from pushcell.recording.episode_info import configuration_sha256
-from pushcell.simulation.shifts import Shifts, World
+from pushcell.simulation.shifts import RUN_TIME_SHIFTS, Shifts, World
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,12 @@ class GenerationConfig:
 
     def __post_init__(self) -> None:
         demonstrator(self.demonstrator)
+        for name in RUN_TIME_SHIFTS:
+            if name in self.shifts.levels:
+                raise ConfigError(
+                    f"{name} is a shift of a policy's run time, and episodes have none: give it "
+                    "to pushcell evaluate or pushcell robustness"
+                )
         if self.world == "target" and not (self.shifts.visual_gap and self.shifts.physics_gap):
             raise ConfigError("only the source world can be without a gap to the target world")
         if not 0 <= self.noise_m < math.inf:

@@ -62,8 +62,9 @@ class Evaluate:
     """Injected inference delay of each chunk; LOW,HIGH for a low delay with bursts of a high
     one."""
     shift: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
-    """Shift the world, as NAME=LEVEL, such as camera=2: as in pushcell generate. Starts stay the
-    same, so pushcell compare pairs the trials with those of no shift."""
+    """Shift the world, as NAME=LEVEL, such as camera=2: as in pushcell generate. A bundle's run
+    time has camera_bump, latency and frame_loss, with the levels 1 to 4. Starts stay the same, so
+    pushcell compare pairs the trials with those of no shift."""
     motion: Motion = "guarded"
     """How a bundle moves the pusher. guarded: through the robot's checks and filter; direct:
     straight from action to action, like the demonstrators."""

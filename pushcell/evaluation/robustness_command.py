@@ -35,7 +35,8 @@ class Robustness(StudyOptions):
     """The name of a shipped policy, or the path of a bundle (folder or zip)."""
     shift: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
     """Shifts, as NAME for all its levels or NAME=LEVEL; by default all that the policy can be
-    subject to: colour_mean, colour_randomisation, camera, centre_of_mass, goal, object."""
+    subject to: colour_mean, colour_randomisation, camera, centre_of_mass, goal, object,
+    camera_bump, latency, frame_loss."""
 
 
 def main(words: Sequence[str]) -> int:

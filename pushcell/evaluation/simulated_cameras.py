@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +15,14 @@ from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.simulation.rendering import SceneRenderer
 from pushcell.simulation.shifted_world import told_cell
 from pushcell.simulation.shifts import Shifts, VisualRandomization, World
+
+
+@dataclass(frozen=True)
+class SceneView:
+    """What a camera has before it at a moment: where the slider is, and the arm's joints [rad]."""
+
+    slider: PlanarPose
+    joints: Array
 
 
 class SimulatedCameras:
@@ -44,7 +55,18 @@ class SimulatedCameras:
         posture = self._kinematics.pusher_posture(pusher)
         self._joints = self._kinematics.follow(posture, self._joints)
 
-    def images(self, slider: PlanarPose) -> dict[str, NDArray[np.uint8]]:
-        """RGB images (H, W, 3) by camera."""
-        self._renderer.pose(self._joints, Pose.from_planar(slider, self._height_m))
-        return {camera.name: self._renderer.image(camera) for camera in self.cameras}
+    def view(self, slider: PlanarPose) -> SceneView:
+        """Of this moment."""
+        return SceneView(slider, self._joints)
+
+    def images(self, views: Mapping[str, SceneView]) -> dict[str, NDArray[np.uint8]]:
+        """RGB images (H, W, 3) by camera, each of its own view."""
+        images, posed = {}, None
+        for camera in self.cameras:
+            view = views[camera.name]
+            if view is not posed:
+                slider = Pose.from_planar(view.slider, self._height_m)
+                self._renderer.pose(view.joints, slider)
+                posed = view
+            images[camera.name] = self._renderer.image(camera)
+        return images

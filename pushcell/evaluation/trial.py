@@ -24,7 +24,14 @@ from pushcell.evaluation.stepped_policy import NoChunkError
 from pushcell.geometry import Array, PlanarPose
 from pushcell.simulation.closed_loop import TrialResult, run_closed_loop
 from pushcell.simulation.shifted_world import CENTRE_OF_MASS, OutlineFrameWorld, told_cell
-from pushcell.simulation.shifts import VISUAL_SHIFTS, Shifts, World, shifted_cell
+from pushcell.simulation.shifts import (
+    FRAME_LOSS,
+    LATENCY_S,
+    VISUAL_SHIFTS,
+    Shifts,
+    World,
+    shifted_cell,
+)
 from pushcell.simulation.source_world import SourceWorld
 from pushcell.simulation.target_world import TargetWorld
 from pushcell.simulation.world import PushingWorld
@@ -63,6 +70,8 @@ class Evaluation:
             demonstrator(self.policy)
             if self.chunking is not None or self.delay != InjectedDelay():
                 raise ConfigError(f"{self.policy} is no bundle: it has no --chunking, no --delay")
+            if late := [name for name in ("latency", "frame_loss") if name in self.shifts.levels]:
+                raise ConfigError(f"{self.policy} is no bundle: {late[0]} shifts nothing for it")
         if self.world == "source" and self.time_step_s is not None:
             raise ConfigError("the source world is quasi-static and has no --time-step")
         if self.time_step_s is not None and not 0 < self.time_step_s <= 0.01:
@@ -185,13 +194,19 @@ class Evaluation:
             shifts = tuple(sorted(self.shifts.levels.items()))
             cell = self.cell.model_dump_json()
             cameras = _simulated_cameras(self.policy, cell, self.world, shifts)
-        chunking = self.chunking or _CHUNKING
-        return (
-            BundleController(
-                self.told_cell, policy, chunking, self.delay, seed, cameras, lookahead_s, watch
-            ),
-            policy.manifest.rate_hz,
+        late_s = self.shifts.value("latency", LATENCY_S)
+        controller = BundleController(
+            self.told_cell,
+            policy,
+            self.chunking or _CHUNKING,
+            InjectedDelay(self.delay.low_s + late_s, self.delay.high_s + late_s),
+            seed,
+            cameras,
+            lookahead_s,
+            watch,
+            self.shifts.value("frame_loss", FRAME_LOSS),
         )
+        return controller, policy.manifest.rate_hz
 
     def _make_world(self) -> PushingWorld:
         shifted = shifted_cell(self.cell, self.shifts)

@@ -111,11 +111,12 @@ def append_record(path: Path, record: TrialRecord) -> None:
         os.fsync(file.fileno())
 
 
-def trials_table(records: Sequence[TrialRecord]) -> Table:
+def trials_table(records: Sequence[TrialRecord], title: str | None = None) -> Table:
     """Every trial, and the success rate with its Wilson interval below."""
     successes = sum(record.success for record in records)
     low, high = wilson_interval(successes, len(records))
     table = Table(
+        title=title,
         caption=f"{successes} of {len(records)} succeeded: "
         f"{successes / max(1, len(records)):.0%}, 95 % interval {low:.0%} to {high:.0%}",
         caption_style="bold",

@@ -2,7 +2,8 @@
 
 Level 1 is no shift; of `colour_randomisation` it is the source world's usual jitter, which the
 target world has only when asked. Everything happens here: `shifted_cell` changes what is pushed
-where, `VisualRandomization` what the cameras see, anew for each episode.
+where, `VisualRandomization` what the cameras see, anew for each episode. Only late chunks and lost
+frames are up to who runs the policy.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from pushcell.config.cell import AppearanceConfig, CameraConfig, CellConfig
 from pushcell.errors import ConfigError
-from pushcell.geometry import PlanarPose, Pose
+from pushcell.geometry import Array, PlanarPose, Pose
 from pushcell.task import SLIDERS
 
 World = Literal["source", "target"]
@@ -26,6 +28,10 @@ COLOUR_RANDOMISATION = (0.025, 0.1, 0.5, math.inf)  # of an even jitter; the las
 CAMERA_YAW_RAD = (0.0, math.pi / 16, math.pi / 8, math.pi / 4)
 CENTRE_OF_MASS_Y_M = (0.0, 0.03, -0.03, -0.06)
 GOAL_Y_M = (0.0, -0.025, -0.05, -0.10)
+CAMERA_BUMP_M = (0.0, 0.002, 0.005, 0.015)  # each camera, in a random direction
+CAMERA_BUMP_RAD = (0.0, math.radians(0.5), math.radians(1.0), math.radians(3.0))  # any axis
+LATENCY_S = (0.0, 0.05, 0.15, 0.3)  # besides what a chunk takes anyway
+FRAME_LOSS = (0.0, 0.1, 0.3, 0.6)  # probability of each frame of each camera, or slider's pose
 
 _LEVELS = ("1", "2", "3", "4")
 SHIFTS: dict[str, tuple[str, ...]] = {
@@ -35,9 +41,14 @@ SHIFTS: dict[str, tuple[str, ...]] = {
     "centre_of_mass": _LEVELS,
     "goal": _LEVELS,
     "object": tuple(SLIDERS),
+    "camera_bump": _LEVELS,
+    "latency": _LEVELS,
+    "frame_loss": _LEVELS,
 }
 """Name -> its levels."""
-VISUAL_SHIFTS = ("colour_mean", "colour_randomisation", "camera")
+VISUAL_SHIFTS = ("colour_mean", "colour_randomisation", "camera", "camera_bump")
+RUN_TIME_SHIFTS = ("camera_bump", "latency", "frame_loss")
+"""What happens to a cell while a policy runs: nothing to learn from, only to be tried."""
 
 # The source world's cameras are not quite where the cell's, which are the target world's, are.
 _CAMERA_OFFSET_M = (0.004, -0.003, 0.005)
@@ -141,14 +152,15 @@ class VisualRandomization:
         return self._range > 0
 
     def draw(self, rng: np.random.Generator) -> Visuals:
-        """The look of one episode; the cameras that the arm carries stay as they are."""
+        """The look of one episode; the cameras that the arm carries are at most bumped."""
         cameras = tuple(
             self._moved_camera(camera, rng)
             if camera.link == self._cell.arm.model.base_link
             else camera
             for camera in self._cell.cameras
         )
-        return Visuals(self._jittered(rng), cameras)
+        appearance = self._jittered(rng)
+        return Visuals(appearance, tuple(self._bumped(camera, rng) for camera in cameras))
 
     def _jittered(self, rng: np.random.Generator) -> AppearanceConfig:
         if not self.vary:
@@ -172,8 +184,28 @@ class VisualRandomization:
             pose = Pose(pose.translation + shift, pose.rotation) @ Pose.from_xyz_rpy(
                 [0, 0, 0], turn
             )
-        xyz, rpy = tuple(pose.translation.tolist()), tuple(pose.rpy.tolist())
-        return camera.model_copy(update={"xyz_m": xyz, "rpy_rad": rpy})
+        return _at(camera, pose)
+
+    def _bumped(self, camera: CameraConfig, rng: np.random.Generator) -> CameraConfig:
+        distance = self._shifts.value("camera_bump", CAMERA_BUMP_M)
+        if not distance:
+            return camera
+        angle = self._shifts.value("camera_bump", CAMERA_BUMP_RAD)
+        rotation, _ = cv2.Rodrigues(angle * _direction(rng))
+        pose = camera.pose_in_link
+        moved = Pose(pose.translation + distance * _direction(rng), pose.rotation @ rotation)
+        return _at(camera, moved)
+
+
+def _at(camera: CameraConfig, pose: Pose) -> CameraConfig:
+    xyz, rpy = tuple(pose.translation.tolist()), tuple(pose.rpy.tolist())
+    return camera.model_copy(update={"xyz_m": xyz, "rpy_rad": rpy})
+
+
+def _direction(rng: np.random.Generator) -> Array:
+    """(3,) a unit vector, any as likely."""
+    way = rng.normal(size=3)
+    return np.asarray(way / np.linalg.norm(way))
 
 
 def _turned_about(pose: Pose, pivot: PlanarPose, yaw_rad: float) -> Pose:
@@ -190,8 +222,7 @@ def _moved(appearance: AppearanceConfig, distance: float) -> AppearanceConfig:
     for number, part in enumerate(_COLOURED):
         rng, colour = np.random.default_rng(number), np.array(getattr(appearance, part))
         while True:
-            way = rng.normal(size=3)
-            way /= np.linalg.norm(way)
+            way = _direction(rng)
             furthest = colour + COLOUR_MEAN[-1] * way
             if ((furthest >= 0) & (furthest <= 1)).all():
                 break

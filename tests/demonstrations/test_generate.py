@@ -14,7 +14,7 @@ from pushcell.demonstrations.generate import generate
 from pushcell.demonstrations.generation_config import GenerationConfig
 from pushcell.errors import ConfigError, EpisodeError
 from pushcell.recording.episode_info import EpisodeInfo
-from pushcell.simulation.shifts import Shifts
+from pushcell.simulation.shifts import RUN_TIME_SHIFTS, Shifts
 from tests.conftest import ROOT
 from tests.demonstrations.examples import config_of, generated_here, silently
 
@@ -65,6 +65,9 @@ def test_what_cannot_be_made_is_refused(cell) -> None:
             config_of(cell, noise_m=noise_m)
     with pytest.raises(ConfigError, match="only the source world"):
         GenerationConfig(cell, "target", "planner", 0, Shifts(visual_gap=False))
+    for name in RUN_TIME_SHIFTS:
+        with pytest.raises(ConfigError, match=f"{name} is a shift of a policy's run time"):
+            config_of(cell, f"{name}=2")
 
 
 def test_the_command_tells_what_it_made(tmp_path, capsys, monkeypatch) -> None:

@@ -17,6 +17,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
+from std_srvs.srv import SetBool
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from policy_server.bundle_files import read_manifest
@@ -34,10 +35,16 @@ from tests.policy_server.toy_bundle import driving_graphs, write_toy
 DOMAIN = 87
 
 
-def bundle(cell: CellConfig, folder: Path, cameras: tuple[str, ...] = (), **changes) -> Path:
-    """Of a policy that wants the pusher 3 cm away from where it rests."""
+def bundle(
+    cell: CellConfig,
+    folder: Path,
+    cameras: tuple[str, ...] = (),
+    pusher_m: tuple[float, float] = (0.58, 0.1),
+    **changes,
+) -> Path:
+    """Of a policy that wants the pusher some centimetres away from where it rests."""
     manifest = some_manifest(cell, cameras, schedule=SCHEDULE, **changes)
-    return write_toy(folder, manifest, driving_graphs(manifest, np.array([0.58, 0.1]), 0.1))
+    return write_toy(folder, manifest, driving_graphs(manifest, np.array(pusher_m), 0.1))
 
 
 class Rig:
@@ -174,3 +181,55 @@ def test_it_is_not_activated_before_the_cameras_were_seen_in_their_places(start,
     rig.other.create_publisher(Bool, "/drift/unmoved", latched).publish(Bool(data=True))
     rig.spin(lambda: False, 1.0)
     assert rig.to(Transition.TRANSITION_ACTIVATE)
+
+
+def test_one_of_two_policies_drives_and_they_change_only_while_inactive(start, cell, tmp_path):
+    bundles = [bundle(cell, tmp_path / "a"), bundle(cell, tmp_path / "b", pusher_m=(0.5, 0.1))]
+    rig = start(bundles[0], "-p", f"against:={bundles[1]}")
+    switch = rig.other.create_client(SetBool, "/policy/use_against")
+    assert switch.wait_for_service(10)
+
+    def use_against(second: bool) -> SetBool.Response:
+        future = switch.call_async(SetBool.Request(data=second))
+        rig.executor.spin_until_future_complete(future, 20)
+        return future.result()
+
+    def drives_towards() -> float:
+        """Along x, after the last change."""
+        assert rig.to(Transition.TRANSITION_ACTIVATE)
+        rig.chunks.clear()
+        assert rig.spin(lambda: len(rig.chunks) > 5), rig.node.diagnose()
+        refused = use_against(True)
+        assert not refused.success
+        assert "only while it is inactive" in refused.message
+        assert rig.to(Transition.TRANSITION_DEACTIVATE)
+        rig.spin(lambda: False, 0.2)
+        return float(np.sign(to_chunk(rig.chunks[-1], 0.0).positions[-1, 0] - 0.55))
+
+    assert not use_against(True).success, "nothing is loaded yet"
+    assert rig.to(Transition.TRANSITION_CONFIGURE)
+    found = [drives_towards()]
+    for second in (True, True, False):
+        assert use_against(second).success
+        found.append(drives_towards())
+    assert found == [1, -1, -1, 1]
+    named = [PolicyIdentity.model_validate_json(one.data).name for one in rig.identities]
+    assert named[0] == named[-1] == str(bundles[0])
+    assert str(bundles[1]) in named
+    assert rig.to(Transition.TRANSITION_CLEANUP)
+    assert rig.node.diagnose()[1] == "not configured"
+
+
+def test_the_second_of_two_policies_is_verified_too(start, cell, tmp_path, capfd):
+    fits = bundle(cell, tmp_path / "a")
+    rig = start(fits, "-p", f"against:={bundle(cell, tmp_path / 'b', rate_hz=200.0)}")
+    assert not rig.to(Transition.TRANSITION_CONFIGURE)
+    assert f"{tmp_path / 'b'} does not fit this cell" in capfd.readouterr().err
+    assert rig.node.diagnose()[1] == "not configured"
+
+
+def test_the_same_policy_twice_is_told(start, cell, tmp_path, capfd):
+    fits = bundle(cell, tmp_path)
+    rig = start(fits, "-p", f"against:={fits}")
+    assert rig.to(Transition.TRANSITION_CONFIGURE)
+    assert "are the same bundle" in capfd.readouterr().err

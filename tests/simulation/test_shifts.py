@@ -144,7 +144,7 @@ def test_whose_physics() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["weather=3"], "no shift 'weather'; known are: colour_mean, .*, object"),
+        (["weather=3"], "no shift 'weather'; known are: colour_mean, .*, object, camera_bump"),
         (["goal=5"], "goal has no level '5'; allowed: 1, 2, 3, 4"),
         (["object=1"], "allowed: t, triangle, box"),
         (["goal"], "NAME=LEVEL"),

@@ -14,7 +14,13 @@ import pytest
 
 pytest.importorskip("rclpy", reason="no rclpy: source ROS 2, or install pushcell[ros]")
 from benchmarks import repeat
+from pushcell.cli import main as cli
+from pushcell.evaluation.blind_pairs import Side, order_of
+from pushcell.launcher.resolver import resolve
 from tests.conftest import SIM_CELL
+from tests.policy_server.examples import some_manifest
+from tests.policy_server.test_driver import SCHEDULE
+from tests.policy_server.toy_bundle import driving_graphs, write_toy
 
 av = pytest.importorskip("av")
 
@@ -168,6 +174,49 @@ def test_a_failed_trial_is_carried_out_and_a_gate_may_say_otherwise(hasty_cell):
     assert run.returncode == 1, "the gate was not met"
 
 
+def test_two_policies_take_turns_and_nobody_is_told_which_one_drives(cell, tmp_path, capsys):
+    """One of them pushes the T home, the other one only moves the pusher a little."""
+    idle = toy_policy(cell, tmp_path / "idle")
+    short = tmp_path / "cell.yaml"
+    short.write_text(SIM_CELL.read_text().replace("time_limit_s: 75.0", "time_limit_s: 25.0"))
+    pair = ("policy:=target_state", f"against:={idle}", f"cell:={short}", "inference_s:=0.01")
+    run = launch(*pair, "trials:=1", "seed:=3", "rate:=max", "video:=false")
+    output, _ = run.communicate(timeout=290)
+    assert run.returncode == 0, output
+    folder = run_folder(output)
+    assert not (folder / "trials.jsonl").exists()
+    paths = [folder / f"trials_{side}.jsonl" for side in ("a", "b")]
+    records = [json.loads(path.read_text()) for path in paths]
+    assert [record["policy"] for record in records] == ["target_state", str(idle)]
+    assert [record["success"] for record in records] == [True, False], output
+    assert [Side("ab"[record["trial"]]) for record in records] == list(order_of(3))
+    while_driven = output.split("a chunk takes")[-1].split("A: target_state")[0].splitlines()[1:]
+    assert any("trial 2 of 2: " in line for line in while_driven)
+    for line in while_driven:
+        assert "target_state" not in line
+        assert str(idle) not in line
+        assert "trials_" not in line
+    assert "starts that both have driven from: 1; p, any time: 1, not decided" in output
+    assert cli.main(["compare", *map(str, paths), "--so-far"]) == 0
+    assert "A alone, B alone" in capsys.readouterr().out
+
+
+def toy_policy(cell, folder):
+    """Of a policy that brings the pusher to a place and leaves it there."""
+    manifest = some_manifest(cell, schedule=SCHEDULE)
+    return write_toy(folder, manifest, driving_graphs(manifest, np.array([0.58, 0.1]), 0.1))
+
+
+def test_the_page_does_not_tell_which_of_two_policies_drives():
+    words = {"console": "true", "policy": "target_state", "against": "target_image"}
+    shown = []
+    for given in (words, {**words, "against": ""}):
+        found = resolve(ROOT / "launch/rollout.launch.yaml", given, dict(os.environ))
+        (page,) = [p.ros for p in found.processes if p.label == "console_node"]
+        shown += [group["policy"] for group in page.parameters if "policy" in group]
+    assert shown == ["A or B, hidden until the end", "target_state"]
+
+
 def test_ctrl_c_ends_everything_quietly():
     run = launch("trials:=5")
     folder = run_folder(output_until(run, "s simulated in"))
@@ -186,6 +235,10 @@ def test_ctrl_c_ends_everything_quietly():
         (["cell:=/nowhere/cell.yaml"], "/nowhere/cell.yaml"),
         (["policy:=magic"], "target_state"),
         (["no_such_argument:=1"], "no_such_argument"),
+        (["until_decided:=true"], "give against:=BUNDLE"),
+        (["policy:=planner", "against:=target_state"], "planner is a demonstrator"),
+        (["policy:=target_state", "against:=magic"], "no policy 'magic'"),
+        (["policy:=target_state", "against:=pusht_state"], "pusht_state does not fit this cell"),
     ],
 )
 def test_bad_arguments_are_one_clear_sentence(arguments, problem):

@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from pushcell.errors import PushcellError
 from pushcell.geometry import PlanarPose, Pose
@@ -38,7 +38,7 @@ _NEXT = {
 class CellClient:
     """Of a `SteppingNode`; ``motion`` is what motion_node said last."""
 
-    def __init__(self, node: SteppingNode, slider_topic: str) -> None:
+    def __init__(self, node: SteppingNode, slider_topic: str, two_policies: bool = False) -> None:
         self.motion = MOTION_UNHEARD
         self._node = node
         self._pose_ns = round(1e9 / _POSE_RATE_HZ)
@@ -52,11 +52,15 @@ class CellClient:
         }
         self._get_policy = node.create_client(GetState, "policy_node/get_state")
         self._change_policy = node.create_client(ChangeState, "policy_node/change_state")
+        self._use_against = (
+            node.create_client(SetBool, "policy/use_against") if two_policies else None
+        )
 
     def is_ready(self) -> bool:
         """Whether every service is there."""
         clients = (*self._triggers.values(), self._get_policy, self._change_policy)
-        return all(client.service_is_ready() for client in clients)
+        others = () if self._use_against is None else (self._use_against,)
+        return all(client.service_is_ready() for client in (*clients, *others))
 
     def is_up(self) -> bool:
         """Whether the arm is linked too, and slider and pusher are seen."""
@@ -91,6 +95,12 @@ class CellClient:
     def follow_policy(self) -> None:
         """Let the policy drive."""
         self._trigger("/motion/policy")
+
+    def use_against(self, second: bool) -> None:
+        """Which of two policies drives next; policy_node must be inactive."""
+        assert self._use_against is not None, "there is one policy"
+        request = SetBool.Request(data=second)
+        self._node.call(self._use_against, request, "/policy/use_against")
 
     def go_home(self) -> None:
         """Bring the pusher home."""

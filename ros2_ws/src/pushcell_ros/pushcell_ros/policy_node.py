@@ -1,4 +1,7 @@
-"""Runs a trained policy: configure verifies its bundle, and while active it publishes chunks."""
+"""Runs a trained policy: configure verifies its bundle, and while active it publishes chunks.
+
+With `against` there are two, of which one at a time drives.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallba
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
+from std_srvs.srv import SetBool
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from policy_server.delay import MEASURED, InjectedDelay, declared_inference_s
@@ -44,6 +48,7 @@ class PolicyParams:
 
     cell: str = parameter("", "the cell: a shipped name, or the path of a cell file")
     policy: str = parameter("", "name of a shipped policy, path of a bundle, or a ws:// address")
+    against: str = parameter("", "a second policy, which drives where policy/use_against says so")
     chunking: str = parameter(
         "realtime", "how chunks are joined: receding, asynchronous, ensembling[:K] or realtime"
     )
@@ -68,16 +73,18 @@ class PolicyParams:
 
 
 class PolicyNode(LifecycleNodeMixin, CellNode):
-    """Feeds a `PolicyDriver`, which thinks in a thread of its own, and publishes its chunks."""
+    """Feeds each policy's `PolicyDriver`, which thinks in a thread of its own, and publishes the
+    chunks of the one that drives."""
 
     Params = PolicyParams
 
     def __init__(self) -> None:
         CellNode.__init__(self, "policy_node")
         LifecycleNodeMixin.__init__(self, enable_communication_interface=True)
-        self._driver: PolicyDriver | None = None
+        self._drivers: list[PolicyDriver] = []  # one for each of the policies
+        self._chosen = 0
         self._inputs: list[Subscription] = []
-        self._cameras: dict[str, ArrivingImages] = {}
+        self._cameras: list[tuple[PolicyDriver, str, ArrivingImages]] = []
         # A simulated cell, and not a recording, in which everything has its own latency.
         self._simulated = self.simulated_time and self.params.inference_s != MEASURED
         self._active = False
@@ -87,45 +94,27 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         self._chunks = self.create_publisher(MultiDOFJointTrajectory, "policy/chunk", RELIABLE)
         self._identity = self.create_publisher(String, live(POLICY_TOPIC), LATCHED)
         self._requests = self.create_publisher(DiagnosticStatus, "policy/request", RELIABLE)
+        if self.params.against:
+            self.create_service(SetBool, "policy/use_against", self._on_use_against)
         self.every(_TICK_RATE_HZ, self._tick)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load, verify and warm up; fails, with both values in the log, on any mismatch."""
-        params = self.params
         try:
-            options = RuntimeOptions(params.provider, params.threads)
-            policy = open_policy(params.policy, self.cell, options, params.server_timeout_s)
-            lookahead_s = PREVIEW_S + self.cell.motion.tick_s
-            self._driver = PolicyDriver(
-                policy,
-                self.cell,
-                self.now,
-                params.chunking,
-                params.seed,
-                lookahead_s,
-                delay=InjectedDelay(params.delay_s, params.delay_s),
-                latencies_s={
-                    camera.name: active_latency_s(self.cell, camera.name)
-                    for camera in policy.manifest.observation.cameras
-                },
-                inference_s=declared_inference_s(policy.manifest, params.inference_s, params.policy)
-                if self._simulated
-                else None,
-            )
-            took_s = self._driver.warm_up()
+            for name in self._names:
+                self._drivers.append(self._open(name))
         except PushcellError as error:
             self.get_logger().error(f"not configured: {error}")
+            self._forget()
             return TransitionCallbackReturn.FAILURE
-        self._listen(self._driver)
-        manifest = policy.manifest
-        identity = PolicyIdentity(
-            name=params.policy, sha256=manifest.sha256, chunking=params.chunking, seed=params.seed
-        )
-        self._identity.publish(String(data=identity.model_dump_json()))
-        self.get_logger().info(
-            f"{params.policy}: {manifest.kind} policy for {manifest.task.kind}, "
-            f"a chunk takes {1e3 * took_s:.1f} ms"
-        )
+        if len({driver.manifest.sha256 for driver in self._drivers}) < len(self._drivers):
+            self.get_logger().warning(
+                f"{' and '.join(self._names)} are the same bundle: nothing but chance can tell "
+                "one from the other"
+            )
+        for driver in self._drivers:
+            self._listen(driver)
+        self._choose(0)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -135,28 +124,27 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
                 "not activated: drift_node does not say that the cameras are where they were"
             )
             return TransitionCallbackReturn.FAILURE
-        assert self._driver is not None  # lifecycle: configured before active
-        self._driver.activate()
+        self._drivers[self._chosen].activate()  # lifecycle: configured before active
         self._active = True
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Say nothing any more."""
         self._active = False
-        if self._driver is not None:
-            self._driver.deactivate()
+        for driver in self._drivers:
+            driver.deactivate()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Forget the policy."""
+        """Forget the policies."""
         self._forget()
         return super().on_cleanup(state)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """What is wrong, and where the time goes."""
-        if self._driver is None:
+        if not self._drivers:
             return OK, "not configured", {}
-        problem, figures = self._driver.diagnose()
+        problem, figures = self._drivers[self._chosen].diagnose()
         if problem:
             return WARN, problem, figures
         return OK, "pushing" if self._active else "inactive", figures
@@ -168,14 +156,69 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
     def _on_unmoved(self, message: Bool) -> None:
         self._unmoved = message.data
 
+    @property
+    def _names(self) -> list[str]:
+        """Of the policies."""
+        return [name for name in (self.params.policy, self.params.against) if name]
+
+    def _open(self, name: str) -> PolicyDriver:
+        """A policy, verified and warm; raises PushcellError."""
+        params = self.params
+        options = RuntimeOptions(params.provider, params.threads)
+        policy = open_policy(name, self.cell, options, params.server_timeout_s)
+        manifest = policy.manifest
+        driver = PolicyDriver(
+            policy,
+            self.cell,
+            self.now,
+            params.chunking,
+            params.seed,
+            PREVIEW_S + self.cell.motion.tick_s,
+            delay=InjectedDelay(params.delay_s, params.delay_s),
+            latencies_s={
+                camera.name: active_latency_s(self.cell, camera.name)
+                for camera in manifest.observation.cameras
+            },
+            inference_s=declared_inference_s(manifest, params.inference_s, name)
+            if self._simulated
+            else None,
+        )
+        took_s = driver.warm_up()
+        self.get_logger().info(
+            f"{name}: {manifest.kind} policy for {manifest.task.kind}, "
+            f"a chunk takes {1e3 * took_s:.1f} ms"
+        )
+        return driver
+
+    def _on_use_against(
+        self, request: SetBool.Request, response: SetBool.Response
+    ) -> SetBool.Response:
+        response.success = bool(self._drivers) and not self._active
+        if response.success:
+            self._choose(int(request.data))
+        else:
+            response.message = "policy_node changes the policy only while it is inactive"
+        return response
+
+    def _choose(self, number: int) -> None:
+        """Which of the policies drives from the next activation on, and tell recorders."""
+        self._chosen = number
+        identity = PolicyIdentity(
+            name=self._names[number],
+            sha256=self._drivers[number].manifest.sha256,
+            chunking=self.params.chunking,
+            seed=self.params.seed,
+        )
+        self._identity.publish(String(data=identity.model_dump_json()))
+
     def _forget(self) -> None:
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         self._inputs.clear()
         self._cameras.clear()
-        if self._driver is not None:
-            self._driver.close()
-            self._driver = None
+        for driver in self._drivers:
+            driver.close()
+        self._drivers.clear()
 
     def _listen(self, driver: PolicyDriver) -> None:
         """Subscribe to what this policy uses, and to the motion that comes of it."""
@@ -187,7 +230,7 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         for camera in spec.cameras:
             if self._simulated:
                 arriving = ArrivingImages(self, self.cell.camera(camera.name))
-                self._cameras[camera.name] = arriving
+                self._cameras.append((driver, camera.name, arriving))
                 self._inputs.append(arriving.subscription)
             else:
                 topic = live(IMAGE_TOPIC.format(camera.name))
@@ -217,16 +260,15 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         driver.on_image(camera, self.control_time(message.header.stamp), image)
 
     def _tick(self) -> None:
-        if self._driver is None:
-            return
-        for name, camera in self._cameras.items():
+        for driver, name, camera in self._cameras:
             for message in camera.take():
-                self._see(self._driver, name, message)
-        chunk = self._driver.tick(self.now())
-        if chunk is not None:
-            self._chunks.publish(chunk_message(chunk, self.stamp(chunk.capture_s)))
-        for record in self._driver.take_records():
-            self._requests.publish(self._note(self._driver, record))
+                self._see(driver, name, message)
+        for driver in self._drivers:
+            chunk = driver.tick(self.now())
+            if chunk is not None:
+                self._chunks.publish(chunk_message(chunk, self.stamp(chunk.capture_s)))
+            for record in driver.take_records():
+                self._requests.publish(self._note(driver, record))
 
     def _note(self, driver: PolicyDriver, record: ChunkRecord) -> DiagnosticStatus:
         """What a replay needs to make a chunk again; times are ROS time, to the last bit."""

@@ -20,6 +20,7 @@ from pushcell.cameras.calibrated import active_lens, active_pose
 from pushcell.cameras.overlay import draw_task
 from pushcell.cameras.video_writer import VideoWriter
 from pushcell.errors import PushcellError
+from pushcell.evaluation.blind_pairs import BlindPairs, Side, check_blind, order_of
 from pushcell.evaluation.trial_records import (
     ChunkTally,
     TrialProgress,
@@ -83,6 +84,12 @@ class TrialParams:
     trials: int = parameter(3, "number of trials", least=1)
     seed: int = parameter(0, "seed of the random starts; trial i uses seed + i", least=0)
     policy: str = parameter("planner", "name of the policy, for the record")
+    against: str = parameter(
+        "", "name of a second policy: both drive from each start, in an order that is not told"
+    )
+    until_decided: bool = parameter(
+        False, "with against: end as soon as one policy is better, by p at any time of 0.05"
+    )
     release_stop: bool = parameter(
         False, "release the emergency stop at the start; only for simulation"
     )
@@ -110,16 +117,20 @@ class TrialNode(SteppingNode):
 
     def __init__(self) -> None:
         super().__init__("trial_node")
+        params = self.params
+        check_blind(params.policy, params.against, params.until_decided, self.simulated_time)
+        self._side = Side.A
+        self._pairs = BlindPairs()
         self._task = Task.of(self.cell.task, self.cell.pusher.radius_m)
         self._chunks = ChunkTally()
         self._lost = ""
         self._video: VideoWriter | None = None
         self._progress = "waiting for the cell"
-        self._records: list[TrialRecord] = []
+        self._records: dict[Side, list[TrialRecord]] = {side: [] for side in Side}
         self._request: TrialsRequest | None = None
         self._running = False
         self._unmoved = not self.params.drift_check
-        self._client = CellClient(self, self.params.slider_topic)
+        self._client = CellClient(self, params.slider_topic, bool(params.against))
         self.create_subscription(DiagnosticStatus, "policy/request", self._on_chunk, RELIABLE)
         self.create_subscription(String, LOST_TOPIC, self._on_lost, LATCHED)
         if self.params.drift_check:
@@ -150,10 +161,21 @@ class TrialNode(SteppingNode):
             self._serve(run_dir)
         else:
             self._run_series(self.params.trials, self.params.seed, run_dir)
-        Console(width=100).print(trials_table(self._records))
-        print(f"records and videos: {run_dir}\n{_ON_REAL_DATA}", flush=True)
-        rate = np.mean([record.success for record in self._records])
+        self._print_tables(run_dir)
+        rate = np.mean([record.success for record in self._all_records])
         raise NodeExit(0 if rate >= self.params.min_success else 1)
+
+    def _print_tables(self, run_dir: Path) -> None:
+        console = Console(width=100)
+        if not self.params.against:
+            console.print(trials_table(self._all_records))
+            print(f"records and videos: {run_dir}\n{_ON_REAL_DATA}", flush=True)
+            return
+        for side in Side:
+            title = f"{side.name}: {self._policy_of(side)}"
+            console.print(trials_table(self._records[side], title))
+        files = " ".join(str(run_dir / self._file_of(side)) for side in Side)
+        print(f"{self._pairs.told}\npushcell compare {files} --so-far", flush=True)
 
     def _await_drift_check(self, executor: Executor) -> None:
         problem = "drift_node does not say that the cameras are where they were"
@@ -186,11 +208,40 @@ class TrialNode(SteppingNode):
         """One trial after the other, until all are done or a person has taken over."""
         self._running = True
         interventions = self._client.motion.interventions
-        for index in range(trials):
-            self._progress = f"trial {index + 1} of {trials}"
-            self._records.append(self._run_trial(len(self._records), seed + index, run_dir))
+        seeds = range(seed, seed + trials)
+        turns = [(own, side) for own in seeds for side in self._order_of(own)]
+        for number, (own, self._side) in enumerate(turns, 1):
+            self._progress = f"trial {number} of {len(turns)}"
+            record = self._run_trial(len(self._all_records), own, run_dir)
+            self._records[self._side].append(record)
+            decided = self._decides(record)
             if self._client.motion.interventions != interventions and self.params.on_request:
                 raise PushcellError("a person took over: ask for the remaining trials again")
+            if decided:
+                break
+
+    def _order_of(self, seed: int) -> tuple[Side, ...]:
+        """Who drives from the start of a seed, one after the other."""
+        return order_of(seed) if self.params.against else (Side.A,)
+
+    def _decides(self, record: TrialRecord) -> bool:
+        """Tell of a start from which both have driven; whether no more trials are wanted."""
+        both = self._pairs.add(self._side, record.seed, record.success)
+        if not self.params.against or not both:
+            return False
+        self.get_logger().info(self._pairs.told)
+        return self.params.until_decided and self._pairs.decided
+
+    @property
+    def _all_records(self) -> list[TrialRecord]:
+        return [record for side in Side for record in self._records[side]]
+
+    def _file_of(self, side: Side) -> str:
+        """Two files, for `pushcell compare`, where two policies drive."""
+        return f"trials_{side.value}.jsonl" if self.params.against else "trials.jsonl"
+
+    def _policy_of(self, side: Side) -> str:
+        return str(self.params.policy if side is Side.A else self.params.against)
 
     def _run_trial(self, index: int, seed: int, run_dir: Path) -> TrialRecord:
         """The trial's record; one that was void is run again, from the same start."""
@@ -213,6 +264,8 @@ class TrialNode(SteppingNode):
         began_s = steady_seconds()
         start = self._start_of(seed)
         self._client.bring_policy_to(State.PRIMARY_STATE_INACTIVE)
+        if self.params.against:
+            self._client.use_against(self._side is Side.B)
         self._client.go_home()
         self._client.place_slider(start)
         # Cameras and ticks of any whole rate are in the same phase then, in every trial.
@@ -231,7 +284,7 @@ class TrialNode(SteppingNode):
         return TrialRecord(
             trial=index,
             seed=seed,
-            policy=self.params.policy,
+            policy=self._policy_of(self._side),
             success=judgement.success,
             reason=judgement.reason,
             duration_s=duration_s,
@@ -249,7 +302,7 @@ class TrialNode(SteppingNode):
         return TrialRecord(
             trial=index,
             seed=seed,
-            policy=self.params.policy,
+            policy=self._policy_of(self._side),
             success=False,
             reason=reason,
             duration_s=0.0,
@@ -264,11 +317,13 @@ class TrialNode(SteppingNode):
         return self._task.sample_start(np.random.default_rng(seed))
 
     def _note(self, run_dir: Path, record: TrialRecord) -> None:
-        append_record(run_dir / "trials.jsonl", record)
+        append_record(run_dir / self._file_of(self._side), record)
         if record.success:
             self.get_logger().info(f"{self._progress}: {record.told}")
         else:
-            shown = run_dir / (record.video or "trials.jsonl")
+            # The name of a file of records would tell who drove.
+            file = "" if self.params.against else self._file_of(self._side)
+            shown = run_dir / (record.video or file)
             self.get_logger().warning(f"{self._progress}: {record.told}; see {shown}")
 
     def _await_return(self, reason: str) -> None:
@@ -336,8 +391,8 @@ class TrialNode(SteppingNode):
         state = TrialsState(
             state="running" if self._running else "idle",
             progress=self._progress,
-            trials=len(self._records),
-            successes=sum(record.success for record in self._records),
+            trials=len(self._all_records),
+            successes=sum(record.success for record in self._all_records),
             chunks=str(self._chunks),
         )
         self._state.publish(String(data=state.text()))
