@@ -57,6 +57,9 @@ def write_text(text: str, path: Path) -> None:
 
 def write_picture(figure: Figure, picture: Path, dpi: int = 100) -> None:
     """To a file whose name says in which format; raises PushcellError."""
+    known = figure.canvas.get_supported_filetypes()
+    if picture.suffix.removeprefix(".") not in known:
+        raise PushcellError(f"{picture} cannot be written: a picture is one of {', '.join(known)}")
     with _writing(picture):
         figure.savefig(picture, dpi=dpi)
 
@@ -66,9 +69,8 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
-    except (OSError, ValueError) as error:  # ValueError: no such format of pictures
-        why = getattr(error, "strerror", None) or str(error)
-        raise PushcellError(f"{path} cannot be written: {why}") from None
+    except OSError as error:
+        raise PushcellError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def figures_table(title: str, figures: Mapping[str, Any]) -> Table:

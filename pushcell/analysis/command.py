@@ -24,6 +24,8 @@ from pushcell.errors import ConfigError
 
 REPORT, RESULT = "report.html", "analysis.json"
 
+_MOST_SEED = 2**32 - 1
+
 
 @dataclass(frozen=True)
 class Analyse:
@@ -60,6 +62,8 @@ def main(words: Sequence[str]) -> int:
     for name, least in (("windows", 1), ("columns", 1), ("seed", 0)):
         if getattr(options, name) < least:
             raise ConfigError(f"--{name} must be at least {least}, not {getattr(options, name)}")
+    if options.seed > _MOST_SEED:
+        raise ConfigError(f"--seed must be at most {_MOST_SEED}, not {options.seed}")
     _check_folder(options.out)
 
     from pushcell.analysis.analysis import AnalysisSettings, analyse

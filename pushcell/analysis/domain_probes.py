@@ -107,4 +107,4 @@ def read_domain(
     with torch.no_grad():
         told = classifier((test.features - mean) / spread).argmax(-1)
     correct = int((told == test.is_target).sum())
-    return DomainReading(name, probe, correct, len(told), episodes, len(inputs))
+    return DomainReading(name, probe, correct, len(told), min(episodes, len(told)), len(inputs))

@@ -51,6 +51,11 @@ class BlindPairs:
     def __init__(self) -> None:
         self._success: dict[Side, dict[int, bool]] = {side: {} for side in Side}
 
+    def begin(self, seed: int) -> None:
+        """Both drive from this start now, whatever has been before."""
+        for known in self._success.values():
+            known.pop(seed, None)
+
     def add(self, side: Side, seed: int, success: bool) -> bool:
         """A trial that is not void; whether both have driven from its start now."""
         self._success[side][seed] = success

@@ -56,7 +56,7 @@ class CellRun:
     def bundle(self) -> Path:
         """A training may be exported with several weights of guidance."""
         weight = self.cell.guidance
-        name = f"bundle-guidance-{weight:g}" if weight else "bundle"
+        name = f"bundle-guidance-{weight!r}" if weight else "bundle"
         return self.cell.training.folder(self.store) / name
 
     @property
@@ -89,6 +89,7 @@ class CellRun:
             "parameters": manifest.training.parameters,
             "latency_p50_ms": manifest.latency.p50_ms,
             "validation": trained["validation"],
+            "task": self.cell.training.config.task,
             "training_s": trained["seconds"],
             **self._trials(),
         }

@@ -99,6 +99,7 @@ def main(words: Sequence[str]) -> int:
         console.print(told.table(study))
         write_json(told.describe(), options.json)
         return 0
+    _require_folder(store, "--store")
     _open_folder(out, study)
     store.mkdir(parents=True, exist_ok=True)
     with alone_in(out):
@@ -123,6 +124,7 @@ def _run(study: Study, runs: list[CellRun], options: RunStudy, out: Path) -> int
         "study": study.model_dump(mode="json"),
         "pushcell": __version__,
         "machine": {"cpus": os.cpu_count()},
+        "store": str(runs[0].store),
         "cells": rows,
         "points": points,
         "power_laws": laws,
@@ -142,8 +144,7 @@ def _run(study: Study, runs: list[CellRun], options: RunStudy, out: Path) -> int
 
 def _open_folder(out: Path, study: Study) -> None:
     """Make the folder, or raise ConfigError where it is another study's."""
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"--out {out} is a file, and must be a folder")
+    _require_folder(out, "--out")
     out.mkdir(parents=True, exist_ok=True)
     note = out / "title.txt"
     title = note.read_text(encoding="utf-8").strip() if note.exists() else None
@@ -153,6 +154,13 @@ def _open_folder(out: Path, study: Study) -> None:
         raise ConfigError(f"--out {out} is of the study {title!r}: choose another folder")
     if title is None:
         note.write_text(f"{study.title}\n", encoding="utf-8")
+
+
+def _require_folder(path: Path, option: str) -> None:
+    """Raise ConfigError where it, or what it would be made in, is a file."""
+    for part in (path, *path.parents):
+        if part.is_file():
+            raise ConfigError(f"{option} {path}: {part} is a file, and must be a folder")
 
 
 @contextmanager

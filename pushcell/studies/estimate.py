@@ -24,6 +24,7 @@ from pushcell.studies.schema import Study
 from pushcell.training.batches import Observation
 from pushcell.training.build_policy import make_policy
 from pushcell.training.config import TrainConfig
+from pushcell.training.domains import DOMAIN
 
 _STEPS = 4
 _EPISODES = (2, 6)
@@ -72,8 +73,8 @@ def estimate(
     training_s, weights = 0.0, 0
     for training in trainings:
         config = training.config
-        key = json.dumps([config.policy.model_dump(mode="json"), config.training.batch_size,
-                          config.observation.model_dump(mode="json")])  # fmt: skip
+        parts = (config.policy, config.observation, config.training, config.domains)
+        key = json.dumps([part and part.model_dump(mode="json") for part in parts])
         if key not in timed:
             timed[key] = _step_s(config)
         training_s += timed[key] * config.training.steps
@@ -116,6 +117,7 @@ def _step_s(config: TrainConfig) -> float:
         "pusher": torch.rand(batch, seen.steps, 3),
         "slider": torch.rand(batch, seen.steps, 3),
         "goal": torch.rand(batch, 3),
+        "domain": torch.eye(DOMAIN)[torch.arange(batch) % DOMAIN],
     }
     if seen.vision is not None:
         width, height = seen.vision.crop_px

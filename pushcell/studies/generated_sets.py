@@ -10,26 +10,32 @@ from pathlib import Path
 
 from pushcell.cli import main as cli
 from pushcell.errors import ConfigError
+from pushcell.recording.folder_lock import alone_in
 from pushcell.studies.grid import StudyEpisodes
 
 
 def generate_sets(sets: Sequence[StudyEpisodes], out: Path, workers: int | None) -> None:
     """Make or complete each set that is not there; raises ConfigError where that fails."""
-    for one in sets:
-        folder = one.folder(out)
-        if one.spec.path is not None:
-            if not folder.exists():
-                raise ConfigError(f"sets.{one.name}: {folder} is not there")
-            continue
-        if complete_episodes(folder) >= one.episodes:
-            continue
-        with contextlib.redirect_stdout(sys.stderr):  # --json - has standard output for itself
-            code = cli.main(command(one, folder, workers))
-        if code:
-            raise ConfigError(f"sets.{one.name} could not be generated (exit code {code})")
-        partial = _note(folder).with_suffix(".partial")
-        partial.write_text(f"{one.episodes}\n", encoding="utf-8")
-        os.replace(partial, _note(folder))
+    (out / "sets").mkdir(parents=True, exist_ok=True)
+    with alone_in(out / "sets", waits=True):  # another study may need the same ones
+        for one in sets:
+            _complete(one, one.folder(out), workers)
+
+
+def _complete(one: StudyEpisodes, folder: Path, workers: int | None) -> None:
+    if one.spec.path is not None:
+        if not folder.exists():
+            raise ConfigError(f"sets.{one.name}: {folder} is not there")
+        return
+    if complete_episodes(folder) >= one.episodes:
+        return
+    with contextlib.redirect_stdout(sys.stderr):  # --json - has standard output for itself
+        code = cli.main(command(one, folder, workers))
+    if code:
+        raise ConfigError(f"sets.{one.name} could not be generated (exit code {code})")
+    partial = _note(folder).with_suffix(".partial")
+    partial.write_text(f"{one.episodes}\n", encoding="utf-8")
+    os.replace(partial, _note(folder))
 
 
 def complete_episodes(folder: Path) -> int:

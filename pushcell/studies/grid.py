@@ -52,7 +52,7 @@ class StudyEpisodes:
 
     @cached_property
     def digest(self) -> str:
-        """Of what decides about each episode; of how many there are it does not tell."""
+        """Of what decides about each episode, and not of their number."""
         spec = self.spec.model_dump(mode="json", exclude={"path"})
         given = None if self.spec.path is None else _contents(self.spec.path)
         return digest_of([__version__, spec, given, _cell_digest(self.cell)])
@@ -76,7 +76,8 @@ class Training:
     @cached_property
     def digest(self) -> str:
         """Of what decides about its weights."""
-        values = self.config.model_dump(mode="json", exclude={"log"})
+        values = self.config.model_dump(mode="json")
+        values["log"] = {"validation_windows": self.config.log.validation_windows}
         for key in _OF_THE_MACHINE:
             del values["device"][key]
         del values["data"]["cache"]
@@ -129,7 +130,7 @@ def cells_of(study: Study, out: Path, changes: Changes = ()) -> list[StudyCell]:
             words = (*study.changes, *variant.changes, *changes, f"seed={seed}")
             config = load_train_config(study.train, words)
             point = {"variant": variant.name, "seed": seed}
-            cells.append(StudyCell(point, Training(config, ()), variant.guidance))
+            cells.append(_cell(study, point, Training(config, ()), variant))
         return cells
     product = itertools.product(grid.target, grid.source, grid.alpha, grid.variant, grid.seed)
     seen: set[str] = set()
@@ -137,7 +138,7 @@ def cells_of(study: Study, out: Path, changes: Changes = ()) -> list[StudyCell]:
         if not target and not source:
             raise ConfigError("grid: target 0 with source 0 leaves nothing to learn from")
         mixed = bool(target and source)
-        if variant.needs_both and not mixed:
+        if not mixed and _needs_both(variant, (*study.changes, *variant.changes, *changes)):
             continue
         known = alpha if mixed and variant.pretrain is None else NO_ALPHA
         point = {
@@ -145,11 +146,35 @@ def cells_of(study: Study, out: Path, changes: Changes = ()) -> list[StudyCell]:
             "seed": seed,
         }  # fmt: skip
         training = _training(study, out, point, variant, changes)
-        cell = StudyCell(point, training, variant.guidance)
+        cell = _cell(study, point, training, variant)
         if cell.name not in seen:
             seen.add(cell.name)
             cells.append(cell)
+    if not cells:
+        raise ConfigError(
+            "the grid has no cell: variants with pretrain or domains need target and source"
+        )
     return cells
+
+
+def _cell(study: Study, point: Point, training: Training, variant: Variant) -> StudyCell:
+    """Raises ConfigError for what would fail after the training, or come to nothing."""
+    config = training.config
+    if variant.guidance and not (config.domains and config.domains.drop_label):
+        raise ConfigError(
+            f"grid.variant {variant.name!r}: guidance needs a training with domains.label and some "
+            "domains.drop_label, such as 0.1"
+        )
+    if study.picture.y == "action_error" and not config.data.validation:
+        raise ConfigError("picture.y action_error needs held-out episodes: set data.validation")
+    return StudyCell(point, training, variant.guidance)
+
+
+def _needs_both(variant: Variant, changes: Changes) -> bool:
+    """Whether it means nothing without both target and source episodes."""
+    told = [change for change in changes if change.startswith("domains")]
+    has_domains = bool(told) and told[-1].partition("=")[2].strip() not in ("null", "~", "")
+    return variant.pretrain is not None or has_domains
 
 
 def sets_of(cells: list[StudyCell]) -> list[StudyEpisodes]:
@@ -196,7 +221,8 @@ def _on(
     changes: Changes,
     start_from: Training | None,
 ) -> Training:
-    cell = load_train_config(study.train, changes).cell
+    of_cell = tuple(change for change in changes if change.partition("=")[0] == "cell")
+    cell = load_train_config(study.train, of_cell).cell
     sets = tuple(StudyEpisodes(name, spec, point[name], cell) for name, spec in specs.items())
     listed = [
         {

@@ -10,11 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pushcell.studies.power_law import GROUPED_BY, measure_of
+from pushcell.studies.power_law import GROUPED_BY
 from pushcell.studies.report import Row
 from pushcell.studies.schema import NO_ALPHA, Picture, Published, Study
 
 Floats = NDArray[np.float64]
+_UNITS = {"cell": ("mm", 1e3), "pusht": ("px", 1.0)}
+"""Task -> the unit that lengths are shown in, and the data's lengths in it."""
 
 
 def draw(study: Study, points: Sequence[Row], laws: Sequence[Row] = ()) -> Figure:
@@ -22,7 +24,7 @@ def draw(study: Study, points: Sequence[Row], laws: Sequence[Row] = ()) -> Figur
 
     Published rates are hollow circles.
     """
-    asked, (unit, scale) = study.picture, _length_unit(study)
+    asked, (unit, scale) = study.picture, _UNITS[points[0]["task"]]
     panels = _values(points, asked.panels)
     figure = Figure(figsize=(4.2 * len(panels) + 1, 4), layout="constrained")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -130,22 +132,17 @@ def _draw_power_laws(
             groups.setdefault(tuple(point[key] for key in GROUPED_BY), []).append(point)
     for key, group in groups.items():
         law = next((one for one in laws if key == tuple(one[k] for k in GROUPED_BY)), None)
-        measure = law["measure"] if law else measure_of([point["validation"] for point in group])
-        if measure is None:
+        known = [point for point in group if point["errors_of_each_seed"]]
+        if not known:
             continue
-        sizes = np.array([point["source"] for point in group])
-        errors = [scale * point["validation"][measure] for point in group]
+        sizes = np.array([point["source"] for point in known])
+        errors = [scale * np.mean(point["errors_of_each_seed"]) for point in known]
         told = label
         if law is not None:
             told += " b {:.2f} ({:.2f} to {:.2f})".format(law["exponent"], *law["bootstrap95"])
             ends = np.array([sizes.min(), sizes.max()])
             axes.plot(ends, scale * law["factor"] * ends ** law["exponent"], color=colour)
         axes.scatter(sizes, errors, color=colour, label=told.strip())
-
-
-def _length_unit(study: Study) -> tuple[str, float]:
-    """The unit that lengths are shown in, and the data's lengths in it."""
-    return ("px", 1.0) if study.evaluate and study.evaluate.world == "pusht" else ("mm", 1e3)
 
 
 def _draw_published(

@@ -6,7 +6,7 @@ of b is from a bootstrap over cells.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,6 @@ from pushcell.studies.schema import TARGET
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
 GROUPED_BY = ("target", "alpha", "variant")
-MEASURES = (f"validation_action_error_{TARGET}", "validation_action_error")
-"""Figures of a validation, the one to take first: of the target set alone, or in the shares of
-training, which is of the only set where there is no other."""
 _LEAST_SIZES = 3
 _DRAWS, _SEED = 2000, 0
 
@@ -33,21 +30,23 @@ def power_laws(rows: Sequence[Row]) -> list[Row]:
             groups.setdefault(tuple(row[key] for key in GROUPED_BY), []).append(row)
     laws = []
     for key, group in groups.items():
-        measure = measure_of([row["validation"] for row in group])
-        if measure is None or len({row["source"] for row in group}) < _LEAST_SIZES:
+        errors = [error for row in group if (error := target_error(row))]
+        if len(errors) < len(group) or len({row["source"] for row in group}) < _LEAST_SIZES:
             continue
-        law = fitted(
-            np.array([row["source"] for row in group], float),
-            np.array([row["validation"][measure] for row in group]),
-        )
-        laws.append({**dict(zip(GROUPED_BY, key, strict=True)), "measure": measure, **law})
+        law = fitted(np.array([row["source"] for row in group], float), np.array(errors))
+        laws.append({**dict(zip(GROUPED_BY, key, strict=True)), **law})
     return laws
 
 
-def measure_of(validations: Sequence[Mapping[str, float]]) -> str | None:
-    """The first of `MEASURES` that all of them have, above zero."""
-    known = (name for name in MEASURES if all(one.get(name, 0) > 0 for one in validations))
-    return next(known, None)
+def target_error(row: Row) -> float | None:
+    """A cell's action error in held-out target episodes; None where none were held out.
+
+    A training on the target alone has one error, one on several sets that of each set. Where a
+    study has no target sets, it is that of all there are.
+    """
+    alone = row.get("target", 1) and not row.get("source")
+    name = "validation_action_error" if alone else f"validation_action_error_{TARGET}"
+    return row["validation"].get(name)
 
 
 def fitted(episodes: Floats, errors: Floats) -> Row:

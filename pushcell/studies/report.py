@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from pushcell.evaluation.statistics import wilson_interval
-from pushcell.studies.power_law import measure_of
+from pushcell.studies.power_law import target_error
 from pushcell.studies.schema import Study
 
 _AXES = ("target", "source", "alpha", "variant")
@@ -29,14 +29,14 @@ def pooled(rows: Sequence[Row]) -> list[Row]:
 
 
 def _pool(group: list[Row]) -> Row:
-    validations = [row["validation"] for row in group]
-    measure = measure_of(validations)
+    errors = [error for row in group if (error := target_error(row)) is not None]
     return {
         **{axis: group[0][axis] for axis in _AXES if axis in group[0]},
         "seeds": [row["seed"] for row in group],
         **(_pooled_trials(group) if "trials" in group[0] else {}),
-        "validation": _means(validations),
-        "errors_of_each_seed": [one[measure] for one in validations] if measure else [],
+        "validation": _means([row["validation"] for row in group]),
+        "errors_of_each_seed": errors,
+        "task": group[0]["task"],
         "parameters": group[0]["parameters"],
         "latency_p50_ms": float(np.mean([row["latency_p50_ms"] for row in group])),
     }

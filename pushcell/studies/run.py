@@ -40,16 +40,16 @@ def _by_processes(runs: Sequence[CellRun], workers: int) -> Completed:
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                run = waiting.pop()
-                running[pool.submit(run_cell, run)] = run
+                try:
+                    future = pool.submit(run_cell, waiting[-1])
+                except BrokenProcessPool:  # it takes nothing any more
+                    pool = worker_pool(workers)
+                    continue
+                running[future] = waiting.pop()
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
-            if any(isinstance(future.exception(), BrokenProcessPool) for future in ended):
-                yield from ((run, _DIED) for run in running.values())
-                running.clear()
-                pool = worker_pool(workers)  # a broken one takes nothing any more
-                continue
             for future in ended:
-                yield running.pop(future), future.result()
+                died = isinstance(future.exception(), BrokenProcessPool)
+                yield running.pop(future), _DIED if died else future.result()
     finally:
         for process in multiprocessing.active_children() if running else ():
             process.terminate()  # a training writes its checkpoint first

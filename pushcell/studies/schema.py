@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from pushcell.config.types import Fraction, Name, NonNegative, Positive, Section
+from pushcell.config.types import Fraction, Name, Positive, Section
+from pushcell.training.config_domains import MOST_GUIDANCE
 
 Changes = tuple[str, ...]
 Count = Annotated[int, Field(ge=1)]
@@ -53,16 +54,11 @@ class Variant(Section):
     changes: Changes = ()
     source: dict[str, Any] = Field(default_factory=dict)
     """Keys of the source set that are different for it."""
-    guidance: NonNegative = 0.0
+    guidance: Annotated[float, Field(ge=0, le=MOST_GUIDANCE)] = 0.0
     """Of the exported bundle, see `pushcell export --guidance`."""
     pretrain: Changes | None = None
     """A training on the source set alone comes first, with these changes besides; the variant's
     own, on the target set alone, starts from its weights."""
-
-    @property
-    def needs_both(self) -> bool:
-        """Whether it means nothing without both target and source episodes."""
-        return self.pretrain is not None or any(c.startswith("domains") for c in self.changes)
 
 
 class Grid(Section):
@@ -130,6 +126,13 @@ class Study(Section):
             raise ValueError("sets, grid.target and grid.source go together")
         if self.evaluate is None and self.picture.y == "success":
             raise ValueError("evaluate: null has no success to draw: set picture.y to action_error")
+        if self.evaluate is None and any(variant.guidance for variant in self.grid.variant):
+            raise ValueError("guidance changes trials alone, and evaluate: null has none")
+        for variant in self.grid.variant:
+            if variant.pretrain is not None and "domains" in str(variant.changes):
+                raise ValueError("pretrain learns from one world at a time: domains needs both")
+        if self.published and self.picture.y == "action_error":
+            raise ValueError("published rates cannot be drawn among action errors: leave them out")
         names = [variant.name for variant in self.grid.variant]
         if len(set(names)) < len(names):
             raise ValueError(f"the variants need different names, not {names}")

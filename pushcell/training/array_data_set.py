@@ -86,6 +86,7 @@ def load_data_set(
 def _fingerprint(path: Path) -> list[Any]:
     """Changes when the data set does."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    files = [file for file in files if not any(".partial" in part for part in file.parts)]
     stats = [(str(file), file.stat()) for file in files]
     return [str(path.resolve()), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
 

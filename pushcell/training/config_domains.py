@@ -6,6 +6,9 @@ from pydantic import model_validator
 
 from pushcell.config.types import Fraction, Name, NonNegative, Section
 
+MOST_GUIDANCE = 10.0
+"""Largest weight of classifier-free guidance that a bundle may have."""
+
 
 class DomainsConfig(Section):
     """Samples of the data set ``target`` are of the target world, all others of the source.

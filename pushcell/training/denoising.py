@@ -106,8 +106,15 @@ class DenoisingPolicy(TrainablePolicy):
         told, untold = (self.network(sample, timestep, part) for part in embedding.chunk(2, dim=-1))
         return told + self.guidance * (told - untold)
 
+    @property
+    def parameters_at_run_time(self) -> int:
+        """Without what hides the domain in training."""
+        hides = self.domain_loss.parameters() if self.domain_loss is not None else ()
+        return super().parameters_at_run_time - sum(part.numel() for part in hides)
+
     def guide(self, weight: float) -> None:
-        """Go beyond what the label changes, by so much of it: classifier-free guidance.
+        """Add to each prediction ``weight`` times what the label changes in it: classifier-free
+        guidance.
 
         Raises TrainingError unless labels were told, and left out at times, in training.
         """
@@ -117,7 +124,6 @@ class DenoisingPolicy(TrainablePolicy):
                 "domains.drop_label, such as 0.1"
             )
         self.guidance, self.encoder.guided = weight, weight > 0
-        self.encoder.size *= 2 if weight else 1
 
     def last_activation(self, embedding: Tensor, chunk: Tensor, noise: Tensor) -> Tensor:
         """(B, ...) the input of the network's last layer, for raw chunks (B, H, 2).

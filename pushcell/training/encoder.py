@@ -41,6 +41,11 @@ class Encoder(nn.Module):
             self.trunk = Trunk(config.trunk, self.size)
             self.size = self.trunk.size + (DIRECTION if config.uses_slider_pose else 0)
 
+    @property
+    def embedding_size(self) -> int:
+        """Of an embedding, guided or not."""
+        return 2 * self.size if self.guided else self.size
+
     def forward(self, observation: Observation) -> Tensor:
         """Of raw poses, and of images that are cropped and in 0..1."""
         return self.embed(observation, None)

@@ -12,9 +12,9 @@ from tyro.conf import Positional, arg
 
 from pushcell.command_output import figures_table, show_result
 from pushcell.errors import TrainingError
+from pushcell.training.config_domains import MOST_GUIDANCE
 
 LEAST_FRAMES = 32
-MOST_GUIDANCE = 10.0
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def export_graphs(
     known = {
         "sample": torch.zeros(samples, policy.horizon, 2),
         "timestep": torch.zeros(samples, dtype=torch.int64),
-        "embedding": torch.zeros(samples, policy.encoder.size),
+        "embedding": torch.zeros(samples, policy.encoder.embedding_size),
         "prefix": torch.zeros(samples, dtype=torch.int64),
     }
     taken = {name: known[name] for name in manifest.denoiser_inputs}

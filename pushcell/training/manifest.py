@@ -150,7 +150,7 @@ def training_record(
         ),
         steps=checkpoint.step,
         seed=config.seed,
-        parameters=sum(part.numel() for part in policy.parameters()),
+        parameters=policy.parameters_at_run_time,
         validation_loss=checkpoint.validation.get("validation_loss"),
         calibration_sha256=active_sha256(cell) if cell else None,
         configuration=_without_folders(checkpoint.config),

@@ -23,7 +23,7 @@ class Objective(Protocol):
     train_steps: int
 
     def timesteps(self, count: int, least: Tensor | None = None) -> Tensor:
-        """(B,) drawn at random; ``least`` (B,) in 0..1 leaves out the less noisy part of them."""
+        """(B,) drawn at random, of each sample among the noisiest 1 - ``least`` (B,) of them."""
 
     def noised(self, chunk: Tensor, noise: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
         """Noisy samples at timesteps (B,), and what the network shall predict."""
@@ -99,7 +99,7 @@ class Flow:
 
 
 def _drawn(steps: int, count: int, least: Tensor | None) -> Tensor:
-    """(B,) of 0 to steps - 1, of each sample from its share ``least`` (B,) of them on."""
+    """(B,) of 0 to steps - 1; those of a sample are ``least`` (B,) * steps or more."""
     drawn = torch.randint(0, steps, (count,))
     if least is None:
         return drawn

@@ -39,6 +39,11 @@ class TrainablePolicy(nn.Module, ABC):
     def decode(self, embedding: Tensor, noise: Tensor) -> Tensor:
         """The normalised chunk of embeddings (B, D), and of noise (B, H, 2) if it needs any."""
 
+    @property
+    def parameters_at_run_time(self) -> int:
+        """How many numbers have been learned for making chunks."""
+        return sum(part.numel() for part in self.parameters())
+
     def chunk(self, observation: Observation, noise: Tensor) -> Tensor:
         """The normalised chunk for an observation."""
         return self.decode(self.encoder(observation), noise)

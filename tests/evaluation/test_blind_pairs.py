@@ -95,3 +95,15 @@ def test_what_cannot_be_driven_by_turns(
 def test_one_policy_takes_no_turns() -> None:
     check_blind("planner", "", until_decided=False, simulated=True)
     check_blind("target_state", "target_state", until_decided=True, simulated=True)
+
+
+def test_a_start_that_is_driven_again_waits_for_both() -> None:
+    pairs = BlindPairs()
+    pairs.begin(3)
+    assert not pairs.add(Side.A, 3, True)
+    assert pairs.add(Side.B, 3, False)
+    pairs.begin(3)
+    assert pairs.count == 0
+    assert not pairs.add(Side.B, 3, False)
+    assert pairs.add(Side.A, 3, True)
+    assert pairs.count == 1

@@ -10,7 +10,7 @@ import torch
 
 from pushcell.config.validation import read_schema
 from pushcell.studies.picture import draw
-from pushcell.studies.power_law import fitted, power_laws
+from pushcell.studies.power_law import fitted, power_laws, target_error
 from pushcell.studies.report import pooled
 from pushcell.studies.schema import Study
 from pushcell.training.batches import Batch
@@ -27,7 +27,8 @@ def row(source: int, error: float, seed: int = 0, **values) -> dict:
     """A cell of a study."""
     return {"target": 5, "source": source, "alpha": 0.5, "variant": "plain", "seed": seed,
             "trials": 1, "successes": 0, "success_rate": 0.0, "parameters": 5,
-            "latency_p50_ms": 1.0, "validation": {ERROR: error, MIXED: 9.0}, **values}  # fmt: skip
+            "latency_p50_ms": 1.0, "task": "cell",
+            "validation": {ERROR: error, MIXED: 9.0}, **values}  # fmt: skip
 
 
 def planted(exponent: float, spread: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,15 +65,21 @@ def test_laws_are_of_three_numbers_of_episodes_or_more():
         (5, 0.5, 3),
     ]
     assert all(law["exponent"] == pytest.approx(-0.5) for law in laws)
-    assert {law["measure"] for law in laws} == {ERROR}
     assert power_laws([row(n, 0.1, validation={}) for n in (10, 20, 40)]) == []
     assert power_laws([{"variant": "wide", "seed": 0, "validation": {ERROR: 0.1}}]) == []
 
 
+def test_only_errors_in_target_episodes_count():
+    assert target_error(row(10, 0.1)) == 0.1
+    assert target_error(row(10, 0.1, validation={MIXED: 9.0})) is None  # none was held out
+    assert target_error(row(0, 0.1, validation={MIXED: 0.3})) == 0.3
+    assert target_error(row(10, 0.1, target=0, validation={MIXED: 0.3})) is None
+
+
 def test_the_means_of_seeds_and_the_law_are_drawn(tmp_path):
     rows = [row(n, 0.1 * n**-0.5, seed) for n in (10, 20, 40) for seed in (0, 1)]
-    rows.append(row(0, 0.3, alpha="-"))
-    asked = read_schema(Study, study_file(tmp_path, picture=PICTURE))
+    rows.append(row(0, 0.3, alpha="-", validation={MIXED: 0.3}))
+    asked = read_schema(Study, study_file(tmp_path, picture=PICTURE, published=[]))
     (axes,) = draw(asked, pooled(rows), power_laws(rows)).axes
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     assert "b -0.50 (-0.50 to -0.50)" in axes.get_legend().get_texts()[0].get_text()
@@ -82,12 +89,17 @@ def test_the_means_of_seeds_and_the_law_are_drawn(tmp_path):
 
 
 def test_a_study_tells_its_power_laws(tmp_path, capsys):
-    study_file(tmp_path, grid={"target": [5], "source": [2, 3, 5], "alpha": [0.5]}, picture=PICTURE)
+    study_file(
+        tmp_path,
+        grid={"target": [5], "source": [2, 3, 5], "alpha": [0.5]},
+        picture=PICTURE,
+        published=[],
+    )
     assert study(tmp_path, "--workers", "1") == 0
     assert "source episodes" in capsys.readouterr().out
     figures = told(tmp_path / "out")
     (law,) = figures["power_laws"]
-    assert (law["cells"], law["measure"]) == (3, ERROR)
+    assert law["cells"] == 3
     for cell, point in zip(figures["cells"], figures["points"], strict=True):
         assert point["validation"] == pytest.approx(cell["validation"])
     trained = [json.loads(p.read_text()) for p in (tmp_path / "out").glob("cells/*/trained.json")]

@@ -18,6 +18,7 @@ import yaml
 from pushcell.cli import main as cli
 from pushcell.config.validation import read_schema
 from pushcell.recording.folder_lock import alone_in
+from pushcell.studies.cell_run import CellRun
 from pushcell.studies.grid import StudyCell, cells_of, sets_of
 from pushcell.studies.picture import draw
 from pushcell.studies.report import pooled
@@ -25,6 +26,8 @@ from pushcell.studies.schema import Study
 from tests.conftest import SIM_CELL
 from tests.training import examples
 
+ERRORS = {"x": "alpha", "y": "action_error"}
+LABEL = "domains={target: target, label: true, drop_label: 0.1}"
 GRID = {"target": [5], "source": [0, 4], "alpha": ["natural", 0.5]}
 
 
@@ -152,7 +155,7 @@ def test_studies_with_one_store_train_what_they_share_once(tmp_path):
 
 def test_where_nothing_can_be_rolled_out_action_errors_are_compared(tmp_path, capsys):
     sections = {"changes": ["data.validation=0.3"], "grid": {**GRID, "alpha": [0.25, 0.5]}}
-    study_file(tmp_path, evaluate=None, picture={"x": "alpha", "y": "action_error"}, **sections)
+    study_file(tmp_path, evaluate=None, picture=ERRORS, published=[], **sections)
     assert study(tmp_path, "--trials", "3") == 2
     assert "leave --trials away" in capsys.readouterr().err
     assert study(tmp_path, "--workers", "1") == 0
@@ -215,6 +218,8 @@ def test_digests_tell_what_decides_from_what_does_not(tmp_path):
     assert digest(changes=["device.threads=2"]) == plain
     assert digest(changes=["training.steps=5"]) != plain
     assert digest(changes=["data.validation=0"]) != plain
+    assert digest(changes=["log.log_every=7"]) == plain
+    assert digest(changes=["log.validation_windows=8"]) != plain  # its errors are results
     cell = tmp_path / "cell.yaml"
     cell.write_text(SIM_CELL.read_text())
     assert digest(changes=[f"cell={cell}"]) == plain
@@ -222,6 +227,17 @@ def test_digests_tell_what_decides_from_what_does_not(tmp_path):
     assert digest(changes=[f"cell={cell}"]) != plain
     examples.packed(tmp_path / "target.parquet", 6, seed=9)
     assert digest() != plain
+
+
+def test_weights_of_guidance_share_a_training_and_have_a_bundle_each(tmp_path):
+    variants = [
+        {"name": str(w), "changes": [LABEL], "guidance": w} for w in (0.12345678, 0.12345679)
+    ]
+    grid = {"target": [5], "source": [4], "alpha": [0.5], "variant": variants}
+    asked = read_schema(Study, study_file(tmp_path, grid=grid))
+    runs = [CellRun(c, asked.evaluate, tmp_path) for c in cells_of(asked, tmp_path)]
+    assert len({run.cell.training.digest for run in runs}) == 1
+    assert len({run.bundle for run in runs}) == len({run.report for run in runs}) == 2
 
 
 def test_sets_are_as_large_as_the_largest_cell_needs(tmp_path):
@@ -238,7 +254,7 @@ def test_sets_are_as_large_as_the_largest_cell_needs(tmp_path):
 
 def test_seeds_are_pooled():
     row = {"target": 3, "source": 0, "alpha": "-", "variant": "plain", "parameters": 5,
-           "latency_p50_ms": 1.0, "trials": 10, "validation": {}}  # fmt: skip
+           "latency_p50_ms": 1.0, "trials": 10, "validation": {}, "task": "cell"}  # fmt: skip
     rows = [
         {**row, "seed": seed, "successes": 2 * seed, "success_rate": seed / 5} for seed in (1, 4)
     ]
@@ -249,9 +265,19 @@ def test_seeds_are_pooled():
     assert low < 0.5 < high
 
 
+def test_a_store_that_is_a_file(tmp_path, capsys):
+    (tmp_path / "store").write_text("")
+    study_file(tmp_path)
+    assert study(tmp_path, "--store", str(tmp_path / "store" / "cells")) == 2
+    assert "store is a file, and must be a folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_dry_run_tells_and_runs_nothing(tmp_path, capsys):
-    words = ["study", str(study_file(tmp_path)), "--out", str(tmp_path / "out"), "--dry-run"]
-    assert cli.main([*words, "--json", "-"]) == 0
+    variants = [{"name": "labelled", "changes": [LABEL]}, {"name": "mixed"}]
+    grid = {**GRID, "alpha": [0.5], "variant": variants}
+    study_file(tmp_path, grid=grid)
+    assert study(tmp_path, "--dry-run", "--json", "-") == 0
     estimate = json.loads(capsys.readouterr().out)
     assert len(estimate["points"]) == 3
     assert 0 < estimate["training_h"] < 1
@@ -266,6 +292,27 @@ def test_a_dry_run_tells_and_runs_nothing(tmp_path, capsys):
         ({"grid": {**GRID, "alpha": [1.5]}}, "alpha"),
         ({"grid": {"target": [3]}}, "go together"),
         ({"evaluate": None}, "picture.y to action_error"),
+        ({"picture": ERRORS}, "published rates cannot be drawn"),
+        ({"picture": ERRORS, "published": [], "changes": ["data.validation=0"]}, "held-out"),
+        (
+            {
+                "picture": ERRORS,
+                "published": [],
+                "evaluate": None,
+                "grid": {**GRID, "variant": [{"name": "x", "guidance": 1}]},
+            },
+            "guidance changes trials alone",
+        ),
+        ({"grid": {**GRID, "variant": [{"name": "x", "guidance": 1}]}}, "domains.drop_label"),
+        ({"grid": {**GRID, "variant": [{"name": "x", "guidance": 50}]}}, "guidance"),
+        (
+            {"grid": {**GRID, "source": [0], "variant": [{"name": "x", "changes": [LABEL]}]}},
+            "the grid has no cell",
+        ),
+        (
+            {"grid": {**GRID, "variant": [{"name": "x", "changes": [LABEL], "pretrain": []}]}},
+            "one world at a time",
+        ),
         ({"grid": {**GRID, "target": [0]}}, "nothing to learn from"),
         ({"sets": {"target": {"seed": 1}, "source": {"seed": 1}}}, "either a path, or generated"),
         ({"changes": ["policy.width=3"]}, "policy.width = 3: unknown key"),
@@ -287,7 +334,7 @@ def test_no_trials_are_no_study(tmp_path, capsys):
 def test_published_rates_without_source_stand_with_our_own(tmp_path):
     row = {"source": 0, "alpha": "-", "variant": "plain", "parameters": 5, "latency_p50_ms": 1.0,
            "trials": 10, "successes": 5, "success_rate": 0.5, "target": 5, "seed": 0,
-           "validation": {}}  # fmt: skip
+           "validation": {}, "task": "cell"}  # fmt: skip
     published = [{"target": 5, "source": 0, "rate": 0.25}]
     asked = read_schema(Study, study_file(tmp_path, published=published))
     (axes,) = draw(asked, pooled([row])).axes

@@ -145,6 +145,8 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
         if not self._drivers:
             return OK, "not configured", {}
         problem, figures = self._drivers[self._chosen].diagnose()
+        if self.params.against:
+            figures = {}  # they would tell the operator which of the two drives
         if problem:
             return WARN, problem, figures
         return OK, "pushing" if self._active else "inactive", figures
@@ -159,7 +161,8 @@ class PolicyNode(LifecycleNodeMixin, CellNode):
     @property
     def _names(self) -> list[str]:
         """Of the policies."""
-        return [name for name in (self.params.policy, self.params.against) if name]
+        against = self.params.against
+        return [self.params.policy, against] if against else [self.params.policy]
 
     def _open(self, name: str) -> PolicyDriver:
         """A policy, verified and warm; raises PushcellError."""

@@ -162,7 +162,7 @@ class TrialNode(SteppingNode):
         else:
             self._run_series(self.params.trials, self.params.seed, run_dir)
         self._print_tables(run_dir)
-        rate = np.mean([record.success for record in self._all_records])
+        rate = np.mean([record.success for record in self._records[Side.A]])
         raise NodeExit(0 if rate >= self.params.min_success else 1)
 
     def _print_tables(self, run_dir: Path) -> None:
@@ -212,6 +212,8 @@ class TrialNode(SteppingNode):
         turns = [(own, side) for own in seeds for side in self._order_of(own)]
         for number, (own, self._side) in enumerate(turns, 1):
             self._progress = f"trial {number} of {len(turns)}"
+            if self._side is self._order_of(own)[0]:
+                self._pairs.begin(own)
             record = self._run_trial(len(self._all_records), own, run_dir)
             self._records[self._side].append(record)
             decided = self._decides(record)
