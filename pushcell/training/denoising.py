@@ -123,7 +123,7 @@ class DenoisingPolicy(TrainablePolicy):
                 "guidance needs a policy that was trained with domains.label and some "
                 "domains.drop_label, such as 0.1"
             )
-        self.guidance, self.encoder.guided = weight, weight > 0
+        self.guidance, self.encoder.has_guidance = weight, weight > 0
 
     def last_activation(self, embedding: Tensor, chunk: Tensor, noise: Tensor) -> Tensor:
         """(B, ...) the input of the network's last layer, for raw chunks (B, H, 2).

@@ -17,10 +17,10 @@ class Encoder(nn.Module):
     """Observations to embeddings (B, size).
 
     With ``told_domain`` it is told the observation's domain, the target where that is not given.
-    ``guided`` embeddings are twice as long: the second half is of the same without a label.
+    With ``has_guidance`` embeddings are twice as long: the second half is that without a label.
     """
 
-    guided = False
+    has_guidance = False
 
     def __init__(self, config: ObservationConfig, told_domain: bool = False) -> None:
         super().__init__()
@@ -43,8 +43,8 @@ class Encoder(nn.Module):
 
     @property
     def embedding_size(self) -> int:
-        """Of an embedding, guided or not."""
-        return 2 * self.size if self.guided else self.size
+        """Of an embedding, with guidance or without."""
+        return 2 * self.size if self.has_guidance else self.size
 
     def forward(self, observation: Observation) -> Tensor:
         """Of raw poses, and of images that are cropped and in 0..1."""
@@ -52,7 +52,7 @@ class Encoder(nn.Module):
 
     def embed(self, observation: Observation, slider: SliderFrame | None) -> Tensor:
         """The same with another idea of where the slider is; its frames are (B, To)."""
-        if not self.guided:
+        if not self.has_guidance:
             return self._embed(observation, slider)
         untold = {**observation, "domain": torch.zeros(len(observation["goal"]), DOMAIN)}
         return torch.cat([self._embed(observation, slider), self._embed(untold, slider)], -1)

@@ -127,13 +127,12 @@ def test_guidance_goes_beyond_what_the_label_changes(tmp_path):
         policy.denoise(sample, timestep, policy.encoder(seen)) for seen in (observation, untold)
     )
     policy.guide(1.5)
-    guided = policy.denoise(sample, timestep, policy.encoder(observation))
-    torch.testing.assert_close(guided, with_label + 1.5 * (with_label - without))
+    beyond = policy.denoise(sample, timestep, policy.encoder(observation))
+    torch.testing.assert_close(beyond, with_label + 1.5 * (with_label - without))
 
 
-def test_a_guided_bundle_is_exported_and_differs(tmp_path, capsys):
-    guided = {"target": "target", "label": True, "drop_label": 0.2}
-    config = trained_on_two(tmp_path, guided)
+def test_a_bundle_with_guidance_is_exported_and_differs(tmp_path, capsys):
+    config = trained_on_two(tmp_path, {"target": "target", "label": True, "drop_label": 0.2})
     (tmp_path / "train.yaml").write_text(config.model_dump_json())
     assert cli.main(["train", str(tmp_path / "train.yaml"), "--out", str(tmp_path / "run")]) == 0
     checkpoint, chunks = str(tmp_path / "run" / "last.pt"), []
